@@ -1,0 +1,3 @@
+//! The `chainrule` program.
+
+fn main() {}

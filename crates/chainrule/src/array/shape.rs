@@ -1,0 +1,219 @@
+//! `Shape`: the sizes of an array's dimensions, held without allocation, and how shapes combine.
+
+use std::fmt;
+use std::ops::Deref;
+
+use super::DType;
+use crate::error::{Error, Result};
+
+/// The largest number of dimensions an array may have.
+///
+/// Shapes are stored inside the array itself, so that a view costs no allocation; this is the price.
+pub const MAX_RANK: usize = 8;
+
+/// The sizes of an array's dimensions, outermost first.
+///
+/// ```
+/// use chainrule::Shape;
+/// let shape = Shape::from([2, 3]);
+/// assert_eq!(shape.elements(), 6);
+/// assert_eq!(&shape[..], &[2, 3]);
+/// assert_eq!(shape.to_string(), "[2, 3]");
+/// ```
+#[derive(Clone, Copy)]
+pub struct Shape {
+    rank: u8,
+    sizes: [usize; MAX_RANK],
+}
+
+impl Shape {
+    /// The shape of a 0-d array (one element).
+    pub const SCALAR: Shape = Shape { rank: 0, sizes: [0; MAX_RANK] };
+
+    /// A shape from its sizes.
+    ///
+    /// # Errors
+    /// More than [`MAX_RANK`] dimensions, or more elements than an `i64` counts.
+    pub fn new(sizes: &[usize]) -> Result<Shape> {
+        if sizes.len() > MAX_RANK {
+            return Err(Error::shape(format!(
+                "an array has at most {MAX_RANK} dimensions, not {}",
+                sizes.len()
+            )));
+        }
+        // Zero-size dimensions count as 1 here: [0, huge, huge] must be refused too, its strides overflow.
+        let product = sizes.iter().try_fold(1usize, |n, &s| n.checked_mul(s.max(1)));
+        if !product.is_some_and(|n| n <= i64::MAX as usize / 8) {
+            return Err(Error::shape(format!("the shape {sizes:?} has more elements than memory can hold")));
+        }
+        Ok(Shape::trusted(sizes))
+    }
+
+    /// A shape whose sizes are known to be within the limits.
+    pub(crate) fn trusted(sizes: &[usize]) -> Shape {
+        let mut shape = Shape::SCALAR;
+        shape.rank = sizes.len() as u8;
+        shape.sizes[..sizes.len()].copy_from_slice(sizes);
+        shape
+    }
+
+    /// The number of dimensions.
+    pub fn rank(&self) -> usize {
+        self.rank as usize
+    }
+
+    /// The number of elements: the product of the sizes (1 for a 0-d array).
+    pub fn elements(&self) -> usize {
+        self.iter().product()
+    }
+
+    /// Turns a dimension counted from the front (0…) or the back (−1…) into its place from the front.
+    ///
+    /// As in PyTorch, a 0-d array answers to 0 and −1.
+    ///
+    /// # Errors
+    /// The dimension does not exist.
+    pub fn dim(&self, dim: isize) -> Result<usize> {
+        let rank = self.rank().max(1) as isize;
+        if dim < -rank || dim >= rank {
+            return Err(Error::index(format!(
+                "dimension {dim} is out of range for a shape with {} dimensions (expected {} to {})",
+                self.rank(),
+                -rank,
+                rank - 1
+            )));
+        }
+        Ok(if dim < 0 { (dim + rank) as usize } else { dim as usize })
+    }
+
+    /// The shape to which both broadcast: sizes are matched from the last dimension, 1 stretches.
+    ///
+    /// # Errors
+    /// Two sizes differ and neither is 1.
+    ///
+    /// ```
+    /// use chainrule::Shape;
+    /// let (a, b) = (Shape::from([3, 1]), Shape::from([2, 1, 4]));
+    /// assert_eq!(a.broadcast(&b).unwrap(), Shape::from([2, 3, 4]));
+    /// ```
+    pub fn broadcast(&self, other: &Shape) -> Result<Shape> {
+        if self == other {
+            return Ok(*self);
+        }
+        let rank = self.rank().max(other.rank());
+        let mut sizes = [0; MAX_RANK];
+        for from_end in 1..=rank {
+            let a = self.from_end(from_end);
+            let b = other.from_end(from_end);
+            sizes[rank - from_end] = match (a, b) {
+                _ if a == b => a,
+                (1, _) => b,
+                (_, 1) => a,
+                _ => {
+                    return Err(Error::shape(format!(
+                        "the sizes {a} and {b} at dimension {} do not broadcast: they must be equal, or one of them 1",
+                        rank - from_end
+                    )));
+                }
+            };
+        }
+        Shape::new(&sizes[..rank])
+    }
+
+    /// The size of the n-th dimension from the end (1 is the last), or 1 where there is none.
+    fn from_end(&self, n: usize) -> usize {
+        if n <= self.rank() { self.sizes[self.rank() - n] } else { 1 }
+    }
+
+    /// The shape without dimension `dim`.
+    pub(crate) fn without(&self, dim: usize) -> Shape {
+        let mut shape = *self;
+        if dim < self.rank() {
+            shape.sizes.copy_within(dim + 1..self.rank(), dim);
+            shape.rank -= 1;
+        }
+        shape
+    }
+
+    /// The shape with one more dimension of this size before `dim`.
+    ///
+    /// # Errors
+    /// The shape has [`MAX_RANK`] dimensions already.
+    pub(crate) fn with_inserted(&self, dim: usize, size: usize) -> Result<Shape> {
+        let mut sizes = self.to_vec();
+        sizes.insert(dim, size);
+        Shape::new(&sizes)
+    }
+
+    /// The shape with the size of `dim` replaced.
+    pub(crate) fn with_size(&self, dim: usize, size: usize) -> Shape {
+        let mut shape = *self;
+        if dim < shape.rank() {
+            shape.sizes[dim] = size;
+        }
+        shape
+    }
+}
+
+impl Deref for Shape {
+    type Target = [usize];
+    fn deref(&self) -> &[usize] {
+        &self.sizes[..self.rank as usize]
+    }
+}
+
+impl PartialEq for Shape {
+    fn eq(&self, other: &Shape) -> bool {
+        self[..] == other[..]
+    }
+}
+
+impl Eq for Shape {}
+
+impl std::hash::Hash for Shape {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self[..].hash(state);
+    }
+}
+
+/// Arrays of up to eight sizes become shapes; see [`Shape::new`] for sizes known at run time only.
+impl<const N: usize> From<[usize; N]> for Shape {
+    fn from(sizes: [usize; N]) -> Shape {
+        const { assert!(N <= MAX_RANK, "an array has at most 8 dimensions") };
+        Shape::trusted(&sizes)
+    }
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", &self[..])
+    }
+}
+
+impl fmt::Debug for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", &self[..])
+    }
+}
+
+/// What is known of an array without its values: element type and shape.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Meta {
+    /// The element type.
+    pub dtype: DType,
+    /// The shape.
+    pub shape: Shape,
+}
+
+impl Meta {
+    /// Element type and shape together.
+    pub fn new(dtype: DType, shape: impl Into<Shape>) -> Meta {
+        Meta { dtype, shape: shape.into() }
+    }
+}
+
+impl fmt::Display for Meta {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.dtype, self.shape)
+    }
+}

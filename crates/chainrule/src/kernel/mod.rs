@@ -1,0 +1,3 @@
+//! Loops over slices: all SIMD, all threads, and nearly all `unsafe` of the library.
+
+pub mod real;
