@@ -4,5 +4,5 @@ pub mod array;
 pub mod error;
 mod kernel;
 
-pub use array::{DType, MAX_RANK, Meta, Shape};
+pub use array::{Array, DType, Element, Literal, MAX_RANK, Meta, Number, PrintOptions, Shape, Slice};
 pub use error::{Error, ErrorKind, Result};

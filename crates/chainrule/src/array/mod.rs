@@ -1,7 +1,293 @@
 //! `Array`: n-dimensional values without gradients.
+//!
+//! An array is a layout (shape, strides, offset) over elements that views share. Cloning and viewing never
+//! copy elements and, up to [`MAX_RANK`] dimensions, never allocate; writing copies first where the elements
+//! are shared, so an array that someone holds never changes under them.
 
+mod create;
+mod display;
 mod dtype;
+mod elements;
+mod layout;
+mod literal;
+#[cfg(feature = "ndarray")]
+mod ndarray;
 mod shape;
+pub(crate) mod storage;
+mod views;
 
+pub use create::arange_length;
+pub use display::PrintOptions;
 pub use dtype::DType;
+pub use elements::Iter;
+pub(crate) use layout::Layout;
+pub use literal::{Literal, Number};
 pub use shape::{MAX_RANK, Meta, Shape};
+pub use storage::Element;
+pub(crate) use storage::{dispatch, dispatch_float};
+pub use views::Slice;
+
+use storage::{Data, Storage};
+
+use crate::error::{Error, Result};
+
+/// N-dimensional values: element type, shape, strides and elements. No gradients, no graph.
+///
+/// ```
+/// use chainrule::Array;
+/// let a = Array::from_vec(vec![1.0f32, 2.0, 3.0, 4.0, 5.0, 6.0], [2, 3]).unwrap();
+/// let column = a.select(1, -1).unwrap();
+/// assert_eq!(column.to_vec::<f32>().unwrap(), [3.0, 6.0]);
+/// assert_eq!(a.transpose(0, 1).unwrap().shape(), &[3, 2]);
+/// ```
+#[derive(Debug, Clone)]
+pub struct Array {
+    storage: Storage,
+    layout: Layout,
+}
+
+impl Array {
+    /// A 0-d array.
+    ///
+    /// ```
+    /// use chainrule::{Array, DType};
+    /// assert_eq!(Array::scalar(2.5f64).dtype(), DType::F64);
+    /// ```
+    #[inline]
+    pub fn scalar<T: Element>(value: T) -> Array {
+        Array { storage: T::wrap(Data::One(value)), layout: Layout::contiguous(Shape::SCALAR) }
+    }
+
+    /// An array of this shape from its elements in row-major order; keeps `T`.
+    ///
+    /// # Errors
+    /// The number of elements isn't the shape's.
+    ///
+    /// ```
+    /// use chainrule::{Array, DType};
+    /// let a = Array::from_vec(vec![1u8, 2, 3], [3]).unwrap();
+    /// assert_eq!(a.dtype(), DType::U8);
+    /// assert!(Array::from_vec(vec![1.0f32], [2, 2]).is_err());
+    /// ```
+    pub fn from_vec<T: Element>(values: Vec<T>, shape: impl Into<Shape>) -> Result<Array> {
+        let shape = shape.into();
+        if values.len() != shape.elements() {
+            return Err(Error::shape(format!(
+                "{} values can't fill the shape {shape}, which has {} elements",
+                values.len(),
+                shape.elements()
+            )));
+        }
+        Ok(Array::filled(values, shape))
+    }
+
+    /// Like [`Array::from_vec`] where the number of elements is known to be right.
+    #[inline]
+    pub(crate) fn filled<T: Element>(values: Vec<T>, shape: Shape) -> Array {
+        debug_assert_eq!(values.len(), shape.elements());
+        Array { storage: T::wrap(Data::from_vec(values)), layout: Layout::contiguous(shape) }
+    }
+
+    /// The element type.
+    #[inline]
+    pub fn dtype(&self) -> DType {
+        self.storage.dtype()
+    }
+
+    /// The sizes of the dimensions.
+    #[inline]
+    pub fn shape(&self) -> &Shape {
+        &self.layout.shape
+    }
+
+    /// Element type and shape.
+    #[inline]
+    pub fn meta(&self) -> Meta {
+        Meta { dtype: self.dtype(), shape: self.layout.shape }
+    }
+
+    /// The number of dimensions.
+    #[inline]
+    pub fn rank(&self) -> usize {
+        self.layout.shape.rank()
+    }
+
+    /// The number of elements.
+    #[inline]
+    pub fn elements(&self) -> usize {
+        self.layout.shape.elements()
+    }
+
+    /// For each dimension, how many elements apart its neighbours lie in the buffer.
+    pub fn strides(&self) -> &[isize] {
+        self.layout.strides()
+    }
+
+    /// Whether the elements lie in row-major order without gaps.
+    #[inline]
+    pub fn is_contiguous(&self) -> bool {
+        self.layout.is_contiguous()
+    }
+
+    /// Whether both arrays are views of the same buffer.
+    pub fn shares_buffer(&self, other: &Array) -> bool {
+        self.storage.same(&other.storage)
+    }
+
+    /// The bytes that the elements of this shape take (views of larger buffers count their own elements).
+    pub fn bytes(&self) -> usize {
+        self.elements() * self.dtype().size()
+    }
+
+    /// The elements in row-major order, where they lie so in memory; see [`Array::contiguous`].
+    ///
+    /// `None` for another element type and for a layout that is not contiguous.
+    #[inline]
+    pub fn as_slice<T: Element>(&self) -> Option<&[T]> {
+        let data = T::data(&self.storage)?;
+        let (start, length) = (self.layout.offset, self.elements());
+        if length == 0 {
+            return Some(&[]);
+        }
+        self.is_contiguous().then(|| &data.slice()[start..start + length])
+    }
+
+    /// Like [`Array::as_slice`] after [`Array::contiguous`], in gates that have checked the element type.
+    #[inline]
+    pub(crate) fn values<T: Element>(&self) -> &[T] {
+        self.as_slice().expect("the caller checked the element type and made the array contiguous")
+    }
+
+    /// The value of a 0-d array's only element, if it is of type `T` (the engine's fast path).
+    #[inline(always)]
+    pub(crate) fn inline_value<T: Element>(&self) -> Option<T> {
+        match T::data(&self.storage) {
+            Some(Data::One(value)) if self.rank() == 0 => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// The whole buffer behind a strided view, with which [`Layout::rows`] are indexed.
+    pub(crate) fn buffer<T: Element>(&self) -> Option<&[T]> {
+        T::data(&self.storage).map(Data::slice)
+    }
+
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// The same elements seen through another layout.
+    #[inline]
+    fn with_layout(&self, layout: Layout) -> Array {
+        Array { storage: self.storage.clone(), layout }
+    }
+
+    /// The same array if it is contiguous, else a row-major copy.
+    pub fn contiguous(&self) -> Array {
+        if self.is_contiguous() { self.clone() } else { self.copied() }
+    }
+
+    /// A row-major copy that shares nothing.
+    pub fn copied(&self) -> Array {
+        dispatch!(self.dtype(), T => {
+            let mut out = crate::kernel::memory::take::<T>(self.elements());
+            self.write_to(&mut out);
+            Array::filled(out, *self.shape())
+        })
+    }
+
+    /// Writes the elements in row-major order.
+    pub(crate) fn write_to<T: Element>(&self, out: &mut [T]) {
+        let source = self.buffer::<T>().expect("the caller dispatched on the element type");
+        if let Some(slice) = self.as_slice::<T>() {
+            out.copy_from_slice(slice);
+            return;
+        }
+        let rows = self.layout.rows();
+        let (length, stride) = (rows.length, rows.stride);
+        for (start, out) in rows.zip(out.chunks_exact_mut(length.max(1))) {
+            match stride {
+                0 => out.fill(source[start]),
+                1 => out.copy_from_slice(&source[start..start + length]),
+                _ => {
+                    let mut place = start as isize;
+                    for value in out {
+                        *value = source[place as usize];
+                        place += stride;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The elements for writing, in row-major order; copies first where they are shared or strided.
+    ///
+    /// `None` for another element type.
+    pub fn make_mut<T: Element>(&mut self) -> Option<&mut [T]> {
+        if T::DTYPE != self.dtype() {
+            return None;
+        }
+        let length = self.elements();
+        // A view of a part of a buffer is copied out first, so that writing never copies the whole buffer.
+        let whole = self.buffer::<T>().map(<[T]>::len) == Some(length);
+        if !self.is_contiguous() || (!whole && !self.storage.is_unique()) {
+            *self = self.copied();
+        }
+        let start = if length == 0 { 0 } else { self.layout.offset };
+        let data = T::data_mut(&mut self.storage)?;
+        Some(&mut data.slice_mut()[start..start + length])
+    }
+
+    /// Whether writing would need no copy.
+    pub(crate) fn is_unique(&self) -> bool {
+        self.is_contiguous() && self.storage.is_unique()
+    }
+
+    /// The array with another element type; the same array where the type is the same.
+    ///
+    /// Floats become integers by truncation, numbers become `bool` by `x ≠ 0`.
+    ///
+    /// ```
+    /// use chainrule::{Array, DType};
+    /// let a = Array::from_vec(vec![-1.7f32, 0.0, 2.5], [3]).unwrap();
+    /// assert_eq!(a.cast(DType::I64).to_vec::<i64>().unwrap(), [-1, 0, 2]);
+    /// assert_eq!(a.cast(DType::Bool).to_vec::<bool>().unwrap(), [true, false, true]);
+    /// ```
+    pub fn cast(&self, dtype: DType) -> Array {
+        if dtype == self.dtype() {
+            return self.clone();
+        }
+        let source = self.contiguous();
+        dispatch!(self.dtype(), From => dispatch!(dtype, To => {
+            let values = source.values::<From>();
+            // Integers go through i64, which holds all of them exactly; f64 would round large ones.
+            let convert: fn(From) -> To = if From::DTYPE.is_float() || To::DTYPE.is_float() {
+                |x| To::from_f64(x.to_f64())
+            } else {
+                |x| To::from_i64(x.to_i64())
+            };
+            Array::filled(values.iter().map(|&x| convert(x)).collect(), *self.shape())
+        }))
+    }
+
+    /// The only element, as `f64`.
+    ///
+    /// # Errors
+    /// The array doesn't have exactly one element.
+    ///
+    /// ```
+    /// use chainrule::Array;
+    /// assert_eq!(Array::scalar(3i64).item().unwrap(), 3.0);
+    /// assert!(Array::from_vec(vec![1.0f32, 2.0], [2]).unwrap().item().is_err());
+    /// ```
+    pub fn item(&self) -> Result<f64> {
+        if self.elements() != 1 {
+            return Err(Error::shape(format!(
+                "an array with {} elements can't be turned into one number",
+                self.elements()
+            ))
+            .hint("reduce it first (sum, mean…), or read all elements with to_vec"));
+        }
+        Ok(dispatch!(self.dtype(), T => self.buffer::<T>().map_or(0.0, |b| b[self.layout.offset].to_f64())))
+    }
+}

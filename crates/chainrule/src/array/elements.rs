@@ -1,0 +1,145 @@
+//! Reading elements: iteration, conversion to `Vec`, comparison.
+
+use super::{Array, DType, Element, Layout, dispatch, layout::Rows};
+use crate::error::{Error, Result};
+
+/// Iterates over the elements of an array in row-major order, whatever its strides.
+#[derive(Debug, Clone)]
+pub struct Iter<'a, T> {
+    buffer: &'a [T],
+    rows: Rows,
+    place: isize,
+    left_in_row: usize,
+    left: usize,
+}
+
+impl<'a, T: Element> Iter<'a, T> {
+    fn new(buffer: &'a [T], layout: &Layout) -> Self {
+        Iter {
+            buffer,
+            rows: layout.rows(),
+            place: 0,
+            left_in_row: 0,
+            left: layout.shape.elements(),
+        }
+    }
+}
+
+impl<T: Element> Iterator for Iter<'_, T> {
+    type Item = T;
+
+    fn next(&mut self) -> Option<T> {
+        if self.left_in_row == 0 {
+            self.place = self.rows.next()? as isize;
+            self.left_in_row = self.rows.length;
+        }
+        let value = self.buffer[self.place as usize];
+        self.left_in_row -= 1;
+        self.left -= 1;
+        self.place += self.rows.stride;
+        Some(value)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl<T: Element> ExactSizeIterator for Iter<'_, T> {}
+
+impl Array {
+    /// The elements in row-major order.
+    ///
+    /// # Errors
+    /// `T` isn't the array's element type.
+    ///
+    /// ```
+    /// use chainrule::Array;
+    /// let a = Array::from_vec(vec![1i64, 2, 3, 4], [2, 2]).unwrap().transpose(0, 1).unwrap();
+    /// assert_eq!(a.iter::<i64>().unwrap().collect::<Vec<_>>(), [1, 3, 2, 4]);
+    /// ```
+    pub fn iter<T: Element>(&self) -> Result<Iter<'_, T>> {
+        let buffer = self.buffer::<T>().ok_or_else(|| wrong_type(self.dtype(), T::DTYPE))?;
+        Ok(Iter::new(buffer, &self.layout))
+    }
+
+    /// The elements in row-major order as a vector.
+    ///
+    /// # Errors
+    /// `T` isn't the array's element type.
+    pub fn to_vec<T: Element>(&self) -> Result<Vec<T>> {
+        match self.as_slice::<T>() {
+            Some(slice) => Ok(slice.to_vec()),
+            None => Ok(self.iter::<T>()?.collect()),
+        }
+    }
+
+    /// The elements in row-major order, converted to `f64` whatever their type.
+    pub fn to_f64_vec(&self) -> Vec<f64> {
+        dispatch!(self.dtype(), T => {
+            let buffer = self.buffer::<T>().unwrap_or_default();
+            Iter::new(buffer, &self.layout).map(Element::to_f64).collect()
+        })
+    }
+
+    /// The elements in row-major order, converted to `i64` (floats are truncated).
+    pub fn to_i64_vec(&self) -> Vec<i64> {
+        dispatch!(self.dtype(), T => {
+            let buffer = self.buffer::<T>().unwrap_or_default();
+            Iter::new(buffer, &self.layout).map(Element::to_i64).collect()
+        })
+    }
+
+    /// The element at this index (one number a dimension, negative ones count from the end), as `f64`.
+    ///
+    /// # Errors
+    /// An index is out of range, or there are more or fewer than dimensions.
+    ///
+    /// ```
+    /// use chainrule::Array;
+    /// let a = Array::from_vec(vec![1.0f32, 2.0, 3.0, 4.0], [2, 2]).unwrap();
+    /// assert_eq!(a.get(&[1, -1]).unwrap(), 4.0);
+    /// ```
+    pub fn get(&self, index: &[isize]) -> Result<f64> {
+        if index.len() != self.rank() {
+            return Err(Error::index(format!(
+                "an element of an array with {} dimensions has {} indices, not {}",
+                self.rank(),
+                self.rank(),
+                index.len()
+            )));
+        }
+        index.iter().try_fold(self.clone(), |array, &i| array.select(0, i))?.item()
+    }
+
+    /// Whether shape, element type and every element are equal (NaN equals NaN here).
+    pub fn same_as(&self, other: &Array) -> bool {
+        self.meta() == other.meta()
+            && dispatch!(self.dtype(), T => match (self.iter::<T>(), other.iter::<T>()) {
+                (Ok(a), Ok(b)) => a.zip(b).all(|(a, b)| a == b || (a.to_f64().is_nan() && b.to_f64().is_nan())),
+                _ => false,
+            })
+    }
+
+    /// Whether every element is within `absolute + relative·|other|` of the other's (NaN equals NaN,
+    /// infinities by sign), for arrays of the same shape.
+    pub fn all_close(&self, other: &Array, relative: f64, absolute: f64) -> bool {
+        self.shape() == other.shape()
+            && self.to_f64_vec().iter().zip(other.to_f64_vec()).all(|(&a, b)| {
+                a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= absolute + relative * b.abs()
+            })
+    }
+
+    /// Whether no element is NaN or infinite.
+    pub fn all_finite(&self) -> bool {
+        match self.dtype() {
+            DType::F32 => self.iter::<f32>().is_ok_and(|mut values| values.all(f32::is_finite)),
+            DType::F64 => self.iter::<f64>().is_ok_and(|mut values| values.all(f64::is_finite)),
+            _ => true,
+        }
+    }
+}
+
+fn wrong_type(actual: DType, asked: DType) -> Error {
+    Error::dtype(format!("the elements are {actual}, not {asked}")).hint(format!("convert first: cast(DType::{asked:?})"))
+}

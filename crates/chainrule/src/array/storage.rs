@@ -1,0 +1,222 @@
+//! Where an array's elements live: one inline value, or a shared buffer.
+//!
+//! Scalars are held in the array itself because graphs of scalars would otherwise spend their time in
+//! the allocator. Buffers are shared between views and copied on write.
+
+use std::sync::Arc;
+
+use super::DType;
+use crate::kernel::memory;
+
+/// A type that arrays can hold: `bool`, `u8`, `i32`, `i64`, `f32` or `f64`.
+pub trait Element:
+    Copy + Default + PartialEq + PartialOrd + std::fmt::Debug + std::fmt::Display + Send + Sync + private::Stored
+{
+    /// The element type as data.
+    const DTYPE: DType;
+    /// The value as `f64` (`true` is 1).
+    fn to_f64(self) -> f64;
+    /// The nearest value of this type; integers are truncated towards zero and saturate, `bool` is `x ≠ 0`.
+    fn from_f64(x: f64) -> Self;
+    /// The value as `i64`, truncated towards zero and saturating.
+    fn to_i64(self) -> i64;
+    /// The value of this type; narrower integers wrap around, as PyTorch's casts do.
+    fn from_i64(x: i64) -> Self;
+}
+
+/// One element or a shared buffer of them.
+#[derive(Debug, Clone)]
+pub(crate) enum Data<T: memory::Recycled> {
+    One(T),
+    Many(Arc<Buffer<T>>),
+}
+
+/// A heap buffer that goes back to the allocator's cache when its last user lets go.
+#[derive(Debug)]
+pub(crate) struct Buffer<T: memory::Recycled>(Vec<T>);
+
+impl<T: memory::Recycled> Drop for Buffer<T> {
+    fn drop(&mut self) {
+        memory::give(std::mem::take(&mut self.0));
+    }
+}
+
+impl<T: memory::Recycled> Clone for Buffer<T> {
+    fn clone(&self) -> Self {
+        let mut copy = memory::take(self.0.len());
+        copy.copy_from_slice(&self.0);
+        Buffer(copy)
+    }
+}
+
+impl<T: memory::Recycled> Data<T> {
+    pub(crate) fn from_vec(mut values: Vec<T>) -> Self {
+        match (values.len(), values.pop()) {
+            (1, Some(only)) => Data::One(only),
+            (_, last) => {
+                values.extend(last);
+                Data::Many(Arc::new(Buffer(values)))
+            }
+        }
+    }
+
+    pub(crate) fn slice(&self) -> &[T] {
+        match self {
+            Data::One(value) => std::slice::from_ref(value),
+            Data::Many(buffer) => &buffer.0,
+        }
+    }
+
+    /// The elements for writing; copies them first where another array shares them.
+    pub(crate) fn slice_mut(&mut self) -> &mut [T] {
+        match self {
+            Data::One(value) => std::slice::from_mut(value),
+            Data::Many(buffer) => &mut Arc::make_mut(buffer).0,
+        }
+    }
+
+    /// Whether no other array shares the elements.
+    pub(crate) fn is_unique(&self) -> bool {
+        match self {
+            Data::One(_) => true,
+            Data::Many(buffer) => Arc::strong_count(buffer) == 1,
+        }
+    }
+
+    fn same(&self, other: &Self) -> bool {
+        matches!((self, other), (Data::Many(a), Data::Many(b)) if Arc::ptr_eq(a, b))
+    }
+}
+
+/// The elements of an array of any type.
+#[derive(Debug, Clone)]
+pub(crate) enum Storage {
+    Bool(Data<bool>),
+    U8(Data<u8>),
+    I32(Data<i32>),
+    I64(Data<i64>),
+    F32(Data<f32>),
+    F64(Data<f64>),
+}
+
+/// Runs the body with `T` standing for the element type named by a [`DType`].
+macro_rules! dispatch {
+    ($dtype:expr, $T:ident => $body:expr) => {
+        match $dtype {
+            $crate::array::DType::Bool => { type $T = bool; $body }
+            $crate::array::DType::U8 => { type $T = u8; $body }
+            $crate::array::DType::I32 => { type $T = i32; $body }
+            $crate::array::DType::I64 => { type $T = i64; $body }
+            $crate::array::DType::F32 => { type $T = f32; $body }
+            $crate::array::DType::F64 => { type $T = f64; $body }
+        }
+    };
+}
+pub(crate) use dispatch;
+
+/// Runs the body with `T` = `f32` or `f64`; `otherwise` for the other element types.
+macro_rules! dispatch_float {
+    ($dtype:expr, $T:ident => $body:expr, otherwise => $other:expr) => {
+        match $dtype {
+            $crate::array::DType::F32 => { type $T = f32; $body }
+            $crate::array::DType::F64 => { type $T = f64; $body }
+            _ => $other,
+        }
+    };
+}
+pub(crate) use dispatch_float;
+
+impl Storage {
+    pub(crate) fn dtype(&self) -> DType {
+        match self {
+            Storage::Bool(_) => DType::Bool,
+            Storage::U8(_) => DType::U8,
+            Storage::I32(_) => DType::I32,
+            Storage::I64(_) => DType::I64,
+            Storage::F32(_) => DType::F32,
+            Storage::F64(_) => DType::F64,
+        }
+    }
+
+    pub(crate) fn is_unique(&self) -> bool {
+        dispatch!(self.dtype(), T => <T as private::Stored>::data(self).is_some_and(Data::is_unique))
+    }
+
+    /// Whether both are views of the same buffer.
+    pub(crate) fn same(&self, other: &Storage) -> bool {
+        match (self, other) {
+            (Storage::Bool(a), Storage::Bool(b)) => a.same(b),
+            (Storage::U8(a), Storage::U8(b)) => a.same(b),
+            (Storage::I32(a), Storage::I32(b)) => a.same(b),
+            (Storage::I64(a), Storage::I64(b)) => a.same(b),
+            (Storage::F32(a), Storage::F32(b)) => a.same(b),
+            (Storage::F64(a), Storage::F64(b)) => a.same(b),
+            _ => false,
+        }
+    }
+}
+
+/// Keeps [`Element`] closed: storage has one variant for each type.
+pub(crate) mod private {
+    use super::{Data, Storage, memory};
+
+    pub trait Stored: memory::Recycled {
+        fn wrap(data: Data<Self>) -> Storage
+        where
+            Self: Sized;
+        fn data(storage: &Storage) -> Option<&Data<Self>>
+        where
+            Self: Sized;
+        fn data_mut(storage: &mut Storage) -> Option<&mut Data<Self>>
+        where
+            Self: Sized;
+    }
+}
+
+macro_rules! element {
+    ($T:ty, $variant:ident, $to_f64:expr, $from_f64:expr, $to_i64:expr, $from_i64:expr) => {
+        impl private::Stored for $T {
+            fn wrap(data: Data<$T>) -> Storage {
+                Storage::$variant(data)
+            }
+            fn data(storage: &Storage) -> Option<&Data<$T>> {
+                match storage {
+                    Storage::$variant(data) => Some(data),
+                    _ => None,
+                }
+            }
+            fn data_mut(storage: &mut Storage) -> Option<&mut Data<$T>> {
+                match storage {
+                    Storage::$variant(data) => Some(data),
+                    _ => None,
+                }
+            }
+        }
+        impl Element for $T {
+            const DTYPE: DType = DType::$variant;
+            #[inline(always)]
+            fn to_f64(self) -> f64 {
+                $to_f64(self)
+            }
+            #[inline(always)]
+            fn from_f64(x: f64) -> $T {
+                $from_f64(x)
+            }
+            #[inline(always)]
+            fn to_i64(self) -> i64 {
+                $to_i64(self)
+            }
+            #[inline(always)]
+            fn from_i64(x: i64) -> $T {
+                $from_i64(x)
+            }
+        }
+    };
+}
+
+element!(bool, Bool, |x| x as u8 as f64, |x: f64| x != 0.0, |x| x as i64, |x: i64| x != 0);
+element!(u8, U8, |x| x as f64, |x: f64| x as i64 as u8, |x| x as i64, |x: i64| x as u8);
+element!(i32, I32, |x| x as f64, |x: f64| x as i32, |x| x as i64, |x: i64| x as i32);
+element!(i64, I64, |x| x as f64, |x: f64| x as i64, |x| x, |x: i64| x);
+element!(f32, F32, |x| x as f64, |x: f64| x as f32, |x| x as i64, |x: i64| x as f32);
+element!(f64, F64, |x| x, |x: f64| x, |x| x as i64, |x: i64| x as f64);
