@@ -2,7 +2,18 @@
 
 pub mod array;
 pub mod error;
+pub mod formula;
+pub mod gate;
 mod kernel;
+pub mod tensor;
 
-pub use array::{Array, DType, Element, Literal, MAX_RANK, Meta, Number, PrintOptions, Shape, Slice};
+pub use array::{
+    Array, DType, Element, Generator, Literal, MAX_RANK, Meta, Number, PrintOptions, Shape, Slice, manual_seed,
+};
 pub use error::{Error, ErrorKind, Result};
+pub use formula::Formula;
+pub use kernel::pool::{num_threads, set_num_threads};
+pub use tensor::{
+    AnomalyGuard, Backward, GradModeGuard, HookHandle, Operand, Tensor, WeakTensor, detect_anomaly, enable_grad, grad,
+    is_grad_enabled, no_grad, param, tensor,
+};

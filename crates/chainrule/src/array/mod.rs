@@ -4,14 +4,14 @@
 //! copy elements and, up to [`MAX_RANK`] dimensions, never allocate; writing copies first where the elements
 //! are shared, so an array that someone holds never changes under them.
 
+mod arith;
 mod create;
 mod display;
 mod dtype;
 mod elements;
 mod layout;
 mod literal;
-#[cfg(feature = "ndarray")]
-mod ndarray;
+mod random;
 mod shape;
 pub(crate) mod storage;
 mod views;
@@ -22,10 +22,12 @@ pub use dtype::DType;
 pub use elements::Iter;
 pub(crate) use layout::Layout;
 pub use literal::{Literal, Number};
+pub use random::{Generator, manual_seed};
 pub use shape::{MAX_RANK, Meta, Shape};
 pub use storage::Element;
 pub(crate) use storage::{dispatch, dispatch_float};
 pub use views::Slice;
+pub(crate) use views::dims;
 
 use storage::{Data, Storage};
 
@@ -86,6 +88,26 @@ impl Array {
     pub(crate) fn filled<T: Element>(values: Vec<T>, shape: Shape) -> Array {
         debug_assert_eq!(values.len(), shape.elements());
         Array { storage: T::wrap(Data::from_vec(values)), layout: Layout::contiguous(shape) }
+    }
+
+    /// Shape and element type without elements: views of it show what they would be.
+    pub(crate) fn phantom(meta: Meta) -> Array {
+        Array { layout: Layout::contiguous(meta.shape), ..Array::constant(0.0, Meta::new(meta.dtype, [])) }
+    }
+
+    /// Overwrites the elements that a layout of this array shows with those of `source`, of the same shape.
+    pub(crate) fn write_at(&mut self, layout: &Layout, source: &Array) {
+        let source = source.contiguous();
+        dispatch!(self.dtype(), T => {
+            let Some(out) = self.make_mut::<T>() else { return };
+            let rows = layout.rows();
+            let (length, stride) = (rows.length, rows.stride);
+            for (start, values) in rows.zip(source.values::<T>().chunks(length.max(1))) {
+                for (i, value) in values.iter().enumerate() {
+                    out[(start as isize + i as isize * stride) as usize] = *value;
+                }
+            }
+        })
     }
 
     /// The element type.

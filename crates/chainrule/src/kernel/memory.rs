@@ -1,15 +1,103 @@
 //! Recycled buffers.
+//!
+//! Fresh memory costs the operating system about 2 µs for every 4 KiB page, more than most gates spend on
+//! computing. Large buffers therefore go back to a list instead of the allocator, and a training step finds
+//! the last step's buffers there. The list is bounded; what it can't hold is freed.
+
+use std::sync::{Mutex, PoisonError};
+
+/// Buffers below this many bytes are left to the allocator, which is fast for them.
+const SMALLEST: usize = 32 * 1024;
+
+/// At most this many bytes wait for reuse, of each element type.
+const MOST: usize = 256 * 1024 * 1024;
 
 /// Elements whose buffers are recycled.
-pub trait Recycled: Copy + Default + Send + Sync + 'static {}
-impl<T: Copy + Default + Send + Sync + 'static> Recycled for T {}
-
-/// A buffer of `len` elements whose contents are arbitrary.
-pub fn take<T: Recycled>(len: usize) -> Vec<T> {
-    vec![T::default(); len]
+pub trait Recycled: Copy + Default + Send + Sync + 'static {
+    #[doc(hidden)]
+    fn store() -> &'static Mutex<Store<Self>>
+    where
+        Self: Sized;
 }
 
-/// Gives a buffer back.
+/// Buffers that wait for reuse.
+#[derive(Debug)]
+pub struct Store<T> {
+    buffers: Vec<Vec<T>>,
+    bytes: usize,
+}
+
+macro_rules! recycled {
+    ($($T:ty),*) => {$(
+        impl Recycled for $T {
+            fn store() -> &'static Mutex<Store<$T>> {
+                static STORE: Mutex<Store<$T>> = Mutex::new(Store { buffers: Vec::new(), bytes: 0 });
+                &STORE
+            }
+        }
+    )*};
+}
+
+recycled!(bool, u8, i32, i64, f32, f64);
+
+/// A buffer of `len` elements whose contents are arbitrary (values of a former use, or zeros).
+pub fn take<T: Recycled>(len: usize) -> Vec<T> {
+    if len * size_of::<T>() < SMALLEST {
+        return vec![T::default(); len];
+    }
+    let recycled = {
+        let mut store = T::store().lock().unwrap_or_else(PoisonError::into_inner);
+        // The best fit that wastes at most a quarter; the newest first, as it is still in the cache.
+        let fits = |buffer: &Vec<T>| buffer.capacity() >= len && buffer.capacity() <= len + len / 4;
+        let found = store.buffers.iter().rposition(fits);
+        found.map(|place| {
+            let buffer = store.buffers.remove(place);
+            store.bytes -= buffer.capacity() * size_of::<T>();
+            buffer
+        })
+    };
+    match recycled {
+        Some(mut buffer) => {
+            // `give` left the old length, so that usually nothing has to be written here.
+            buffer.resize(len, T::default());
+            buffer
+        }
+        None => vec![T::default(); len],
+    }
+}
+
+/// Gives a buffer back for reuse.
 pub fn give<T: Recycled>(buffer: Vec<T>) {
-    drop(buffer)
+    let bytes = buffer.capacity() * size_of::<T>();
+    if bytes < SMALLEST {
+        return;
+    }
+    let mut store = T::store().lock().unwrap_or_else(PoisonError::into_inner);
+    store.bytes += bytes;
+    store.buffers.push(buffer);
+    let mut dropped = Vec::new();
+    while store.bytes > MOST {
+        let oldest = store.buffers.remove(0);
+        store.bytes -= oldest.capacity() * size_of::<T>();
+        dropped.push(oldest);
+    }
+    // The allocator is called outside the lock.
+    drop(store);
+    drop(dropped);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_buffer_comes_back() {
+        let mut buffer = take::<i32>(1 << 20);
+        buffer.fill(7);
+        let place = buffer.as_ptr();
+        give(buffer);
+        let again = take::<i32>((1 << 20) - 5);
+        assert_eq!(again.as_ptr(), place);
+        assert_eq!(again.len(), (1 << 20) - 5);
+    }
 }

@@ -1,4 +1,55 @@
 //! Loops over slices: all SIMD, all threads, and nearly all `unsafe` of the library.
+//!
+//! Work is cut by grids that shapes alone decide and sums run in a fixed order, so that results are the
+//! same bits for any number of threads.
 
+pub(crate) mod map;
+mod math;
+pub(crate) mod matmul;
 pub(crate) mod memory;
+pub(crate) mod pool;
+pub(crate) mod random;
 pub mod real;
+pub(crate) mod rows;
+pub(crate) mod sum;
+
+use std::sync::OnceLock;
+
+/// Whether this processor has AVX2 and fused multiply-add.
+#[inline]
+pub(crate) fn has_avx2() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    {
+        static FOUND: OnceLock<bool> = OnceLock::new();
+        *FOUND.get_or_init(|| std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma"))
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        static FOUND: OnceLock<bool> = OnceLock::new();
+        *FOUND.get_or_init(|| false)
+    }
+}
+
+/// Defines a function whose body is compiled twice, for AVX2 with fused multiply-add and for the target's
+/// baseline, and chosen when it is called.
+macro_rules! multiversion {
+    ($(#[$doc:meta])* $vis:vis fn $name:ident [$($generics:tt)*] ($($arg:ident: $T:ty),* $(,)?) $(-> $R:ty)? $body:block) => {
+        $(#[$doc])*
+        #[inline]
+        $vis fn $name<$($generics)*>($($arg: $T),*) $(-> $R)? {
+            #[inline(always)]
+            fn body<$($generics)*>($($arg: $T),*) $(-> $R)? $body
+            #[cfg(target_arch = "x86_64")]
+            if $crate::kernel::has_avx2() {
+                #[target_feature(enable = "avx2,fma")]
+                fn avx2<$($generics)*>($($arg: $T),*) $(-> $R)? {
+                    body($($arg),*)
+                }
+                // SAFETY: the processor has both features, as was just checked.
+                return unsafe { avx2($($arg),*) };
+            }
+            body($($arg),*)
+        }
+    };
+}
+pub(crate) use multiversion;

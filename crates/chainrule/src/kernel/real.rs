@@ -6,6 +6,8 @@
 
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
+use super::math;
+
 /// A real number: `f32`, `f64` or a symbol.
 pub trait Real:
     Copy
@@ -57,4 +59,209 @@ pub trait Real:
     fn maximum(self, other: Self) -> Self;
     /// The smaller of the two; NaN where either is NaN
     fn minimum(self, other: Self) -> Self;
+}
+
+/// Single precision as a [`Real`]: with fused multiply-add or without.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+pub struct F32<const FMA: bool>(pub f32);
+
+macro_rules! arithmetic {
+    ($($Trait:ident $method:ident $op:tt),*) => {$(
+        impl<const FMA: bool> $Trait for F32<FMA> {
+            type Output = Self;
+            #[inline(always)]
+            fn $method(self, other: Self) -> Self {
+                F32(self.0 $op other.0)
+            }
+        }
+        impl<const FMA: bool> $Trait<f64> for F32<FMA> {
+            type Output = Self;
+            #[inline(always)]
+            fn $method(self, other: f64) -> Self {
+                F32(self.0 $op other as f32)
+            }
+        }
+        impl<const FMA: bool> $Trait<F32<FMA>> for f64 {
+            type Output = F32<FMA>;
+            #[inline(always)]
+            fn $method(self, other: F32<FMA>) -> F32<FMA> {
+                F32(self as f32 $op other.0)
+            }
+        }
+    )*};
+}
+
+arithmetic!(Add add +, Sub sub -, Mul mul *, Div div /);
+
+impl<const FMA: bool> Neg for F32<FMA> {
+    type Output = Self;
+    #[inline(always)]
+    fn neg(self) -> Self {
+        F32(-self.0)
+    }
+}
+
+/// `√`, powers and the like of f32 that have no vector form are computed in double precision.
+macro_rules! through_f64 {
+    ($($method:ident: $f:expr;)*) => {$(
+        #[inline(always)]
+        fn $method(self) -> Self {
+            F32($f(f64::from(self.0)) as f32)
+        }
+    )*};
+}
+
+impl<const FMA: bool> Real for F32<FMA> {
+    #[inline(always)]
+    fn constant(x: f64) -> Self {
+        F32(x as f32)
+    }
+    #[inline(always)]
+    fn exp(self) -> Self {
+        F32(math::exp::<FMA>(self.0))
+    }
+    #[inline(always)]
+    fn log(self) -> Self {
+        F32(math::log::<FMA>(self.0))
+    }
+    #[inline(always)]
+    fn tanh(self) -> Self {
+        F32(math::tanh::<FMA>(self.0))
+    }
+    #[inline(always)]
+    fn sigmoid(self) -> Self {
+        F32(math::sigmoid::<FMA>(self.0))
+    }
+    #[inline(always)]
+    fn erf(self) -> Self {
+        F32(math::erf::<FMA>(self.0))
+    }
+    through_f64! {
+        expm1: f64::exp_m1;
+        log1p: f64::ln_1p;
+        sin: f64::sin;
+        cos: f64::cos;
+    }
+    #[inline(always)]
+    fn sqrt(self) -> Self {
+        F32(self.0.sqrt())
+    }
+    #[inline(always)]
+    fn abs(self) -> Self {
+        F32(self.0.abs())
+    }
+    #[inline(always)]
+    fn sign(self) -> Self {
+        let unit = F32(if self.0 > 0.0 { 1.0 } else { 0.0 } - if self.0 < 0.0 { 1.0 } else { 0.0 });
+        if self.0.is_nan() { self } else { unit }
+    }
+    #[inline(always)]
+    fn pow(self, exponent: Self) -> Self {
+        F32(f64::from(self.0).powf(f64::from(exponent.0)) as f32)
+    }
+    #[inline(always)]
+    fn if_gt(self, other: Self, yes: Self, no: Self) -> Self {
+        if self.0 > other.0 { yes } else { no }
+    }
+    #[inline(always)]
+    fn if_ge(self, other: Self, yes: Self, no: Self) -> Self {
+        if self.0 >= other.0 { yes } else { no }
+    }
+    #[inline(always)]
+    fn if_eq(self, other: Self, yes: Self, no: Self) -> Self {
+        if self.0 == other.0 { yes } else { no }
+    }
+    #[inline(always)]
+    fn maximum(self, other: Self) -> Self {
+        if self.0 > other.0 || self.0.is_nan() { self } else { other }
+    }
+    #[inline(always)]
+    fn minimum(self, other: Self) -> Self {
+        if self.0 < other.0 || self.0.is_nan() { self } else { other }
+    }
+}
+
+impl Real for f64 {
+    #[inline(always)]
+    fn constant(x: f64) -> f64 {
+        x
+    }
+    #[inline(always)]
+    fn exp(self) -> f64 {
+        f64::exp(self)
+    }
+    #[inline(always)]
+    fn expm1(self) -> f64 {
+        f64::exp_m1(self)
+    }
+    #[inline(always)]
+    fn log(self) -> f64 {
+        f64::ln(self)
+    }
+    #[inline(always)]
+    fn log1p(self) -> f64 {
+        f64::ln_1p(self)
+    }
+    #[inline(always)]
+    fn sqrt(self) -> f64 {
+        f64::sqrt(self)
+    }
+    #[inline(always)]
+    fn sin(self) -> f64 {
+        f64::sin(self)
+    }
+    #[inline(always)]
+    fn cos(self) -> f64 {
+        f64::cos(self)
+    }
+    #[inline(always)]
+    fn tanh(self) -> f64 {
+        f64::tanh(self)
+    }
+    #[inline(always)]
+    fn sigmoid(self) -> f64 {
+        1.0 / (1.0 + f64::exp(-self))
+    }
+    #[inline(always)]
+    fn erf(self) -> f64 {
+        libm::erf(self)
+    }
+    #[inline(always)]
+    fn abs(self) -> f64 {
+        f64::abs(self)
+    }
+    #[inline(always)]
+    fn sign(self) -> f64 {
+        if self > 0.0 {
+            1.0
+        } else if self < 0.0 {
+            -1.0
+        } else {
+            self * 0.0
+        }
+    }
+    #[inline(always)]
+    fn pow(self, exponent: f64) -> f64 {
+        self.powf(exponent)
+    }
+    #[inline(always)]
+    fn if_gt(self, other: f64, yes: f64, no: f64) -> f64 {
+        if self > other { yes } else { no }
+    }
+    #[inline(always)]
+    fn if_ge(self, other: f64, yes: f64, no: f64) -> f64 {
+        if self >= other { yes } else { no }
+    }
+    #[inline(always)]
+    fn if_eq(self, other: f64, yes: f64, no: f64) -> f64 {
+        if self == other { yes } else { no }
+    }
+    #[inline(always)]
+    fn maximum(self, other: f64) -> f64 {
+        if self > other || self.is_nan() { self } else { other }
+    }
+    #[inline(always)]
+    fn minimum(self, other: f64) -> f64 {
+        if self < other || self.is_nan() { self } else { other }
+    }
 }

@@ -1,0 +1,143 @@
+//! Random arrays from a seeded, counter-based generator.
+
+use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::{Array, DType, Shape};
+use crate::error::{Error, Result};
+use crate::kernel::pool;
+use crate::kernel::random::Stream;
+
+/// A source of random numbers: a seed, and how many arrays have been drawn from it.
+///
+/// Element i of the n-th array depends on the seed, n and i alone: the same seed gives the same numbers on
+/// every machine and with every number of threads.
+///
+/// ```
+/// use chainrule::{DType, Generator};
+/// let (mut a, mut b) = (Generator::new(7), Generator::new(7));
+/// assert!(a.randn([3], DType::F32).same_as(&b.randn([3], DType::F32)));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Generator {
+    seed: u64,
+    drawn: u64,
+}
+
+/// The seed of threads that nobody seeded.
+const DEFAULT_SEED: u64 = 67_280_421_310_721;
+
+thread_local! {
+    static THREAD: Cell<Option<Generator>> = const { Cell::new(None) };
+}
+
+/// Seeds this thread's generator, from which `rand`, `randn`, dropout and initialisation draw.
+///
+/// ```
+/// use chainrule::{manual_seed, Tensor};
+/// manual_seed(1);
+/// let first = Tensor::randn([2]);
+/// manual_seed(1);
+/// assert_eq!(first.to_vec::<f32>()?, Tensor::randn([2]).to_vec::<f32>()?);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+pub fn manual_seed(seed: u64) {
+    THREAD.set(Some(Generator::new(seed)));
+}
+
+impl Generator {
+    /// A generator with this seed.
+    pub fn new(seed: u64) -> Generator {
+        Generator { seed, drawn: 0 }
+    }
+
+    /// A generator with this seed that goes on where another one, after `drawn` arrays, stopped.
+    pub fn resume(seed: u64, drawn: u64) -> Generator {
+        Generator { seed, drawn }
+    }
+
+    /// The seed.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// How many arrays have been drawn.
+    pub fn drawn(&self) -> u64 {
+        self.drawn
+    }
+
+    /// This thread's generator, as it is now.
+    pub fn of_thread() -> Generator {
+        THREAD.get().unwrap_or_else(|| {
+            // Threads that nobody seeded draw different numbers.
+            static THREADS: AtomicU64 = AtomicU64::new(0);
+            let generator = Generator { seed: DEFAULT_SEED, drawn: THREADS.fetch_add(1, Ordering::Relaxed) << 40 };
+            THREAD.set(Some(generator));
+            generator
+        })
+    }
+
+    /// Makes this the thread's generator; with [`Generator::of_thread`], for drawing the same numbers again.
+    pub fn set_thread(self) {
+        THREAD.set(Some(self));
+    }
+
+    /// Runs `body` on this thread's generator.
+    pub(crate) fn with_thread<R>(body: impl FnOnce(&mut Generator) -> R) -> R {
+        let mut generator = Generator::of_thread();
+        let result = body(&mut generator);
+        generator.set_thread();
+        result
+    }
+
+    fn next(&mut self) -> Stream {
+        self.drawn += 1;
+        Stream { seed: self.seed, stream: self.drawn - 1 }
+    }
+
+    /// Uniform numbers in [0, 1), of a float type.
+    pub fn rand(&mut self, shape: impl Into<Shape>, dtype: DType) -> Array {
+        let (stream, shape) = (self.next(), shape.into());
+        match dtype {
+            DType::F32 => draw(shape, |i| stream.uniform_f32(i)),
+            _ => draw(shape, |i| stream.uniform(i)).cast(dtype),
+        }
+    }
+
+    /// Normally distributed numbers with mean 0 and variance 1, of a float type.
+    pub fn randn(&mut self, shape: impl Into<Shape>, dtype: DType) -> Array {
+        let (stream, shape) = (self.next(), shape.into());
+        match dtype {
+            DType::F32 => draw(shape, |i| stream.normal(i) as f32),
+            _ => draw(shape, |i| stream.normal(i)).cast(dtype),
+        }
+    }
+
+    /// Integers from `low` to `high` − 1, of type i64.
+    ///
+    /// # Errors
+    /// There is no integer in the range.
+    pub fn randint(&mut self, low: i64, high: i64, shape: impl Into<Shape>) -> Result<Array> {
+        if low >= high {
+            return Err(Error::argument(format!("there is no integer from {low} up to, but without, {high}")));
+        }
+        let (stream, span) = (self.next(), high.wrapping_sub(low) as u64);
+        Ok(draw(shape.into(), |i| low.wrapping_add(stream.below(span, i) as i64)))
+    }
+
+    /// The numbers 0 to n − 1 in random order, of type i64.
+    pub fn permutation(&mut self, n: usize) -> Array {
+        let order = self.next().permutation(n);
+        Array::filled(order.into_iter().map(|i| i as i64).collect(), Shape::from([n]))
+    }
+}
+
+fn draw<T: super::Element>(shape: Shape, number: impl Fn(u64) -> T + Sync) -> Array {
+    let mut values = vec![T::default(); shape.elements()];
+    pool::chunks_mut(&mut values, 4096, |start, values| {
+        for (i, value) in values.iter_mut().enumerate() {
+            *value = number((start + i) as u64);
+        }
+    });
+    Array::filled(values, shape)
+}

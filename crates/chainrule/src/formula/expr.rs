@@ -1,0 +1,313 @@
+//! `Expr`: an immutable expression tree.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// A function of one or more numbers, or of a vector.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Function {
+    /// `eˣ`
+    Exp,
+    /// `eˣ − 1`
+    Expm1,
+    /// `ln x`
+    Log,
+    /// `ln(1 + x)`
+    Log1p,
+    /// `√x`
+    Sqrt,
+    /// `sin x`
+    Sin,
+    /// `cos x`
+    Cos,
+    /// `tanh x`
+    Tanh,
+    /// `1 / (1 + e⁻ˣ)`
+    Sigmoid,
+    /// The error function
+    Erf,
+    /// `max(0, x)`
+    Relu,
+    /// `|x|`
+    Abs,
+    /// −1, 0 or 1
+    Sign,
+    /// The largest of its arguments
+    Max,
+    /// The smallest of its arguments
+    Min,
+    /// `eˣ` of each element over their sum
+    Softmax,
+    /// The scalar product of two vectors
+    Dot,
+    /// The sum of a vector's elements
+    Sum,
+}
+
+impl Function {
+    /// All functions.
+    pub const ALL: [Function; 18] = [
+        Function::Exp,
+        Function::Expm1,
+        Function::Log,
+        Function::Log1p,
+        Function::Sqrt,
+        Function::Sin,
+        Function::Cos,
+        Function::Tanh,
+        Function::Sigmoid,
+        Function::Erf,
+        Function::Relu,
+        Function::Abs,
+        Function::Sign,
+        Function::Max,
+        Function::Min,
+        Function::Softmax,
+        Function::Dot,
+        Function::Sum,
+    ];
+
+    /// The name in texts.
+    pub fn name(self) -> &'static str {
+        match self {
+            Function::Exp => "exp",
+            Function::Expm1 => "expm1",
+            Function::Log => "log",
+            Function::Log1p => "log1p",
+            Function::Sqrt => "sqrt",
+            Function::Sin => "sin",
+            Function::Cos => "cos",
+            Function::Tanh => "tanh",
+            Function::Sigmoid => "sigmoid",
+            Function::Erf => "erf",
+            Function::Relu => "relu",
+            Function::Abs => "abs",
+            Function::Sign => "sign",
+            Function::Max => "max",
+            Function::Min => "min",
+            Function::Softmax => "softmax",
+            Function::Dot => "dot",
+            Function::Sum => "sum",
+        }
+    }
+
+    /// How many arguments it takes: at least, and at most.
+    pub fn arguments(self) -> (usize, usize) {
+        match self {
+            Function::Max | Function::Min => (2, 16),
+            Function::Dot => (2, 2),
+            _ => (1, 1),
+        }
+    }
+}
+
+/// How two numbers are compared in a choice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Comparison {
+    /// `>`
+    Greater,
+    /// `≥`
+    GreaterOrEqual,
+    /// `=`
+    Equal,
+}
+
+/// An immutable expression; cloning shares.
+///
+/// ```
+/// use chainrule::formula::Expr;
+/// let (x, y) = (Expr::symbol("x"), Expr::symbol("y"));
+/// assert_eq!(((x.clone() + y) * -x).to_string(), "(x + y)*(-x)");
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Expr(Arc<Kind>);
+
+/// What an expression is made of.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Kind {
+    /// A constant
+    Number(f64),
+    /// A name
+    Symbol(String),
+    /// `−a`
+    Neg(Expr),
+    /// `a + b`
+    Add(Expr, Expr),
+    /// `a − b`
+    Sub(Expr, Expr),
+    /// `a·b`
+    Mul(Expr, Expr),
+    /// `a/b`
+    Div(Expr, Expr),
+    /// `aᵇ`
+    Pow(Expr, Expr),
+    /// A function of these arguments
+    Call(Function, Vec<Expr>),
+    /// Third or fourth part, by the comparison of the first two
+    Choose(Comparison, Box<[Expr; 4]>),
+    /// A vector of these elements
+    Vector(Vec<Expr>),
+}
+
+impl Expr {
+    fn new(kind: Kind) -> Expr {
+        Expr(Arc::new(kind))
+    }
+
+    /// What the expression is made of.
+    pub fn kind(&self) -> &Kind {
+        &self.0
+    }
+
+    /// A constant.
+    pub fn number(x: f64) -> Expr {
+        Expr::new(Kind::Number(x))
+    }
+
+    /// A name.
+    pub fn symbol(name: &str) -> Expr {
+        Expr::new(Kind::Symbol(name.to_string()))
+    }
+
+    /// A vector.
+    pub fn vector(elements: Vec<Expr>) -> Expr {
+        Expr::new(Kind::Vector(elements))
+    }
+
+    /// A function of these arguments.
+    pub fn call(function: Function, arguments: impl Into<Vec<Expr>>) -> Expr {
+        Expr::new(Kind::Call(function, arguments.into()))
+    }
+
+    /// `parts[2]` where `parts[0]` and `parts[1]` compare so, else `parts[3]`.
+    pub fn choose(comparison: Comparison, parts: [Expr; 4]) -> Expr {
+        Expr::new(Kind::Choose(comparison, Box::new(parts)))
+    }
+
+    /// `selfᵉ`
+    pub fn pow(self, exponent: Expr) -> Expr {
+        Expr::new(Kind::Pow(self, exponent))
+    }
+
+    /// The constant, if it is one.
+    pub fn as_number(&self) -> Option<f64> {
+        match self.kind() {
+            Kind::Number(x) => Some(*x),
+            Kind::Neg(x) => x.as_number().map(|x| -x),
+            _ => None,
+        }
+    }
+
+    /// The expressions it is made of, one level down.
+    pub fn parts(&self) -> Vec<&Expr> {
+        match self.kind() {
+            Kind::Number(_) | Kind::Symbol(_) => vec![],
+            Kind::Neg(a) => vec![a],
+            Kind::Add(a, b) | Kind::Sub(a, b) | Kind::Mul(a, b) | Kind::Div(a, b) | Kind::Pow(a, b) => vec![a, b],
+            Kind::Call(_, parts) | Kind::Vector(parts) => parts.iter().collect(),
+            Kind::Choose(_, parts) => parts.iter().collect(),
+        }
+    }
+
+    /// The names in it, in order of first appearance.
+    pub fn symbols(&self) -> Vec<String> {
+        fn visit(expr: &Expr, found: &mut Vec<String>) {
+            if let Kind::Symbol(name) = expr.kind()
+                && !found.contains(name)
+            {
+                found.push(name.clone());
+            }
+            expr.parts().into_iter().for_each(|part| visit(part, found));
+        }
+        let mut found = Vec::new();
+        visit(self, &mut found);
+        found
+    }
+
+    /// How tightly the outermost operator binds; what stands inside a tighter one needs parentheses.
+    fn precedence(&self) -> u8 {
+        match self.kind() {
+            Kind::Add(..) | Kind::Sub(..) => 1,
+            Kind::Mul(..) | Kind::Div(..) => 2,
+            Kind::Neg(_) => 2,
+            Kind::Number(x) if *x < 0.0 => 2,
+            Kind::Pow(..) => 4,
+            Kind::Choose(..) => 0,
+            _ => 5,
+        }
+    }
+
+    fn write_within(&self, f: &mut fmt::Formatter<'_>, least: u8) -> fmt::Result {
+        if self.precedence() < least { write!(f, "({self})") } else { write!(f, "{self}") }
+    }
+}
+
+macro_rules! operators {
+    ($($Trait:ident $method:ident $Kind:ident),*) => {$(
+        impl std::ops::$Trait for Expr {
+            type Output = Expr;
+            fn $method(self, other: Expr) -> Expr {
+                Expr::new(Kind::$Kind(self, other))
+            }
+        }
+    )*};
+}
+
+operators!(Add add Add, Sub sub Sub, Mul mul Mul, Div div Div);
+
+impl std::ops::Neg for Expr {
+    type Output = Expr;
+    fn neg(self) -> Expr {
+        Expr::new(Kind::Neg(self))
+    }
+}
+
+impl fmt::Display for Expr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let binary = |f: &mut fmt::Formatter<'_>, a: &Expr, op: &str, b: &Expr, left: u8, right: u8| {
+            a.write_within(f, left)?;
+            f.write_str(op)?;
+            // A sign right after an operator reads badly.
+            b.write_within(f, if matches!(b.kind(), Kind::Neg(_)) || b.as_number().is_some_and(|x| x < 0.0) { 3 } else { right })
+        };
+        match self.kind() {
+            Kind::Number(x) => write!(f, "{x}"),
+            Kind::Symbol(name) => f.write_str(name),
+            Kind::Neg(a) => {
+                f.write_str("-")?;
+                a.write_within(f, 3)
+            }
+            Kind::Add(a, b) => binary(f, a, " + ", b, 1, 1),
+            Kind::Sub(a, b) => binary(f, a, " - ", b, 1, 2),
+            Kind::Mul(a, b) => binary(f, a, "*", b, 2, 2),
+            Kind::Div(a, b) => binary(f, a, "/", b, 2, 3),
+            Kind::Pow(a, b) => binary(f, a, "^", b, 5, 4),
+            Kind::Call(function, arguments) => {
+                write!(f, "{}(", function.name())?;
+                list(f, arguments)?;
+                f.write_str(")")
+            }
+            Kind::Vector(elements) => {
+                f.write_str("[")?;
+                list(f, elements)?;
+                f.write_str("]")
+            }
+            Kind::Choose(comparison, parts) => {
+                let [a, b, yes, no] = &**parts;
+                let sign = match comparison {
+                    Comparison::Greater => ">",
+                    Comparison::GreaterOrEqual => "≥",
+                    Comparison::Equal => "=",
+                };
+                write!(f, "{yes} if {a} {sign} {b} else {no}")
+            }
+        }
+    }
+}
+
+fn list(f: &mut fmt::Formatter<'_>, items: &[Expr]) -> fmt::Result {
+    for (i, item) in items.iter().enumerate() {
+        write!(f, "{}{item}", if i > 0 { ", " } else { "" })?;
+    }
+    Ok(())
+}

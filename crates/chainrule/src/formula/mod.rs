@@ -1,0 +1,80 @@
+//! Formulas: what a gate computes and its local gradients, as expression trees.
+//!
+//! A gate's calculus is written once, in Rust, generic over the numbers it runs on. Run on symbols, it
+//! becomes the expression tree from which texts, pictures and symbolic derivatives come.
+
+mod expr;
+mod symbol;
+
+pub use expr::{Comparison, Expr, Function};
+
+use crate::gate::Elementwise;
+use symbol::Symbol;
+
+/// What a gate computes and its local gradients, for people.
+#[derive(Debug, Clone)]
+pub enum Formula {
+    /// An elementwise gate.
+    Elementwise {
+        /// The inputs' names.
+        inputs: Vec<&'static str>,
+        /// The output `y`.
+        value: Expr,
+        /// ∂y/∂input, one an input, in the inputs and `y`.
+        local: Vec<Expr>,
+    },
+    /// Any other gate: the rules in words and symbols.
+    Rule {
+        /// What the output is.
+        value: String,
+        /// What is passed to each input.
+        gradients: Vec<String>,
+    },
+}
+
+impl Formula {
+    /// A formula in words and symbols: the output, and what each input is passed.
+    ///
+    /// ```
+    /// use chainrule::Formula;
+    /// let formula = Formula::rule("Y = A·B", ["∂L/∂A = G·Bᵀ", "∂L/∂B = Aᵀ·G"]);
+    /// assert_eq!(formula.to_string(), "Y = A·B");
+    /// ```
+    pub fn rule<const N: usize>(value: &str, gradients: [&str; N]) -> Formula {
+        Formula::Rule { value: value.to_string(), gradients: gradients.map(String::from).to_vec() }
+    }
+
+    /// The local gradient of input `i`, or the rule by which its gradient is computed.
+    ///
+    /// The last rule serves all inputs that have none of their own.
+    pub fn gradient(&self, i: usize) -> Option<String> {
+        match self {
+            Formula::Elementwise { inputs, local, .. } => {
+                Some(format!("∂y/∂{} = {}", inputs.get(i)?, local.get(i)?))
+            }
+            Formula::Rule { gradients, .. } => gradients.get(i).or(gradients.last()).cloned(),
+        }
+    }
+}
+
+impl std::fmt::Display for Formula {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Formula::Elementwise { value, .. } => write!(f, "y = {value}"),
+            Formula::Rule { value, .. } => f.write_str(value),
+        }
+    }
+}
+
+/// The formula of an elementwise gate: its own code, run on symbols.
+pub(crate) fn of_elementwise<E: Elementwise>(gate: &E) -> Formula {
+    let inputs = E::INPUTS;
+    let names = [0, 1, 2].map(|i| inputs.get(i).copied().unwrap_or("0"));
+    Formula::Elementwise {
+        inputs: inputs.to_vec(),
+        value: symbol::trace(names, |x| gate.value(x)),
+        local: (0..inputs.len())
+            .map(|i| symbol::trace([names[0], names[1], names[2], "y"], |[a, b, c, y]: [Symbol; 4]| gate.local(i, [a, b, c], y)))
+            .collect(),
+    }
+}

@@ -1,0 +1,248 @@
+//! Arithmetic: sums, differences, products, quotients, powers.
+
+use super::{Entry, GateRef, Sample};
+use crate::array::{Array, DType, Meta};
+use crate::error::{Error, ErrorKind, Result};
+use crate::gates;
+use crate::tensor::{Operand, Tensor};
+
+/// The gates of this family.
+pub(super) const GATES: &[Entry] =
+    &[Add::ENTRY, Sub::ENTRY, Rsub::ENTRY, Mul::ENTRY, Div::ENTRY, Neg::ENTRY, Pow::ENTRY, Reciprocal::ENTRY, Square::ENTRY];
+
+pub(super) fn f64s<const N: usize>(values: [f64; N]) -> Array {
+    Array::filled(values.to_vec(), crate::Shape::from([N]))
+}
+
+pub(super) fn matrix<const R: usize, const C: usize>(rows: [[f64; C]; R]) -> Array {
+    Array::filled(rows.concat(), crate::Shape::from([R, C]))
+}
+
+fn binary_samples(gate: impl Into<GateRef>) -> Vec<Sample> {
+    let gate = gate.into();
+    let of = |a: Array, b: Array| Sample::new(gate.clone(), [a, b]);
+    vec![
+        of(f64s([1.5, -2.0, 0.5]), f64s([0.7, 1.3, -2.1])),
+        of(Array::scalar(2.0f64), Array::scalar(-3.0f64)),
+        of(matrix([[1.1, 2.2, -0.3], [0.4, -1.5, 0.6]]), f64s([0.9, -1.2, 2.5])),
+        of(matrix([[1.1], [0.4]]), matrix([[0.5, 1.5, 2.5]])),
+        of(Array::scalar(1.7f64), matrix([[0.5, 1.5, 2.5]])),
+        of(Array::zeros_of([0, 3], DType::F64), f64s([1.0, 2.0, 3.0])),
+        of(f64s([1.0, 2.0, 3.0]), f64s([1.0, 2.0, 3.0, 4.0])).refused(ErrorKind::Shape),
+    ]
+}
+
+fn not_bool(name: &str, inputs: &[Meta]) -> Result<()> {
+    if inputs.iter().all(|meta| meta.dtype == DType::Bool) {
+        return Err(Error::dtype(format!("{name} isn't defined for bool")).hint("cast to a number type first"));
+    }
+    Ok(())
+}
+
+gates! {
+    /// Sum: `y = a + b`.
+    ///
+    /// Shapes broadcast; element types promote. Also as the operator `+`.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!((tensor([1.0, 2.0]) + 1.0).to_string(), "tensor([2., 3.])");
+    /// ```
+    Add(a, b) -> y as "add" {
+        value: a + b;
+        local: [1.0, 1.0];
+        integer: |_: &Add, [a, b, _]: [i64; 3]| Some(a.wrapping_add(b));
+        samples: binary_samples(Add);
+    }
+
+    /// Difference: `y = a − b`.
+    ///
+    /// Shapes broadcast; element types promote. Also as the operator `-`.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([1.0, 2.0]).sub(&tensor([3.0, 1.0]))?.to_string(), "tensor([-2.,  1.])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    Sub(a, b) -> y as "sub" {
+        value: a - b;
+        local: [1.0, -1.0];
+        integer: |_: &Sub, [a, b, _]: [i64; 3]| Some(a.wrapping_sub(b));
+        check: |_: &Sub, inputs: &[Meta]| not_bool("a difference", inputs);
+        samples: binary_samples(Sub);
+    }
+
+    /// Reversed difference: `y = b − a`, as PyTorch records a number minus a tensor.
+    ///
+    /// ```
+    /// use chainrule::param;
+    /// assert_eq!((2.0 - param([1.0, 2.0])).to_string(), "tensor([1., 0.], grad_fn=<RsubBackward1>)");
+    /// ```
+    Rsub(a, b) -> y as "rsub" {
+        value: b - a;
+        local: [-1.0, 1.0];
+        integer: |_: &Rsub, [a, b, _]: [i64; 3]| Some(b.wrapping_sub(a));
+        check: |_: &Rsub, inputs: &[Meta]| not_bool("a difference", inputs);
+        grad_fn: "RsubBackward1";
+        samples: binary_samples(Rsub);
+    }
+
+    /// Product: `y = a·b`, element by element.
+    ///
+    /// Shapes broadcast; element types promote. Also as the operator `*`.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!((tensor([1.0, 2.0]) * tensor([3.0, 4.0])).to_string(), "tensor([3., 8.])");
+    /// ```
+    Mul(a, b) -> y as "mul" {
+        value: a * b;
+        local: [b, a];
+        integer: |_: &Mul, [a, b, _]: [i64; 3]| Some(a.wrapping_mul(b));
+        samples: binary_samples(Mul);
+    }
+
+    /// Quotient: `y = a / b`; integers become floats first.
+    ///
+    /// Shapes broadcast; element types promote. Also as the operator `/`.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!((tensor([1, 2]) / tensor([2, 2])).to_string(), "tensor([0.5000, 1.0000])");
+    /// ```
+    Div(a, b) -> y as "div" {
+        value: a / b;
+        local: [1.0 / b, -(a / (b * b))];
+        samples: binary_samples(Div);
+    }
+
+    /// Negation: `y = −x`. Also as the operator `-`.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!((-tensor([1.0, -2.0])).to_string(), "tensor([-1.,  2.])");
+    /// ```
+    Neg(x) -> y as "neg" {
+        value: -x;
+        local: [-1.0];
+        integer: |_: &Neg, [x, ..]: [i64; 3]| Some(x.wrapping_neg());
+        check: |_: &Neg, inputs: &[Meta]| not_bool("negation", inputs);
+        samples: vec![Sample::new(Neg, [f64s([1.5, -2.0, 0.0])])];
+    }
+
+    /// Power: `y = aᵇ`.
+    ///
+    /// Shapes broadcast; element types promote. The gradient of an exponent needs a positive base.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([1.0, 2.0, 3.0]).pow(2.0)?.to_string(), "tensor([1., 4., 9.])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    Pow(a, b) -> y as "pow" {
+        value: a.pow(b);
+        local: [
+            b.if_eq(R::constant(0.0), R::constant(0.0), b * a.pow(b - 1.0)),
+            a.if_eq(R::constant(0.0), b.if_ge(R::constant(0.0), R::constant(0.0), y * a.log()), y * a.log())
+        ];
+        integer: |_: &Pow, [a, b, _]: [i64; 3]| Some(match u32::try_from(b) {
+            Ok(b) => a.wrapping_pow(b),
+            // A negative exponent: only ±1 have an integer result other than 0.
+            Err(_) => match a { 1 => 1, -1 => if b % 2 == 0 { 1 } else { -1 }, _ => 0 },
+        });
+        at_kink: "∂y/∂a = 0 where b = 0, also at a = 0; ∂y/∂b = 0 where a = 0 and b ≥ 0";
+        samples: vec![
+            Sample::new(Pow, [f64s([1.5, 2.0, 0.5]), f64s([0.7, -1.3, 3.0])]),
+            Sample::new(Pow, [matrix([[1.1, 2.2], [0.4, 1.5]]), Array::scalar(3.0f64)]),
+            Sample::new(Pow, [f64s([-1.5, -2.0]), f64s([2.0, 3.0])]).constant(1),
+            Sample::new(Pow, [f64s([0.0, 2.0]), f64s([0.0, 0.0])]).at_kink([f64s([0.0, 0.0]), f64s([0.0, 2f64.ln()])]),
+        ];
+    }
+
+    /// Reciprocal: `y = 1/x`.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([2.0, -4.0]).reciprocal()?.to_string(), "tensor([ 0.5000, -0.2500])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    Reciprocal(x) -> y as "reciprocal" {
+        value: 1.0 / x;
+        local: [-(y * y)];
+        samples: vec![Sample::new(Reciprocal, [f64s([1.5, -2.0, 0.3])])];
+    }
+
+    /// Square: `y = x²`.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([3.0, -4.0]).square()?.to_string(), "tensor([ 9., 16.])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    Square(x) -> y as "square" {
+        value: x * x;
+        local: [2.0 * x];
+        integer: |_: &Square, [x, ..]: [i64; 3]| Some(x.wrapping_mul(x));
+        grad_fn: "PowBackward0";
+        samples: vec![Sample::new(Square, [f64s([1.5, -2.0, 0.0])])];
+    }
+}
+
+macro_rules! binary_methods {
+    ($($(#[doc = $doc:expr])* $method:ident, $Gate:ident;)*) => {
+        impl Tensor {$(
+            $(#[doc = $doc])*
+            ///
+            /// # Errors
+            /// The shapes don't broadcast, or the element types aren't accepted.
+            #[track_caller]
+            #[inline]
+            pub fn $method(&self, other: impl Operand) -> Result<Tensor> {
+                let location = std::panic::Location::caller();
+                other.with(self, |other| Tensor::apply_one(GateRef::Static(&$Gate), &[self, other], location))
+            }
+        )*}
+    };
+}
+pub(super) use binary_methods;
+
+binary_methods! {
+    /// `self + other`: see [`Add`].
+    add, Add;
+    /// `self − other`: see [`Sub`].
+    sub, Sub;
+    /// `other − self`: see [`Rsub`].
+    rsub, Rsub;
+    /// `self · other`, element by element: see [`Mul`].
+    mul, Mul;
+    /// `self / other`: see [`Div`].
+    div, Div;
+    /// `self` to the power `other`: see [`Pow`].
+    pow, Pow;
+}
+
+macro_rules! unary_methods {
+    ($($(#[doc = $doc:expr])* $method:ident, $Gate:ident;)*) => {
+        impl Tensor {$(
+            $(#[doc = $doc])*
+            ///
+            /// # Errors
+            /// The element type isn't accepted.
+            #[track_caller]
+            #[inline]
+            pub fn $method(&self) -> Result<Tensor> {
+                Tensor::apply_one(GateRef::Static(&$Gate), &[self], std::panic::Location::caller())
+            }
+        )*}
+    };
+}
+pub(super) use unary_methods;
+
+unary_methods! {
+    /// `−self`: see [`Neg`].
+    neg, Neg;
+    /// `1 / self`: see [`Reciprocal`].
+    reciprocal, Reciprocal;
+    /// `self²`: see [`Square`].
+    square, Square;
+}

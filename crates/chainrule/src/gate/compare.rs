@@ -1,0 +1,322 @@
+//! Choosing and comparing: maximum, minimum, clamp, where, and the comparisons.
+
+use super::arith::{binary_methods, f64s, matrix};
+use super::elementwise::{broadcast, expect_inputs, promoted};
+use super::{Context, Entry, Gate, GateRef, Gradients, Metas, Needs, Outputs, Sample, Saved, Saves};
+use crate::array::{Array, DType, Meta, dispatch};
+use crate::error::{Error, ErrorKind, Result};
+use crate::formula::Formula;
+use crate::gates;
+use crate::tensor::{Operand, Tensor};
+
+/// The gates of this family.
+pub(super) const GATES: &[Entry] =
+    &[Maximum::ENTRY, Minimum::ENTRY, Clamp::ENTRY, Where::ENTRY, Compare::ENTRY];
+
+fn tie(gate: impl Into<GateRef>) -> Vec<Sample> {
+    let gate = gate.into();
+    vec![
+        Sample::new(gate.clone(), [f64s([1.0, -2.0, 3.0]), f64s([0.5, 2.0, 7.0])]),
+        Sample::new(gate.clone(), [matrix([[1.0], [-2.0]]), f64s([0.5, 2.0, 7.0])]),
+        Sample::new(gate, [f64s([1.0]), f64s([1.0])]).at_kink([f64s([0.5]), f64s([0.5])]),
+    ]
+}
+
+gates! {
+    /// The larger of two: `y = max(a, b)`; NaN where either is NaN.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([1.0, 5.0]).maximum(&tensor([3.0, 4.0]))?.to_string(), "tensor([3., 5.])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    Maximum(a, b) -> y as "maximum" {
+        value: a.maximum(b);
+        local: [
+            a.if_eq(b, R::constant(0.5), a.if_gt(b, R::constant(1.0), R::constant(0.0))),
+            a.if_eq(b, R::constant(0.5), b.if_gt(a, R::constant(1.0), R::constant(0.0))),
+        ];
+        integer: |_: &Maximum, [a, b, _]: [i64; 3]| Some(a.max(b));
+        at_kink: "where a = b each input gets half of the gradient";
+        samples: tie(Maximum);
+    }
+
+    /// The smaller of two: `y = min(a, b)`; NaN where either is NaN.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([1.0, 5.0]).minimum(&tensor([3.0, 4.0]))?.to_string(), "tensor([1., 4.])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    Minimum(a, b) -> y as "minimum" {
+        value: a.minimum(b);
+        local: [
+            a.if_eq(b, R::constant(0.5), b.if_gt(a, R::constant(1.0), R::constant(0.0))),
+            a.if_eq(b, R::constant(0.5), a.if_gt(b, R::constant(1.0), R::constant(0.0))),
+        ];
+        integer: |_: &Minimum, [a, b, _]: [i64; 3]| Some(a.min(b));
+        at_kink: "where a = b each input gets half of the gradient";
+        samples: tie(Minimum);
+    }
+
+    /// Limits: `y = min(max(x, low), high)`; an infinite limit doesn't bind, and `high` wins over `low`.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([-2.0, 0.5, 3.0]).clamp(-1.0, 1.0)?.to_string(), "tensor([-1.0000,  0.5000,  1.0000])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    Clamp { low: f64, high: f64 }(x) -> y as "clamp" {
+        value: x.maximum(R::constant(low)).minimum(R::constant(high));
+        local: [x.if_ge(R::constant(low), R::constant(high).if_ge(x, R::constant(1.0), R::constant(0.0)), R::constant(0.0))];
+        integer: |gate: &Clamp, [x, ..]: [i64; 3]| Some((x as f64).max(gate.low).min(gate.high) as i64);
+        at_kink: "∂y/∂x = 1 on a limit";
+        samples: vec![
+            Sample::new(Clamp { low: -1.0, high: 1.0 }, [f64s([-2.0, 0.5, 3.0])]),
+            Sample::new(Clamp { low: f64::NEG_INFINITY, high: 1.0 }, [f64s([-2.0, 0.5, 3.0])]),
+            Sample::new(Clamp { low: 0.0, high: 1.0 }, [f64s([0.0, 1.0])]).at_kink([f64s([1.0, 1.0])]),
+        ];
+    }
+}
+
+binary_methods! {
+    /// The larger of two: see [`Maximum`].
+    maximum, Maximum;
+    /// The smaller of two: see [`Minimum`].
+    minimum, Minimum;
+}
+
+impl Tensor {
+    /// `min(max(x, low), high)`: see [`Clamp`].
+    ///
+    /// # Errors
+    /// A limit is NaN.
+    #[track_caller]
+    pub fn clamp(&self, low: f64, high: f64) -> Result<Tensor> {
+        if low.is_nan() || high.is_nan() {
+            return Err(Error::argument("a limit is NaN").at_gate("Clamp"));
+        }
+        Tensor::apply(Clamp { low, high }, &[self])
+    }
+
+    /// `a` where this `bool` tensor is true, else `b`: PyTorch's `torch.where(self, a, b)`, see [`Where`].
+    ///
+    /// # Errors
+    /// The condition isn't `bool`, or the shapes don't broadcast.
+    #[track_caller]
+    pub fn where_(&self, a: &Tensor, b: &Tensor) -> Result<Tensor> {
+        Tensor::apply(GateRef::Static(&Where), &[self, a, b])
+    }
+}
+
+/// Choice: `y = a` where the condition is true, else `b`.
+///
+/// The condition is `bool`; shapes broadcast; the element types of `a` and `b` promote. The gradient goes to
+/// the input that was chosen, so NaN on the other side does no harm.
+///
+/// ```
+/// use chainrule::tensor;
+/// let y = tensor([true, false]).where_(&tensor([1.0, 2.0]), &tensor([3.0, 4.0]))?;
+/// assert_eq!(y.to_string(), "tensor([1., 4.])");
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Where;
+
+impl Where {
+    /// This gate's row of the table of gates.
+    pub const ENTRY: Entry = Entry {
+        name: "Where",
+        method: "where_",
+        doc: "Choice: `y = a` where the condition is true, else `b`.\n",
+        at_kink: None,
+        file: file!(),
+        line: line!(),
+        samples: || {
+            let condition = || Array::filled(vec![true, false, true], [3].into());
+            vec![
+                Sample::new(Where, [condition(), f64s([1.0, 2.0, 3.0]), f64s([4.0, 5.0, 6.0])]),
+                Sample::new(Where, [condition(), Array::scalar(2.0f64), matrix([[4.0, 5.0, 6.0], [7.0, 8.0, 9.0]])]),
+                Sample::new(Where, [f64s([1.0]), f64s([1.0]), f64s([1.0])]).refused(ErrorKind::DType),
+            ]
+        },
+    };
+}
+
+impl Gate for Where {
+    fn name(&self) -> &'static str {
+        "Where"
+    }
+
+    fn infer(&self, inputs: &[Meta]) -> Result<Metas> {
+        expect_inputs(inputs, 3)?;
+        if inputs[0].dtype != DType::Bool {
+            return Err(Error::dtype(format!("the condition must be bool, not {}", inputs[0].dtype))
+                .hint("compare first: x.gt(0.0)"));
+        }
+        Ok([Meta { dtype: promoted(&inputs[1..]), shape: broadcast(inputs)? }].into())
+    }
+
+    fn forward(&self, inputs: &[&Array], context: &mut Context) -> Result<Outputs> {
+        let Meta { dtype, shape } = context.output(0);
+        let condition = inputs[0].expand(shape)?.contiguous();
+        let a = inputs[1].cast(dtype).expand(shape)?;
+        let b = inputs[2].cast(dtype).expand(shape)?;
+        Ok([dispatch!(dtype, T => {
+            let choices = a.iter::<T>()?.zip(b.iter::<T>()?).zip(condition.values::<bool>());
+            Array::filled(choices.map(|((a, b), &first)| if first { a } else { b }).collect(), shape)
+        })]
+        .into())
+    }
+
+    fn saves(&self, _needs: &Needs) -> Saves {
+        Saves::input(0)
+    }
+
+    fn backward(&self, saved: &Saved, upstream: &[Option<Tensor>], needs: &Needs) -> Result<Gradients> {
+        let Some(g) = &upstream[0] else { return Ok(needs.none()) };
+        let condition = saved.input(0)?;
+        let zero = Tensor::from_array(Array::constant(0.0, Meta::new(g.dtype(), [])));
+        Ok([
+            None,
+            if needs.input(1) { Some(condition.where_(g, &zero)?) } else { None },
+            if needs.input(2) { Some(condition.where_(&zero, g)?) } else { None },
+        ]
+        .into_iter()
+        .collect())
+    }
+
+    fn formula(&self) -> Formula {
+        Formula::rule(
+            "y = a where c, else b",
+            ["c has no gradient", "∂L/∂a = g where c, else 0", "∂L/∂b = 0 where c, else g"],
+        )
+    }
+}
+
+/// Comparison, element by element; the result is `bool` and has no gradient.
+///
+/// ```
+/// use chainrule::tensor;
+/// assert_eq!(tensor([1.0, 2.0, 3.0]).gt(2.0)?.to_string(), "tensor([False, False,  True])");
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Compare {
+    /// `a = b`
+    Eq,
+    /// `a ≠ b`
+    Ne,
+    /// `a < b`
+    Lt,
+    /// `a ≤ b`
+    Le,
+    /// `a > b`
+    Gt,
+    /// `a ≥ b`
+    Ge,
+}
+
+impl Compare {
+    /// This gate's row of the table of gates.
+    pub const ENTRY: Entry = Entry {
+        name: "Compare",
+        method: "eq, ne, lt, le, gt, ge",
+        doc: "Comparison, element by element; the result is `bool` and has no gradient.\n",
+        at_kink: None,
+        file: file!(),
+        line: line!(),
+        samples: || {
+            let operands = || [f64s([1.0, 2.0, f64::NAN]), f64s([1.0, 3.0, 1.0])];
+            vec![
+                Sample::new(Compare::Gt, operands()).rough(),
+                Sample::new(Compare::Eq, operands()).rough(),
+                Sample::new(Compare::Le, [f64s([1.0, 2.0]), f64s([1.0, 2.0, 3.0])]).refused(ErrorKind::Shape),
+            ]
+        },
+    };
+
+    fn holds<T: PartialOrd>(self, a: T, b: T) -> bool {
+        match self {
+            Compare::Eq => a == b,
+            Compare::Ne => a != b,
+            Compare::Lt => a < b,
+            Compare::Le => a <= b,
+            Compare::Gt => a > b,
+            Compare::Ge => a >= b,
+        }
+    }
+}
+
+impl Gate for Compare {
+    fn name(&self) -> &'static str {
+        match self {
+            Compare::Eq => "Eq",
+            Compare::Ne => "Ne",
+            Compare::Lt => "Lt",
+            Compare::Le => "Le",
+            Compare::Gt => "Gt",
+            Compare::Ge => "Ge",
+        }
+    }
+
+    fn infer(&self, inputs: &[Meta]) -> Result<Metas> {
+        expect_inputs(inputs, 2)?;
+        Ok([Meta { dtype: DType::Bool, shape: broadcast(inputs)? }].into())
+    }
+
+    fn forward(&self, inputs: &[&Array], context: &mut Context) -> Result<Outputs> {
+        let shape = context.output(0).shape;
+        let dtype = promoted(&[inputs[0].meta(), inputs[1].meta()]);
+        let a = inputs[0].cast(dtype).expand(shape)?;
+        let b = inputs[1].cast(dtype).expand(shape)?;
+        Ok([dispatch!(dtype, T => {
+            let pairs = a.iter::<T>()?.zip(b.iter::<T>()?);
+            Array::filled(pairs.map(|(a, b)| self.holds(a, b)).collect(), shape)
+        })]
+        .into())
+    }
+
+    fn formula(&self) -> Formula {
+        let sign = match self {
+            Compare::Eq => "=",
+            Compare::Ne => "≠",
+            Compare::Lt => "<",
+            Compare::Le => "≤",
+            Compare::Gt => ">",
+            Compare::Ge => "≥",
+        };
+        Formula::rule(&format!("y = (a {sign} b)"), ["no gradient", "no gradient"])
+    }
+}
+
+macro_rules! comparisons {
+    ($($(#[doc = $doc:expr])* $method:ident, $variant:ident;)*) => {
+        impl Tensor {$(
+            $(#[doc = $doc])*
+            ///
+            /// # Errors
+            /// The shapes don't broadcast.
+            #[track_caller]
+            pub fn $method(&self, other: impl Operand) -> Result<Tensor> {
+                let location = std::panic::Location::caller();
+                other.with(self, |other| Tensor::apply_one(GateRef::Static(&Compare::$variant), &[self, other], location))
+            }
+        )*}
+    };
+}
+
+comparisons! {
+    /// Where the elements are equal: see [`Compare`].
+    eq, Eq;
+    /// Where the elements differ: see [`Compare`].
+    ne, Ne;
+    /// Where this is smaller: see [`Compare`].
+    lt, Lt;
+    /// Where this is smaller or equal: see [`Compare`].
+    le, Le;
+    /// Where this is larger: see [`Compare`].
+    gt, Gt;
+    /// Where this is larger or equal: see [`Compare`].
+    ge, Ge;
+}

@@ -1,0 +1,95 @@
+//! Dropout: elements left out at random.
+
+use super::arith::f64s;
+use super::elementwise::expect_inputs;
+use super::reduce::only_float;
+use super::{Context, Entry, Gate, Gradients, Metas, Needs, Outputs, Sample, Saved};
+use crate::array::{Array, DType, Generator, Meta, dispatch};
+use crate::error::{Error, ErrorKind, Result};
+use crate::formula::Formula;
+use crate::tensor::Tensor;
+
+/// The gates of this family.
+pub(super) const GATES: &[Entry] = &[Dropout::ENTRY];
+
+/// Elements left out with probability p, the others divided by 1 − p, so that the mean stays (Srivastava et
+/// al., 2014).
+///
+/// Every run draws anew, from the thread's generator.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Dropout {
+    /// The probability of leaving an element out.
+    pub p: f64,
+}
+
+impl Dropout {
+    /// This gate's row of the table of gates.
+    pub const ENTRY: Entry = Entry {
+        name: "Dropout",
+        method: "dropout",
+        doc: "Elements left out with probability p, the others divided by 1 − p; every run draws anew.\n",
+        at_kink: None,
+        file: file!(),
+        line: line!(),
+        samples: || {
+            vec![
+                Sample::new(Dropout { p: 0.5 }, [f64s([1.0, 2.0, 3.0, 4.0, 5.0])]),
+                Sample::new(Dropout { p: 0.0 }, [f64s([1.0, 2.0])]),
+                Sample::new(Dropout { p: 1.0 }, [f64s([1.0, 2.0])]),
+                Sample::new(Dropout { p: 1.5 }, [f64s([1.0])]).refused(ErrorKind::Argument),
+            ]
+        },
+    };
+}
+
+impl Gate for Dropout {
+    fn name(&self) -> &'static str {
+        "Dropout"
+    }
+
+    fn grad_fn(&self) -> String {
+        "MulBackward0".into()
+    }
+
+    fn infer(&self, inputs: &[Meta]) -> Result<Metas> {
+        expect_inputs(inputs, 1)?;
+        only_float(&inputs[0])?;
+        if !(0.0..=1.0).contains(&self.p) {
+            return Err(Error::argument(format!("the probability of leaving out is between 0 and 1, not {}", self.p)));
+        }
+        Ok([inputs[0]].into())
+    }
+
+    fn forward(&self, inputs: &[&Array], context: &mut Context) -> Result<Outputs> {
+        let Meta { dtype, shape } = context.output(0);
+        let draw = Generator::with_thread(|generator| generator.rand(shape, DType::F64));
+        let scale = if self.p < 1.0 { 1.0 / (1.0 - self.p) } else { 0.0 };
+        let kept = |u: f64| if u >= self.p { scale } else { 0.0 };
+        let mask: Vec<f64> = draw.to_f64_vec().into_iter().map(kept).collect();
+        let mask = dispatch!(dtype, T => Array::filled(
+            mask.into_iter().map(<T as crate::array::Element>::from_f64).collect(), shape));
+        let y = super::run_one(&super::arith::Mul, &[inputs[0], &mask])?;
+        context.save(mask);
+        Ok([y].into())
+    }
+
+    fn backward(&self, saved: &Saved, upstream: &[Option<Tensor>], needs: &Needs) -> Result<Gradients> {
+        let Some(g) = &upstream[0] else { return Ok(needs.none()) };
+        Ok([Some(g.mul(&Tensor::from_array(saved.extra(0)?.clone()))?)].into_iter().collect())
+    }
+
+    fn formula(&self) -> Formula {
+        Formula::rule("y = x·m, m = 0 with probability p, else 1/(1 − p)", ["∂L/∂x = g·m"])
+    }
+}
+
+impl Tensor {
+    /// Elements left out with probability p: see [`Dropout`].
+    ///
+    /// # Errors
+    /// p isn't in 0…1, or the elements aren't floats.
+    #[track_caller]
+    pub fn dropout(&self, p: f64) -> Result<Tensor> {
+        Tensor::apply(Dropout { p }, &[self])
+    }
+}

@@ -1,0 +1,347 @@
+//! Elementary functions and activations of one input.
+
+use super::arith::{f64s, unary_methods};
+use super::{Entry, GateRef, Sample};
+use crate::array::{Array, DType, Meta};
+use crate::error::{Error, Result};
+use crate::gates;
+use crate::tensor::Tensor;
+
+/// The gates of this family.
+pub(super) const GATES: &[Entry] = &[
+    Exp::ENTRY, Expm1::ENTRY, Log::ENTRY, Log1p::ENTRY, Sqrt::ENTRY, Sin::ENTRY, Cos::ENTRY, Abs::ENTRY, Sign::ENTRY,
+    Erf::ENTRY, Relu::ENTRY, Sigmoid::ENTRY, Tanh::ENTRY, LeakyRelu::ENTRY, Softplus::ENTRY, Gelu::ENTRY,
+    GeluTanh::ENTRY, Silu::ENTRY,
+];
+
+const SQRT_HALF: f64 = std::f64::consts::FRAC_1_SQRT_2;
+/// The density of the normal distribution at 0: 1/√(2π).
+const DENSITY_AT_0: f64 = 0.398_942_280_401_432_7;
+/// √(2/π), of GELU's approximation by tanh.
+const SQRT_2_OVER_PI: f64 = 0.797_884_560_802_865_4;
+
+fn samples(gate: impl Into<GateRef>, values: [f64; 4]) -> Vec<Sample> {
+    let gate = gate.into();
+    vec![
+        Sample::new(gate.clone(), [f64s(values)]),
+        Sample::new(gate.clone(), [Array::scalar(values[0])]),
+        Sample::new(gate.clone(), [Array::filled(values.to_vec(), [2, 1, 2].into())]),
+        Sample::new(gate, [Array::zeros_of([2, 0], DType::F64)]),
+    ]
+}
+
+fn kink(gate: impl Into<GateRef>, mut all: Vec<Sample>, at: f64, gradient: f64) -> Vec<Sample> {
+    all.push(Sample::new(gate, [f64s([at])]).at_kink([f64s([gradient])]));
+    all
+}
+
+gates! {
+    /// Exponential: `y = eˣ`.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([0.0, 1.0]).exp()?.to_string(), "tensor([1.0000, 2.7183])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    Exp(x) -> y as "exp" {
+        value: x.exp();
+        local: [y];
+        samples: samples(Exp, [0.5, -1.0, 2.0, 0.0]);
+    }
+
+    /// `y = eˣ − 1`, accurate near 0.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([1e-8]).expm1()?.to_string(), "tensor([1.0000e-08])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    Expm1(x) -> y as "expm1" {
+        value: x.expm1();
+        local: [y + 1.0];
+        samples: samples(Expm1, [0.5, -1.0, 2.0, 0.0]);
+    }
+
+    /// Natural logarithm: `y = ln x`.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([1.0, 2.0]).log()?.to_string(), "tensor([0.0000, 0.6931])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    Log(x) -> y as "log" {
+        value: x.log();
+        local: [1.0 / x];
+        samples: samples(Log, [0.5, 1.0, 2.0, 3.5]);
+    }
+
+    /// `y = ln(1 + x)`, accurate near 0.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([1e-8]).log1p()?.to_string(), "tensor([1.0000e-08])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    Log1p(x) -> y as "log1p" {
+        value: x.log1p();
+        local: [1.0 / (x + 1.0)];
+        samples: samples(Log1p, [0.5, -0.5, 2.0, 0.0]);
+    }
+
+    /// Square root: `y = √x`.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([4.0, 2.0]).sqrt()?.to_string(), "tensor([2.0000, 1.4142])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    Sqrt(x) -> y as "sqrt" {
+        value: x.sqrt();
+        local: [0.5 / y];
+        at_kink: "∂y/∂x = ∞ at 0";
+        samples: kink(Sqrt, samples(Sqrt, [0.5, 1.0, 2.0, 3.5]), 0.0, f64::INFINITY);
+    }
+
+    /// Sine: `y = sin x`, x in radians.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([0.0, 1.0]).sin()?.to_string(), "tensor([0.0000, 0.8415])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    Sin(x) -> y as "sin" {
+        value: x.sin();
+        local: [x.cos()];
+        samples: samples(Sin, [0.5, -1.0, 2.0, 4.0]);
+    }
+
+    /// Cosine: `y = cos x`, x in radians.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([0.0, 1.0]).cos()?.to_string(), "tensor([1.0000, 0.5403])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    Cos(x) -> y as "cos" {
+        value: x.cos();
+        local: [-x.sin()];
+        samples: samples(Cos, [0.5, -1.0, 2.0, 4.0]);
+    }
+
+    /// Absolute value: `y = |x|`.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([-1.5, 2.0]).abs()?.to_string(), "tensor([1.5000, 2.0000])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    Abs(x) -> y as "abs" {
+        value: x.abs();
+        local: [x.sign()];
+        integer: |_: &Abs, [x, ..]: [i64; 3]| Some(x.wrapping_abs());
+        at_kink: "∂y/∂x = 0 at 0";
+        samples: kink(Abs, samples(Abs, [0.5, -1.0, 2.0, -4.0]), 0.0, 0.0);
+    }
+
+    /// Sign: −1, 0 or 1. Its gradient is 0 everywhere.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([-1.5, 0.0, 2.0]).sign()?.to_string(), "tensor([-1.,  0.,  1.])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    Sign(x) -> y as "sign" {
+        value: x.sign();
+        local: [0.0];
+        integer: |_: &Sign, [x, ..]: [i64; 3]| Some(x.signum());
+        at_kink: "∂y/∂x = 0 at 0";
+        samples: kink(Sign, samples(Sign, [0.5, -1.0, 2.0, -4.0]), 0.0, 0.0);
+    }
+
+    /// Error function: `y = 2/√π ∫₀ˣ e^(−t²) dt`.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([0.0, 1.0]).erf()?.to_string(), "tensor([0.0000, 0.8427])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    Erf(x) -> y as "erf" {
+        value: x.erf();
+        local: [std::f64::consts::FRAC_2_SQRT_PI * (-(x * x)).exp()];
+        samples: samples(Erf, [0.5, -1.0, 2.0, 0.0]);
+    }
+
+    /// Rectified linear unit: `y = max(0, x)`.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([-1.0, 2.0]).relu()?.to_string(), "tensor([0., 2.])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    Relu(x) -> y as "relu" {
+        value: R::constant(0.0).if_ge(x, R::constant(0.0), x);
+        local: [y.if_gt(R::constant(0.0), R::constant(1.0), R::constant(0.0))];
+        integer: |_: &Relu, [x, ..]: [i64; 3]| Some(x.max(0));
+        check: |_: &Relu, inputs: &[Meta]| match inputs[0].dtype {
+            DType::Bool => Err(Error::dtype("relu isn't defined for bool").hint("cast to a number type first")),
+            _ => Ok(()),
+        };
+        at_kink: "∂y/∂x = 0 at 0";
+        samples: kink(Relu, samples(Relu, [0.5, -1.0, 2.0, -4.0]), 0.0, 0.0);
+    }
+
+    /// Logistic function: `y = 1 / (1 + e⁻ˣ)`.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([0.0, 1.0]).sigmoid()?.to_string(), "tensor([0.5000, 0.7311])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    Sigmoid(x) -> y as "sigmoid" {
+        value: x.sigmoid();
+        local: [y * (1.0 - y)];
+        samples: samples(Sigmoid, [0.5, -1.0, 2.0, 0.0]);
+    }
+
+    /// Hyperbolic tangent: `y = (eˣ − e⁻ˣ) / (eˣ + e⁻ˣ)`.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([0.0, 1.0]).tanh()?.to_string(), "tensor([0.0000, 0.7616])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    Tanh(x) -> y as "tanh" {
+        value: x.tanh();
+        local: [1.0 - y * y];
+        samples: samples(Tanh, [0.5, -1.0, 2.0, 0.0]);
+    }
+
+    /// Leaky rectified linear unit: `y = x` where x > 0, else `slope·x`.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([-1.0, 2.0]).leaky_relu(0.1)?.to_string(), "tensor([-0.1000,  2.0000])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    LeakyRelu { slope: f64 }(x) -> y as "leaky_relu" {
+        value: x.if_gt(R::constant(0.0), x, x * slope);
+        local: [x.if_gt(R::constant(0.0), R::constant(1.0), R::constant(slope))];
+        at_kink: "∂y/∂x = slope at 0";
+        samples: kink(
+            LeakyRelu { slope: 0.1 }, samples(LeakyRelu { slope: 0.1 }, [0.5, -1.0, 2.0, -4.0]), 0.0, 0.1);
+    }
+
+    /// Softplus: `y = ln(1 + e^(βx)) / β`, and `y = x` where `βx > threshold`, where the two can't be told apart.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([0.0, 30.0]).softplus(1.0, 20.0)?.to_string(), "tensor([ 0.6931, 30.0000])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    Softplus { beta: f64, threshold: f64 }(x) -> y as "softplus" {
+        value: (x * beta).if_gt(R::constant(threshold), x, (x * beta).exp().log1p() / beta);
+        local: [(x * beta).if_gt(R::constant(threshold), R::constant(1.0), (x * beta).sigmoid())];
+        samples: samples(Softplus { beta: 1.5, threshold: 20.0 }, [0.5, -1.0, 2.0, 30.0]);
+    }
+
+    /// Gaussian error linear unit: `y = x·Φ(x)`, Φ being the normal distribution.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([-1.0, 2.0]).gelu()?.to_string(), "tensor([-0.1587,  1.9545])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    Gelu(x) -> y as "gelu" {
+        value: x * 0.5 * (1.0 + (x * SQRT_HALF).erf());
+        local: [0.5 * (1.0 + (x * SQRT_HALF).erf()) + x * DENSITY_AT_0 * (x * x * -0.5).exp()];
+        samples: samples(Gelu, [0.5, -1.0, 2.0, 0.0]);
+    }
+
+    /// GELU's approximation: `y = ½x·(1 + tanh(√(2/π)·(x + 0.044715x³)))` (Hendrycks and Gimpel, 2016).
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([-1.0, 2.0]).gelu_tanh()?.to_string(), "tensor([-0.1588,  1.9546])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    GeluTanh(x) -> y as "gelu_tanh" {
+        value: x * 0.5 * (1.0 + (SQRT_2_OVER_PI * (x + 0.044715 * x * x * x)).tanh());
+        local: [{
+            let t = (SQRT_2_OVER_PI * (x + 0.044715 * x * x * x)).tanh();
+            0.5 * (1.0 + t) + x * 0.5 * (1.0 - t * t) * SQRT_2_OVER_PI * (1.0 + 0.134145 * x * x)
+        }];
+        grad_fn: "GeluBackward0";
+        samples: samples(GeluTanh, [0.5, -1.0, 2.0, 0.0]);
+    }
+
+    /// Sigmoid linear unit: `y = x / (1 + e⁻ˣ)`.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([-1.0, 2.0]).silu()?.to_string(), "tensor([-0.2689,  1.7616])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    Silu(x) -> y as "silu" {
+        value: x * x.sigmoid();
+        local: [x.sigmoid() * (1.0 + x * (1.0 - x.sigmoid()))];
+        samples: samples(Silu, [0.5, -1.0, 2.0, 0.0]);
+    }
+}
+
+unary_methods! {
+    /// `eˣ`: see [`Exp`].
+    exp, Exp;
+    /// `eˣ − 1`: see [`Expm1`].
+    expm1, Expm1;
+    /// `ln x`: see [`Log`].
+    log, Log;
+    /// `ln(1 + x)`: see [`Log1p`].
+    log1p, Log1p;
+    /// `√x`: see [`Sqrt`].
+    sqrt, Sqrt;
+    /// `sin x`: see [`Sin`].
+    sin, Sin;
+    /// `cos x`: see [`Cos`].
+    cos, Cos;
+    /// `|x|`: see [`Abs`].
+    abs, Abs;
+    /// −1, 0 or 1: see [`Sign`].
+    sign, Sign;
+    /// The error function: see [`Erf`].
+    erf, Erf;
+    /// `max(0, x)`: see [`Relu`].
+    relu, Relu;
+    /// `1 / (1 + e⁻ˣ)`: see [`Sigmoid`].
+    sigmoid, Sigmoid;
+    /// `tanh x`: see [`Tanh`].
+    tanh, Tanh;
+    /// `x·Φ(x)`: see [`Gelu`].
+    gelu, Gelu;
+    /// GELU by tanh: see [`GeluTanh`].
+    gelu_tanh, GeluTanh;
+    /// `x·sigmoid(x)`: see [`Silu`].
+    silu, Silu;
+}
+
+impl Tensor {
+    /// `x` where x > 0, else `slope·x`: see [`LeakyRelu`].
+    ///
+    /// # Errors
+    /// The element type isn't accepted.
+    #[track_caller]
+    pub fn leaky_relu(&self, slope: f64) -> Result<Tensor> {
+        Tensor::apply(LeakyRelu { slope }, &[self])
+    }
+
+    /// `ln(1 + e^(βx)) / β`: see [`Softplus`]. PyTorch's defaults are `beta` 1 and `threshold` 20.
+    ///
+    /// # Errors
+    /// `beta` is 0.
+    #[track_caller]
+    pub fn softplus(&self, beta: f64, threshold: f64) -> Result<Tensor> {
+        if beta == 0.0 {
+            return Err(Error::argument("beta must not be 0, it divides").at_gate("Softplus"));
+        }
+        Tensor::apply(Softplus { beta, threshold }, &[self])
+    }
+}

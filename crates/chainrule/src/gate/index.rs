@@ -1,0 +1,491 @@
+//! Reading and adding at indices: gather, scatter_add, index_select, embedding.
+
+use super::arith::{f64s, matrix};
+use super::elementwise::expect_inputs;
+use super::{Context, Entry, Gate, GateRef, Gradients, Metas, Needs, Outputs, Sample, Saved, Saves};
+use crate::array::{Array, DType, Element, Meta, Shape, dispatch};
+use crate::error::{Error, ErrorKind, Result};
+use crate::formula::Formula;
+use crate::tensor::Tensor;
+
+/// The gates of this family.
+pub(super) const GATES: &[Entry] = &[Gather::ENTRY, ScatterAdd::ENTRY, IndexSelect::ENTRY, IndexAdd::ENTRY];
+
+pub(super) fn indices<const N: usize>(values: [i64; N]) -> Array {
+    Array::filled(values.to_vec(), [N].into())
+}
+
+fn integer_index(meta: &Meta) -> Result<()> {
+    if matches!(meta.dtype, DType::I64 | DType::I32) {
+        return Ok(());
+    }
+    Err(Error::dtype(format!("indices must be i64 or i32, not {}", meta.dtype)).hint("cast to i64 first"))
+}
+
+/// The index as a place in a dimension of this size.
+fn place(index: i64, size: usize, dim: usize) -> Result<usize> {
+    usize::try_from(index).ok().filter(|&i| i < size).ok_or_else(|| {
+        Error::index(format!("index {index} is out of range for dimension {dim} of size {size}"))
+    })
+}
+
+/// The sizes before, of, and after a dimension: an array is so many blocks of so many rows of so many elements.
+fn around(shape: &Shape, dim: usize) -> (usize, usize, usize) {
+    let size = shape.get(dim).copied().unwrap_or(1);
+    (shape[..dim.min(shape.rank())].iter().product(), size, shape.iter().skip(dim + 1).product())
+}
+
+/// For each element of an index array, its row-major place in an array of `shape`, with the index along `dim`.
+fn places(index: &Array, shape: &Shape, dim: usize) -> Result<Vec<usize>> {
+    let mut strides = vec![1usize; shape.rank()];
+    for d in (0..shape.rank().saturating_sub(1)).rev() {
+        strides[d] = strides[d + 1] * shape[d + 1];
+    }
+    let sizes = *index.shape();
+    let mut position = vec![0usize; sizes.rank()];
+    let mut result = Vec::with_capacity(index.elements());
+    for i in index.to_i64_vec() {
+        let along = place(i, shape.get(dim).copied().unwrap_or(1), dim)?;
+        let offset: usize =
+            (0..sizes.rank()).map(|d| if d == dim { along } else { position[d] } * strides.get(d).copied().unwrap_or(1)).sum();
+        result.push(offset);
+        for d in (0..sizes.rank()).rev() {
+            position[d] += 1;
+            if position[d] < sizes[d] {
+                break;
+            }
+            position[d] = 0;
+        }
+    }
+    Ok(result)
+}
+
+/// Checks that an index fits beside `x`: the same number of dimensions, none but `dim` larger.
+fn index_fits(x: &Shape, index: &Shape, dim: usize) -> Result<()> {
+    let fits = x.rank().max(1) == index.rank().max(1)
+        && (0..index.rank().min(x.rank())).all(|d| d == dim || index[d] <= x[d]);
+    if fits || index.elements() == 0 {
+        return Ok(());
+    }
+    Err(Error::shape(format!(
+        "an index of shape {index} doesn't fit beside {x}: it has as many dimensions, and none but {dim} may be larger"
+    )))
+}
+
+/// Elements picked along a dimension: `y[i][j] = x[index[i][j]][j]` for dimension 0.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Gather {
+    /// The dimension.
+    pub dim: isize,
+}
+
+impl Gather {
+    /// This gate's row of the table of gates.
+    pub const ENTRY: Entry = Entry {
+        name: "Gather",
+        method: "gather",
+        doc: "Elements picked along a dimension: `y[i][j] = x[index[i][j]][j]` for dimension 0.\n",
+        at_kink: None,
+        file: file!(),
+        line: line!(),
+        samples: || {
+            let x = || matrix([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]);
+            let index = |values: Vec<i64>, shape: [usize; 2]| Array::filled(values, shape.into());
+            vec![
+                Sample::new(Gather { dim: 1 }, [x(), index(vec![0, 2, 1, 1], [2, 2])]),
+                Sample::new(Gather { dim: 0 }, [x(), index(vec![1, 1, 0], [1, 3])]),
+                Sample::new(Gather { dim: 0 }, [x(), index(vec![2, 1, 0], [1, 3])]).refused(ErrorKind::Index),
+                Sample::new(Gather { dim: 0 }, [x(), x()]).refused(ErrorKind::DType),
+            ]
+        },
+    };
+}
+
+impl Gate for Gather {
+    fn name(&self) -> &'static str {
+        "Gather"
+    }
+
+    fn infer(&self, inputs: &[Meta]) -> Result<Metas> {
+        expect_inputs(inputs, 2)?;
+        integer_index(&inputs[1])?;
+        index_fits(&inputs[0].shape, &inputs[1].shape, inputs[0].shape.dim(self.dim)?)?;
+        Ok([Meta { dtype: inputs[0].dtype, shape: inputs[1].shape }].into())
+    }
+
+    fn forward(&self, inputs: &[&Array], context: &mut Context) -> Result<Outputs> {
+        let x = inputs[0].contiguous();
+        let places = places(inputs[1], x.shape(), x.shape().dim(self.dim)?)?;
+        let shape = context.output(0).shape;
+        Ok([dispatch!(x.dtype(), T => {
+            let values = x.values::<T>();
+            Array::filled(places.iter().map(|&i| values[i]).collect(), shape)
+        })]
+        .into())
+    }
+
+    fn saves(&self, _needs: &Needs) -> Saves {
+        Saves::input(1)
+    }
+
+    fn backward(&self, saved: &Saved, upstream: &[Option<Tensor>], needs: &Needs) -> Result<Gradients> {
+        let Some(g) = &upstream[0] else { return Ok(needs.none()) };
+        let zeros = Tensor::from_array(Array::constant(0.0, saved.input_meta(0)?));
+        Ok([Some(zeros.scatter_add(self.dim, &saved.input(1)?, g)?), None].into_iter().collect())
+    }
+
+    fn formula(&self) -> Formula {
+        Formula::rule("y = x[index]", ["∂L/∂x = g, added up at the indices", "the index has no gradient"])
+    }
+}
+
+/// Elements added along a dimension: `y = x`, then `y[index[i][j]][j] += source[i][j]` for dimension 0.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ScatterAdd {
+    /// The dimension.
+    pub dim: isize,
+}
+
+impl ScatterAdd {
+    /// This gate's row of the table of gates.
+    pub const ENTRY: Entry = Entry {
+        name: "ScatterAdd",
+        method: "scatter_add",
+        doc: "Elements added at indices: `y = x`, then `y[index[i][j]][j] += source[i][j]` for dimension 0.\n",
+        at_kink: None,
+        file: file!(),
+        line: line!(),
+        samples: || {
+            let x = || matrix([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]);
+            let index = || Array::filled(vec![0, 0, 1, 2], [2, 2].into());
+            let source = || matrix([[0.1, 0.2], [0.3, 0.4]]);
+            vec![
+                Sample::new(ScatterAdd { dim: 1 }, [x(), index().cast(DType::I64), source()]),
+                Sample::new(ScatterAdd { dim: 0 }, [x(), index().cast(DType::I64), source()]).refused(ErrorKind::Index),
+            ]
+        },
+    };
+}
+
+impl Gate for ScatterAdd {
+    fn name(&self) -> &'static str {
+        "ScatterAdd"
+    }
+
+    fn infer(&self, inputs: &[Meta]) -> Result<Metas> {
+        expect_inputs(inputs, 3)?;
+        integer_index(&inputs[1])?;
+        let dim = inputs[0].shape.dim(self.dim)?;
+        index_fits(&inputs[0].shape, &inputs[1].shape, dim)?;
+        if inputs[0].dtype != inputs[2].dtype {
+            return Err(Error::dtype("what is added must have the element type of what it is added to"));
+        }
+        let covered = inputs[1].shape.rank() == inputs[2].shape.rank()
+            && inputs[1].shape.iter().zip(inputs[2].shape.iter()).all(|(i, s)| i <= s);
+        if !covered {
+            return Err(Error::shape(format!(
+                "the source of shape {} has no element for each index of shape {}",
+                inputs[2].shape, inputs[1].shape
+            )));
+        }
+        Ok([inputs[0]].into())
+    }
+
+    fn forward(&self, inputs: &[&Array], _context: &mut Context) -> Result<Outputs> {
+        let mut out = inputs[0].copied();
+        let places = places(inputs[1], out.shape(), out.shape().dim(self.dim)?)?;
+        let mut source = inputs[2].clone();
+        for (dim, &size) in inputs[1].shape().iter().enumerate() {
+            source = source.narrow(dim as isize, 0, size)?;
+        }
+        dispatch!(out.dtype(), T => {
+            let source = source.to_vec::<T>()?;
+            if let Some(out) = out.make_mut::<T>() {
+                for (&i, x) in places.iter().zip(source) {
+                    out[i] = plus(out[i], x);
+                }
+            }
+        });
+        Ok([out].into())
+    }
+
+    fn saves(&self, needs: &Needs) -> Saves {
+        Saves::input(1).when(needs.input(2))
+    }
+
+    fn backward(&self, saved: &Saved, upstream: &[Option<Tensor>], needs: &Needs) -> Result<Gradients> {
+        let Some(g) = &upstream[0] else { return Ok(needs.none()) };
+        let source = match needs.input(2) {
+            false => None,
+            true => {
+                let index = saved.input(1)?;
+                let picked = g.gather(self.dim, &index)?;
+                let shape = saved.input_meta(2)?.shape;
+                // Elements of the source beyond the index took no part.
+                let mut grown = picked;
+                for (dim, &size) in shape.iter().enumerate() {
+                    let missing = size - grown.shape()[dim];
+                    if missing > 0 {
+                        let meta = Meta { dtype: g.dtype(), shape: grown.shape().with_size(dim, missing) };
+                        grown = Tensor::cat(&[&grown, &Tensor::from_array(Array::constant(0.0, meta))], dim as isize)?;
+                    }
+                }
+                Some(grown)
+            }
+        };
+        Ok([needs.input(0).then(|| g.clone()), None, source].into_iter().collect())
+    }
+
+    fn formula(&self) -> Formula {
+        Formula::rule(
+            "y = x, with the source added at the indices",
+            ["∂L/∂x = g", "the index has no gradient", "∂L/∂source = g[index]"],
+        )
+    }
+}
+
+fn plus<T: Element>(a: T, b: T) -> T {
+    match T::DTYPE.is_float() {
+        true => T::from_f64(a.to_f64() + b.to_f64()),
+        false => T::from_i64(a.to_i64().wrapping_add(b.to_i64())),
+    }
+}
+
+/// Whole slices picked along a dimension; for dimension 0 of a matrix an embedding: rows by their numbers.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct IndexSelect {
+    /// The dimension.
+    pub dim: isize,
+    /// Whether the index may have any shape, which then takes the dimension's place (an embedding).
+    pub embedding: bool,
+    /// A row of an embedding whose gradient stays 0.
+    pub padding: Option<usize>,
+}
+
+impl IndexSelect {
+    /// This gate's row of the table of gates.
+    pub const ENTRY: Entry = Entry {
+        name: "IndexSelect",
+        method: "index_select, embedding",
+        doc: "Slices picked along a dimension; `embedding` picks rows of a table by an index of any shape.\n",
+        at_kink: None,
+        file: file!(),
+        line: line!(),
+        samples: || {
+            let x = || matrix([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]);
+            let select = |dim| IndexSelect { dim, embedding: false, padding: None };
+            let table = IndexSelect { dim: 0, embedding: true, padding: None };
+            vec![
+                Sample::new(select(1), [x(), indices([2, 0, 2])]),
+                Sample::new(select(0), [x(), indices([1])]),
+                Sample::new(table, [x(), Array::filled(vec![0, 1, 1, 0], [2, 2].into()).cast(DType::I64)]),
+                Sample::new(IndexSelect { padding: Some(1), ..table }, [x(), indices([0, 1])])
+                    .at_kink([matrix([[1.0, 1.0, 1.0], [0.0, 0.0, 0.0]])]),
+                Sample::new(select(1), [x(), indices([3])]).refused(ErrorKind::Index),
+                Sample::new(select(1), [x(), f64s([1.0])]).refused(ErrorKind::DType),
+            ]
+        },
+    };
+}
+
+impl Gate for IndexSelect {
+    fn name(&self) -> &'static str {
+        if self.embedding { "Embedding" } else { "IndexSelect" }
+    }
+
+    fn infer(&self, inputs: &[Meta]) -> Result<Metas> {
+        expect_inputs(inputs, 2)?;
+        integer_index(&inputs[1])?;
+        let (x, index) = (inputs[0].shape, inputs[1].shape);
+        let dim = x.dim(self.dim)?;
+        if self.embedding && x.rank() != 2 {
+            return Err(Error::shape(format!("the table of an embedding is a matrix, not of shape {x}")));
+        }
+        if !self.embedding && index.rank() > 1 {
+            return Err(Error::shape(format!("the index has one dimension, not the shape {index}")).hint("use gather, or embedding"));
+        }
+        if x.rank() == 0 {
+            return Ok([inputs[0]].into());
+        }
+        let mut sizes = x[..dim].to_vec();
+        if self.embedding { sizes.extend_from_slice(&index) } else { sizes.push(index.elements()) }
+        sizes.extend_from_slice(&x[dim + 1..]);
+        Ok([Meta { dtype: inputs[0].dtype, shape: Shape::new(&sizes)? }].into())
+    }
+
+    fn forward(&self, inputs: &[&Array], context: &mut Context) -> Result<Outputs> {
+        let x = inputs[0].contiguous();
+        let dim = x.shape().dim(self.dim)?;
+        let (outer, size, inner) = around(x.shape(), dim);
+        let rows: Vec<usize> = inputs[1].to_i64_vec().into_iter().map(|i| place(i, size, dim)).collect::<Result<_>>()?;
+        let shape = context.output(0).shape;
+        Ok([dispatch!(x.dtype(), T => {
+            let values = x.values::<T>();
+            let mut out = Vec::with_capacity(shape.elements());
+            for block in 0..outer {
+                for row in &rows {
+                    let start = (block * size + row) * inner;
+                    out.extend_from_slice(&values[start..start + inner]);
+                }
+            }
+            Array::filled(out, shape)
+        })]
+        .into())
+    }
+
+    fn saves(&self, _needs: &Needs) -> Saves {
+        Saves::input(1)
+    }
+
+    fn backward(&self, saved: &Saved, upstream: &[Option<Tensor>], needs: &Needs) -> Result<Gradients> {
+        let Some(g) = &upstream[0] else { return Ok(needs.none()) };
+        let gate = IndexAdd { dim: self.dim, shape: saved.input_meta(0)?.shape, skipped: self.padding };
+        Ok([Some(Tensor::apply(gate, &[g, &saved.input(1)?])?), None].into_iter().collect())
+    }
+
+    fn formula(&self) -> Formula {
+        Formula::rule("y = rows of x, by index", ["∂L/∂x = rows of g, added up at the indices", "the index has no gradient"])
+    }
+}
+
+/// Slices added up into zeros of a shape, at indices of a dimension: the gradient of [`IndexSelect`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct IndexAdd {
+    /// The dimension.
+    pub dim: isize,
+    /// The shape of the result.
+    pub shape: Shape,
+    /// An index whose slices are left out.
+    pub skipped: Option<usize>,
+}
+
+impl IndexAdd {
+    /// This gate's row of the table of gates.
+    pub const ENTRY: Entry = Entry {
+        name: "IndexAdd",
+        method: "(made by backward)",
+        doc: "Slices added up into zeros at indices of a dimension: the gradient of `index_select`.\n",
+        at_kink: None,
+        file: file!(),
+        line: line!(),
+        samples: || {
+            let gate = IndexAdd { dim: 0, shape: [3, 2].into(), skipped: None };
+            vec![Sample::new(gate, [matrix([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]), indices([2, 0, 2])])]
+        },
+    };
+}
+
+impl Gate for IndexAdd {
+    fn name(&self) -> &'static str {
+        "IndexAdd"
+    }
+
+    fn infer(&self, inputs: &[Meta]) -> Result<Metas> {
+        expect_inputs(inputs, 2)?;
+        integer_index(&inputs[1])?;
+        let (outer, _, inner) = around(&self.shape, self.shape.dim(self.dim)?);
+        if inputs[0].shape.elements() != outer * inner * inputs[1].shape.elements() {
+            return Err(Error::shape("the slices don't have the size of the result's"));
+        }
+        Ok([Meta { dtype: inputs[0].dtype, shape: self.shape }].into())
+    }
+
+    fn forward(&self, inputs: &[&Array], _context: &mut Context) -> Result<Outputs> {
+        let dim = self.shape.dim(self.dim)?;
+        let (outer, size, inner) = around(&self.shape, dim);
+        let rows: Vec<usize> = inputs[1].to_i64_vec().into_iter().map(|i| place(i, size, dim)).collect::<Result<_>>()?;
+        let source = inputs[0].contiguous();
+        Ok([dispatch!(source.dtype(), T => {
+            let values = source.values::<T>();
+            let mut out = vec![T::default(); self.shape.elements()];
+            let mut slices = values.chunks(inner.max(1));
+            for block in 0..outer {
+                for &row in &rows {
+                    let Some(slice) = slices.next() else { break };
+                    if Some(row) == self.skipped {
+                        continue;
+                    }
+                    let start = (block * size + row) * inner;
+                    for (sum, &x) in out[start..start + inner].iter_mut().zip(slice) {
+                        *sum = plus(*sum, x);
+                    }
+                }
+            }
+            Array::filled(out, self.shape)
+        })]
+        .into())
+    }
+
+    fn saves(&self, _needs: &Needs) -> Saves {
+        Saves::input(1)
+    }
+
+    fn backward(&self, saved: &Saved, upstream: &[Option<Tensor>], needs: &Needs) -> Result<Gradients> {
+        let Some(g) = &upstream[0] else { return Ok(needs.none()) };
+        let index = saved.input(1)?;
+        let mut picked = g.index_select(self.dim, &index.reshape([index.elements()])?)?;
+        if let Some(skipped) = self.skipped {
+            // Only embeddings skip a row, and their slices are rows.
+            let skip = index.reshape([index.elements(), 1])?.eq(skipped as i64)?;
+            picked = skip.where_(&picked.zeros_like(), &picked)?;
+        }
+        Ok([Some(picked.reshape(saved.input_meta(0)?.shape)?), None].into_iter().collect())
+    }
+
+    fn formula(&self) -> Formula {
+        Formula::rule("y = slices of x, added up at the indices", ["∂L/∂x = slices of g, by index", "the index has no gradient"])
+    }
+}
+
+impl Tensor {
+    /// Elements picked along a dimension: see [`Gather`].
+    ///
+    /// # Errors
+    /// An index is out of range or not an integer, or the shapes don't fit.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let x = tensor([[1.0, 2.0], [3.0, 4.0]]);
+    /// assert_eq!(x.gather(1, &tensor([[1], [0]]))?.to_vec::<f32>()?, [2.0, 3.0]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn gather(&self, dim: isize, index: &Tensor) -> Result<Tensor> {
+        Tensor::apply(Gather { dim }, &[self, index])
+    }
+
+    /// Elements of `source` added at indices: see [`ScatterAdd`].
+    ///
+    /// # Errors
+    /// An index is out of range or not an integer, or the shapes don't fit.
+    #[track_caller]
+    pub fn scatter_add(&self, dim: isize, index: &Tensor, source: &Tensor) -> Result<Tensor> {
+        Tensor::apply(ScatterAdd { dim }, &[self, index, source])
+    }
+
+    /// Slices picked along a dimension: see [`IndexSelect`].
+    ///
+    /// # Errors
+    /// An index is out of range or not an integer, or the index has several dimensions.
+    #[track_caller]
+    pub fn index_select(&self, dim: isize, index: &Tensor) -> Result<Tensor> {
+        Tensor::apply(IndexSelect { dim, embedding: false, padding: None }, &[self, index])
+    }
+
+    /// Rows of this table, by an index of any shape; the gradient of row `padding` stays 0: see [`IndexSelect`].
+    ///
+    /// # Errors
+    /// An index is out of range or not an integer, or this is no matrix.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let table = tensor([[0.1, 0.2], [0.3, 0.4]]);
+    /// assert_eq!(table.embedding(&tensor([1, 1, 0]), None)?.shape(), [3, 2]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn embedding(&self, index: &Tensor, padding: Option<usize>) -> Result<Tensor> {
+        let gate: GateRef = IndexSelect { dim: 0, embedding: true, padding }.into();
+        Tensor::apply(gate, &[self, index])
+    }
+}

@@ -1,0 +1,315 @@
+//! Joining, splitting and converting: cat, stack, split, cast.
+
+use super::arith::{f64s, matrix};
+use super::elementwise::{expect_inputs, promoted};
+use super::{Context, Entry, Gate, Gradients, Metas, Needs, Outputs, Sample, Saved};
+use crate::array::{Array, DType, Meta, Slice};
+use crate::error::{Error, ErrorKind, Result};
+use crate::formula::Formula;
+use crate::tensor::Tensor;
+
+/// The gates of this family.
+pub(super) const GATES: &[Entry] = &[Cat::ENTRY, Split::ENTRY, Cast::ENTRY];
+
+/// Arrays one after another along an existing dimension.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Cat {
+    /// The dimension.
+    pub dim: isize,
+}
+
+impl Cat {
+    /// This gate's row of the table of gates.
+    pub const ENTRY: Entry = Entry {
+        name: "Cat",
+        method: "cat, stack",
+        doc: "Tensors one after another along a dimension; the other sizes must be equal.\n",
+        at_kink: None,
+        file: file!(),
+        line: line!(),
+        samples: || {
+            let a = || matrix([[1.0, 2.0], [3.0, 4.0]]);
+            let b = || matrix([[5.0, 6.0]]);
+            vec![
+                Sample::new(Cat { dim: 0 }, [a(), b(), a()]),
+                Sample::new(Cat { dim: -1 }, [a(), a()]),
+                Sample::new(Cat { dim: 0 }, [f64s([1.0]), Array::zeros_of([0], DType::F64)]),
+                Sample::new(Cat { dim: 1 }, [a(), b()]).refused(ErrorKind::Shape),
+                Sample::new(Cat { dim: 2 }, [a(), a()]).refused(ErrorKind::Index),
+                Sample::new(Cat { dim: 0 }, []).refused(ErrorKind::Argument),
+            ]
+        },
+    };
+}
+
+impl Gate for Cat {
+    fn name(&self) -> &'static str {
+        "Cat"
+    }
+
+    fn infer(&self, inputs: &[Meta]) -> Result<Metas> {
+        let Some(first) = inputs.first() else {
+            return Err(Error::argument("there is nothing to join: no tensors were given"));
+        };
+        if inputs.iter().any(|meta| meta.shape.rank() == 0) {
+            return Err(Error::shape("0-d tensors have no dimension to be joined along").hint("use stack"));
+        }
+        let dim = first.shape.dim(self.dim)?;
+        let mut size = 0;
+        for meta in inputs {
+            if meta.shape.rank() != first.shape.rank() || meta.shape.with_size(dim, 0) != first.shape.with_size(dim, 0) {
+                return Err(Error::shape(format!(
+                    "the shapes {} and {} differ in another dimension than {dim}",
+                    first.shape, meta.shape
+                )));
+            }
+            size += meta.shape[dim];
+        }
+        Ok([Meta { dtype: promoted(inputs), shape: first.shape.with_size(dim, size) }].into())
+    }
+
+    fn forward(&self, inputs: &[&Array], context: &mut Context) -> Result<Outputs> {
+        let meta = context.output(0);
+        let dim = meta.shape.dim(self.dim)?;
+        let mut out = Array::zeros_of(meta.shape, meta.dtype);
+        let whole = Array::phantom(meta);
+        let mut start = 0;
+        for x in inputs {
+            let length = x.shape()[dim];
+            let place = whole.narrow(dim as isize, start as isize, length)?;
+            out.write_at(place.layout(), &x.cast(meta.dtype));
+            start += length;
+        }
+        let sizes: Vec<i64> = inputs.iter().map(|x| x.shape()[dim] as i64).collect();
+        context.save(Array::filled(sizes, [inputs.len()].into()));
+        Ok([out].into())
+    }
+
+    fn backward(&self, saved: &Saved, upstream: &[Option<Tensor>], needs: &Needs) -> Result<Gradients> {
+        let Some(g) = &upstream[0] else { return Ok(needs.none()) };
+        let sizes: Vec<usize> = saved.extra(0)?.to_i64_vec().into_iter().map(|size| size as usize).collect();
+        let mut start = 0isize;
+        (0..needs.len())
+            .map(|i| {
+                let range: Slice = (start..start + sizes[i] as isize).into();
+                start += sizes[i] as isize;
+                if needs.input(i) { g.slice(self.dim, range).map(Some) } else { Ok(None) }
+            })
+            .collect()
+    }
+
+    fn formula(&self) -> Formula {
+        Formula::rule("y = a, b, … one after another", ["∂L/∂input = its part of g"])
+    }
+}
+
+/// A tensor cut into parts along a dimension; several outputs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Split {
+    /// The size of each part.
+    pub sizes: Vec<usize>,
+    /// The dimension.
+    pub dim: isize,
+}
+
+impl Split {
+    /// This gate's row of the table of gates.
+    pub const ENTRY: Entry = Entry {
+        name: "Split",
+        method: "split, split_sizes",
+        doc: "A tensor cut into parts along a dimension; one output a part.\n",
+        at_kink: None,
+        file: file!(),
+        line: line!(),
+        samples: || {
+            let x = || matrix([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]);
+            vec![
+                Sample::new(Split { sizes: vec![1, 2], dim: 1 }, [x()]),
+                Sample::new(Split { sizes: vec![1, 1], dim: 1 }, [x()]).refused(ErrorKind::Argument),
+            ]
+        },
+    };
+}
+
+impl Gate for Split {
+    fn name(&self) -> &'static str {
+        "Split"
+    }
+
+    fn infer(&self, inputs: &[Meta]) -> Result<Metas> {
+        expect_inputs(inputs, 1)?;
+        let Meta { dtype, shape } = inputs[0];
+        if shape.rank() == 0 {
+            return Err(Error::shape("a 0-d tensor has no dimension to be split along"));
+        }
+        let dim = shape.dim(self.dim)?;
+        if self.sizes.iter().sum::<usize>() != shape[dim] {
+            return Err(Error::argument(format!(
+                "the sizes {:?} don't add up to the {} of dimension {dim}",
+                self.sizes, shape[dim]
+            )));
+        }
+        Ok(self.sizes.iter().map(|&size| Meta { dtype, shape: shape.with_size(dim, size) }).collect())
+    }
+
+    fn forward(&self, inputs: &[&Array], _context: &mut Context) -> Result<Outputs> {
+        let mut start = 0;
+        self.sizes
+            .iter()
+            .map(|&size| {
+                start += size;
+                inputs[0].narrow(self.dim, (start - size) as isize, size)
+            })
+            .collect()
+    }
+
+    fn backward(&self, saved: &Saved, upstream: &[Option<Tensor>], _needs: &Needs) -> Result<Gradients> {
+        let parts: Vec<Tensor> = upstream
+            .iter()
+            .enumerate()
+            .map(|(i, g)| {
+                let meta = saved.output_meta(i);
+                g.clone().unwrap_or_else(|| Tensor::from_array(Array::constant(0.0, meta)))
+            })
+            .collect();
+        let parts: Vec<&Tensor> = parts.iter().collect();
+        Ok([Some(Tensor::cat(&parts, self.dim)?)].into_iter().collect())
+    }
+
+    fn formula(&self) -> Formula {
+        Formula::rule("y₁, y₂, … = parts of x", ["∂L/∂x = g₁, g₂, … one after another"])
+    }
+}
+
+/// Another element type; between floats it can be differentiated.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Cast {
+    /// The type.
+    pub dtype: DType,
+}
+
+impl Cast {
+    /// This gate's row of the table of gates.
+    pub const ENTRY: Entry = Entry {
+        name: "ToCopy",
+        method: "cast",
+        doc: "Another element type; between floats it can be differentiated.\n",
+        at_kink: None,
+        file: file!(),
+        line: line!(),
+        samples: || {
+            vec![
+                Sample::new(Cast { dtype: DType::F64 }, [f64s([1.5, -2.0])]),
+                Sample::new(Cast { dtype: DType::I64 }, [f64s([1.5, -2.0])]).rough(),
+                Sample::new(Cast { dtype: DType::F32 }, [f64s([1.5, -2.0])]).rough(),
+            ]
+        },
+    };
+}
+
+impl Gate for Cast {
+    fn name(&self) -> &'static str {
+        "ToCopy"
+    }
+
+    fn infer(&self, inputs: &[Meta]) -> Result<Metas> {
+        expect_inputs(inputs, 1)?;
+        Ok([Meta { dtype: self.dtype, ..inputs[0] }].into())
+    }
+
+    fn forward(&self, inputs: &[&Array], _context: &mut Context) -> Result<Outputs> {
+        Ok([inputs[0].cast(self.dtype)].into())
+    }
+
+    fn backward(&self, saved: &Saved, upstream: &[Option<Tensor>], needs: &Needs) -> Result<Gradients> {
+        let Some(g) = &upstream[0] else { return Ok(needs.none()) };
+        Ok([Some(g.cast(saved.input_meta(0)?.dtype)?)].into_iter().collect())
+    }
+
+    fn formula(&self) -> Formula {
+        Formula::rule(&format!("y = x as {}", self.dtype), ["∂L/∂x = g as the type of x"])
+    }
+}
+
+impl Tensor {
+    /// Tensors one after another along a dimension: see [`Cat`].
+    ///
+    /// # Errors
+    /// There are none, or another size differs.
+    ///
+    /// ```
+    /// use chainrule::{tensor, Tensor};
+    /// let y = Tensor::cat(&[&tensor([1.0]), &tensor([2.0, 3.0])], 0)?;
+    /// assert_eq!(y.to_string(), "tensor([1., 2., 3.])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn cat(tensors: &[&Tensor], dim: isize) -> Result<Tensor> {
+        Tensor::apply(Cat { dim }, tensors)
+    }
+
+    /// Tensors of the same shape one after another along a new dimension.
+    ///
+    /// # Errors
+    /// There are none, or the shapes differ.
+    ///
+    /// ```
+    /// use chainrule::{tensor, Tensor};
+    /// let y = Tensor::stack(&[&tensor([1, 2]), &tensor([3, 4])], 1)?;
+    /// assert_eq!(y.to_vec::<i64>()?, [1, 3, 2, 4]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn stack(tensors: &[&Tensor], dim: isize) -> Result<Tensor> {
+        let Some(first) = tensors.first() else {
+            return Err(Error::argument("there is nothing to stack: no tensors were given").at_gate("Cat"));
+        };
+        if let Some(other) = tensors.iter().find(|x| x.shape() != first.shape()) {
+            return Err(Error::shape(format!("stacked tensors must have the same shape, not {} and {}", first.shape(), other.shape()))
+                .at_gate("Cat"));
+        }
+        let raised: Vec<Tensor> = tensors.iter().map(|x| x.unsqueeze(dim)).collect::<Result<_>>()?;
+        Tensor::cat(&raised.iter().collect::<Vec<_>>(), dim)
+    }
+
+    /// Parts of this size along a dimension (the last may be smaller): see [`Split`].
+    ///
+    /// # Errors
+    /// The size is 0, or the dimension doesn't exist.
+    #[track_caller]
+    pub fn split(&self, size: usize, dim: isize) -> Result<Vec<Tensor>> {
+        let shape = self.shape();
+        let place = shape.dim(dim)?;
+        let total = shape.get(place).copied().unwrap_or(0);
+        if size == 0 {
+            return Err(Error::argument("a part of size 0 never comes to the end").at_gate("Split"));
+        }
+        let sizes: Vec<usize> = (0..total.div_ceil(size).max(1)).map(|i| size.min(total - i * size)).collect();
+        self.split_sizes(&sizes, dim)
+    }
+
+    /// Parts of these sizes along a dimension: see [`Split`].
+    ///
+    /// # Errors
+    /// The sizes don't add up, or the dimension doesn't exist.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let parts = tensor([1, 2, 3]).split_sizes(&[1, 2], 0)?;
+    /// assert_eq!(parts[1].to_vec::<i64>()?, [2, 3]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn split_sizes(&self, sizes: &[usize], dim: isize) -> Result<Vec<Tensor>> {
+        Tensor::apply_many(Split { sizes: sizes.to_vec(), dim }, &[self])
+    }
+
+    /// Another element type: see [`Cast`]. The same tensor where the type is the same.
+    ///
+    /// # Errors
+    /// None: the result is one for the sake of uniformity.
+    #[track_caller]
+    pub fn cast(&self, dtype: DType) -> Result<Tensor> {
+        if self.dtype() == dtype { Ok(self.clone()) } else { Tensor::apply(Cast { dtype }, &[self]) }
+    }
+}

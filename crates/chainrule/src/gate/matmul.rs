@@ -1,0 +1,393 @@
+//! Matrix products of vectors, matrices and batches.
+
+use super::arith::{f64s, matrix};
+use super::elementwise::expect_inputs;
+use super::{Context, Entry, Gate, GateRef, Gradients, Metas, Needs, Outputs, Sample, Saved, Saves};
+use crate::array::{Array, DType, Element, Meta, Shape, dispatch};
+use crate::error::{Error, ErrorKind, Result};
+use crate::formula::Formula;
+use crate::kernel::matmul::{Matrix, Product};
+use crate::tensor::Tensor;
+
+/// The gates of this family.
+pub(super) const GATES: &[Entry] = &[MatMul::ENTRY, Linear::ENTRY];
+
+/// Matrix product `Y = A·B` over the last two dimensions; leading ones are batches and broadcast.
+///
+/// A vector on the left is a row, on the right a column; the dimension that this adds is removed again.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct MatMul {
+    /// The ranks of the operands that were multiplied, for PyTorch's name of the node.
+    ranks: (u8, u8),
+}
+
+impl MatMul {
+    /// This gate's row of the table of gates.
+    pub const ENTRY: Entry = Entry {
+        name: "MatMul",
+        method: "matmul, dot",
+        doc: "Matrix product `Y = A·B` of vectors, matrices and batches of matrices.\n",
+        at_kink: None,
+        file: file!(),
+        line: line!(),
+        samples: || {
+            let of = |a: Array, b: Array| Sample::new(MatMul::of(a.rank(), b.rank()), [a, b]);
+            let a = || matrix([[1.0, 2.0, -1.0], [0.5, -0.3, 2.0]]);
+            let b = || matrix([[1.0, 0.2], [-1.0, 0.4], [0.3, 0.7]]);
+            let batch = |n: usize, r: usize, c: usize| {
+                Array::filled((0..n * r * c).map(|i| (i * 7 % 11) as f64 * 0.3 - 1.0).collect(), [n, r, c].into())
+            };
+            vec![
+                of(a(), b()),
+                of(f64s([1.0, 2.0, 3.0]), f64s([0.1, 0.2, 0.3])),
+                of(a(), f64s([1.0, 2.0, 3.0])),
+                of(f64s([1.0, 2.0, 3.0]), b()),
+                of(batch(2, 2, 3), batch(2, 3, 4)),
+                of(batch(2, 2, 3), b()),
+                of(a(), batch(2, 3, 2)),
+                of(batch(1, 2, 3), batch(4, 3, 2)),
+                of(batch(2, 2, 3), f64s([1.0, 2.0, 3.0])),
+                of(Array::zeros_of([2, 0], DType::F64), Array::zeros_of([0, 3], DType::F64)),
+                of(a(), a()).refused(ErrorKind::Shape),
+                of(Array::scalar(1.0f64), a()).refused(ErrorKind::Shape),
+                of(a(), b().cast(DType::F32)).refused(ErrorKind::DType),
+            ]
+        },
+    };
+
+    /// The product of operands with these numbers of dimensions.
+    pub fn of(rank_a: usize, rank_b: usize) -> MatMul {
+        MatMul { ranks: (rank_a as u8, rank_b as u8) }
+    }
+}
+
+/// The operands as batches of matrices: their shapes, and the shape of the batch.
+fn batched(a: &Shape, b: &Shape) -> Result<(Shape, Shape, Shape)> {
+    if a.rank() == 0 || b.rank() == 0 {
+        return Err(Error::shape("0-d tensors have no matrix product").hint("multiply them element by element"));
+    }
+    let left = if a.rank() == 1 { Shape::from([1, a[0]]) } else { *a };
+    let right = if b.rank() == 1 { Shape::from([b[0], 1]) } else { *b };
+    let (inner_a, inner_b) = (left[left.rank() - 1], right[right.rank() - 2]);
+    if inner_a != inner_b {
+        return Err(Error::shape(format!("the shapes {a} and {b} can't be multiplied: {inner_a} columns meet {inner_b} rows")));
+    }
+    let leading = |shape: &Shape| Shape::trusted(&shape[..shape.rank() - 2]);
+    let batch = leading(&left).broadcast(&leading(&right))?;
+    Ok((left, right, batch))
+}
+
+impl Gate for MatMul {
+    fn name(&self) -> &'static str {
+        "MatMul"
+    }
+
+    fn grad_fn(&self) -> String {
+        match self.ranks {
+            (1, 1) => "DotBackward0".into(),
+            (2, 1) => "MvBackward0".into(),
+            (2, 2) => "MmBackward0".into(),
+            (3, 3) => "BmmBackward0".into(),
+            (1, 2) => "SqueezeBackward4".into(),
+            _ => "UnsafeViewBackward0".into(),
+        }
+    }
+
+    fn infer(&self, inputs: &[Meta]) -> Result<Metas> {
+        expect_inputs(inputs, 2)?;
+        if inputs[0].dtype != inputs[1].dtype {
+            return Err(Error::dtype(format!("a matrix product needs one element type, not {} and {}", inputs[0].dtype, inputs[1].dtype))
+                .hint("cast one of the two"));
+        }
+        let (a, b) = (&inputs[0].shape, &inputs[1].shape);
+        let (left, right, batch) = batched(a, b)?;
+        let mut sizes = batch.to_vec();
+        if a.rank() > 1 {
+            sizes.push(left[left.rank() - 2]);
+        }
+        if b.rank() > 1 {
+            sizes.push(right[right.rank() - 1]);
+        }
+        Ok([Meta { dtype: inputs[0].dtype, shape: Shape::new(&sizes)? }].into())
+    }
+
+    fn forward(&self, inputs: &[&Array], context: &mut Context) -> Result<Outputs> {
+        Ok([multiply(inputs[0], inputs[1], context.output(0).shape)?].into())
+    }
+
+    fn saves(&self, needs: &Needs) -> Saves {
+        Saves::input(1).when(needs.input(0)) | Saves::input(0).when(needs.input(1))
+    }
+
+    fn backward(&self, saved: &Saved, upstream: &[Option<Tensor>], needs: &Needs) -> Result<Gradients> {
+        let Some(g) = &upstream[0] else { return Ok(needs.none()) };
+        let (rank_a, rank_b) = (self.ranks.0 as usize, self.ranks.1 as usize);
+        // The upstream gradient with the dimensions that vectors left out.
+        let mut g = g.clone();
+        if rank_b == 1 {
+            g = g.unsqueeze(-1)?;
+        }
+        if rank_a == 1 {
+            g = g.unsqueeze(-2)?;
+        }
+        let gradient_a = || -> Result<Tensor> {
+            let b = saved.input(1)?;
+            let b = if rank_b == 1 { b.unsqueeze(0)? } else { b.transpose(-1, -2)? };
+            let gradient = g.matmul(&b)?;
+            if rank_a == 1 { gradient.squeeze(-2) } else { Ok(gradient) }
+        };
+        let gradient_b = || -> Result<Tensor> {
+            let a = saved.input(0)?;
+            let a = if rank_a == 1 { a.unsqueeze(1)? } else { a.transpose(-1, -2)? };
+            let gradient = a.matmul(&g)?;
+            if rank_b == 1 { gradient.squeeze(-1) } else { Ok(gradient) }
+        };
+        Ok([
+            needs.input(0).then(gradient_a).transpose()?,
+            needs.input(1).then(gradient_b).transpose()?,
+        ]
+        .into_iter()
+        .collect())
+    }
+
+    fn formula(&self) -> Formula {
+        Formula::rule("Y = A·B", ["∂L/∂A = G·Bᵀ", "∂L/∂B = Aᵀ·G"])
+    }
+
+    fn cost(&self, inputs: &[Meta], outputs: &[Meta]) -> u64 {
+        let inner = inputs[0].shape.last().copied().unwrap_or(1);
+        outputs[0].shape.elements() as u64 * inner as u64
+    }
+}
+
+/// `Y = A·B` on arrays, whose shapes fit.
+fn multiply(a: &Array, b: &Array, shape: Shape) -> Result<Array> {
+    let (left, right, batch) = batched(a.shape(), b.shape())?;
+    let (m, k, n) = (left[left.rank() - 2], left[left.rank() - 1], right[right.rank() - 1]);
+    let with_batch = |x: &Array, matrix: &Shape| -> Result<Array> {
+        let mut sizes = batch.to_vec();
+        sizes.extend_from_slice(&matrix[matrix.rank() - 2..]);
+        x.reshape(*matrix)?.expand(Shape::new(&sizes)?)
+    };
+    let (a, b) = (with_batch(a, &left)?, with_batch(b, &right)?);
+    Ok(match a.dtype() {
+        DType::F32 => batches::<f32>(&a, &b, (m, k, n), shape),
+        DType::F64 => batches::<f64>(&a, &b, (m, k, n), shape),
+        dtype => dispatch!(dtype, T => integers::<T>(&a, &b, (m, k, n), shape)?),
+    })
+}
+
+/// The place of every matrix of a batch in its buffer.
+fn places(x: &Array) -> Vec<usize> {
+    let rank = x.rank() - 2;
+    let mut places = vec![x.layout().offset as isize];
+    for dim in 0..rank {
+        let step = x.strides()[dim];
+        places = places.iter().flat_map(|&place| (0..x.shape()[dim] as isize).map(move |i| place + i * step)).collect();
+    }
+    places.into_iter().map(|place| place as usize).collect()
+}
+
+/// An array whose last two strides aren't negative, which the kernel can't walk.
+fn walkable(x: &Array) -> Array {
+    if x.strides().iter().all(|&stride| stride >= 0) { x.clone() } else { x.contiguous() }
+}
+
+fn batches<T: Product>(a: &Array, b: &Array, (m, k, n): (usize, usize, usize), shape: Shape) -> Array {
+    let mut out = crate::kernel::memory::take::<T>(shape.elements());
+    // The rows of all batches of A are one tall matrix where every batch meets the same B.
+    let (a, b) = (walkable(a), walkable(b));
+    let same_b = b.strides()[..b.rank() - 2].iter().zip(b.shape().iter()).all(|(&stride, &size)| stride == 0 || size == 1);
+    if same_b && a.rank() > 2 && shape.elements() > 0 {
+        let tall = a.contiguous();
+        let rows = tall.elements() / k.max(1);
+        let one = b.layout().offset;
+        if k > 0 {
+            let strides = &b.strides()[b.rank() - 2..];
+            let left = Matrix { data: tall.values::<T>(), row: k, column: 1 };
+            let buffer = b.buffer::<T>().expect("infer checked the element type");
+            let right = Matrix { data: &buffer[one..], row: strides[0] as usize, column: strides[1] as usize };
+            T::product(rows, k, n, left, right, &mut out, false);
+            return Array::filled(out, shape);
+        }
+    }
+    if m * n == 0 || shape.elements() == 0 {
+        return Array::filled(out, shape);
+    }
+    let (buffer_a, buffer_b) =
+        (a.buffer::<T>().expect("infer checked the element type"), b.buffer::<T>().expect("infer checked the element type"));
+    let (places_a, places_b) = (places(&a), places(&b));
+    let strides = |x: &Array| (x.strides()[x.rank() - 2] as usize, x.strides()[x.rank() - 1] as usize);
+    let ((row_a, column_a), (row_b, column_b)) = (strides(&a), strides(&b));
+    let body = |i: usize, out: &mut [T]| {
+        let start = |buffer: &'_ [T], place: usize| place.min(buffer.len());
+        let left = Matrix { data: &buffer_a[start(buffer_a, places_a[i])..], row: row_a, column: column_a };
+        let right = Matrix { data: &buffer_b[start(buffer_b, places_b[i])..], row: row_b, column: column_b };
+        T::product(m, k, n, left, right, out, false);
+    };
+    if places_a.len() == 1 {
+        body(0, &mut out);
+    } else {
+        crate::kernel::pool::chunks_mut(&mut out, m * n, |start, out| body(start / (m * n), out));
+    }
+    Array::filled(out, shape)
+}
+
+fn integers<T: Element>(a: &Array, b: &Array, (m, k, n): (usize, usize, usize), shape: Shape) -> Result<Array> {
+    let (a, b) = (a.to_i64_vec(), b.to_i64_vec());
+    let element = |i: usize| {
+        let (batch, row, column) = (i / (m * n), i / n % m, i % n);
+        let sum = (0..k).fold(0i64, |sum, p| {
+            sum.wrapping_add(a[(batch * m + row) * k + p].wrapping_mul(b[(batch * k + p) * n + column]))
+        });
+        T::from_i64(sum)
+    };
+    Array::from_vec((0..shape.elements()).map(element).collect(), shape)
+}
+
+/// Linear layer `Y = X·Wᵀ + b`, the bias added in place of a second gate.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Linear;
+
+impl Linear {
+    /// This gate's row of the table of gates.
+    pub const ENTRY: Entry = Entry {
+        name: "Linear",
+        method: "linear",
+        doc: "Linear layer `Y = X·Wᵀ + b`; X is `[…, in]`, W `[out, in]`, b `[out]`.\n",
+        at_kink: None,
+        file: file!(),
+        line: line!(),
+        samples: || {
+            let x = || matrix([[1.0, 2.0, -1.0], [0.5, -0.3, 2.0]]);
+            let w = || matrix([[0.3, -0.2, 0.5], [1.0, 0.4, -0.6]]);
+            vec![
+                Sample::new(Linear, [x(), w(), f64s([0.1, 0.2])]),
+                Sample::new(Linear, [f64s([1.0, 2.0, 3.0]), w(), f64s([0.1, 0.2])]),
+                Sample::new(Linear, [x(), x(), f64s([0.1, 0.2, 0.3])]).refused(ErrorKind::Shape),
+            ]
+        },
+    };
+}
+
+impl Gate for Linear {
+    fn name(&self) -> &'static str {
+        "Linear"
+    }
+
+    fn grad_fn(&self) -> String {
+        "AddmmBackward0".into()
+    }
+
+    fn infer(&self, inputs: &[Meta]) -> Result<Metas> {
+        expect_inputs(inputs, 3)?;
+        let (x, w, b) = (inputs[0].shape, inputs[1].shape, inputs[2].shape);
+        if inputs.iter().any(|meta| meta.dtype != inputs[0].dtype || !meta.dtype.is_float()) {
+            return Err(Error::dtype("a linear layer needs one float type for its input, weight and bias"));
+        }
+        if w.rank() != 2 || x.rank() == 0 || x[x.rank() - 1] != w[1] {
+            return Err(Error::shape(format!("an input of shape {x} doesn't fit a weight of shape {w}: its last size must be the weight's second")));
+        }
+        if b != Shape::from([w[0]]) {
+            return Err(Error::shape(format!("a weight of shape {w} goes with a bias of shape [{}], not {b}", w[0])));
+        }
+        Ok([Meta { dtype: inputs[0].dtype, shape: x.with_size(x.rank() - 1, w[0]) }].into())
+    }
+
+    fn forward(&self, inputs: &[&Array], context: &mut Context) -> Result<Outputs> {
+        let Meta { dtype, shape } = context.output(0);
+        Ok([match dtype {
+            DType::F64 => linear::<f64>(inputs, shape),
+            _ => linear::<f32>(inputs, shape),
+        }]
+        .into())
+    }
+
+    fn saves(&self, needs: &Needs) -> Saves {
+        Saves::input(1).when(needs.input(0)) | Saves::input(0).when(needs.input(1))
+    }
+
+    fn backward(&self, saved: &Saved, upstream: &[Option<Tensor>], needs: &Needs) -> Result<Gradients> {
+        let Some(g) = &upstream[0] else { return Ok(needs.none()) };
+        // The rows of all leading dimensions are one matrix.
+        let rows = |x: &Tensor| x.view(&[-1, x.shape()[x.rank() - 1] as isize]);
+        let x = if needs.input(0) { Some(g.matmul(&saved.input(1)?)?) } else { None };
+        let w = if needs.input(1) { Some(rows(g)?.t()?.matmul(&rows(&saved.input(0)?)?)?) } else { None };
+        let b = if needs.input(2) { Some(rows(g)?.sum_dim(&[0], false)?) } else { None };
+        Ok([x, w, b].into_iter().collect())
+    }
+
+    fn formula(&self) -> Formula {
+        Formula::rule("Y = X·Wᵀ + b", ["∂L/∂X = G·W", "∂L/∂W = Gᵀ·X", "∂L/∂b = the sum of G's rows"])
+    }
+
+    fn cost(&self, inputs: &[Meta], outputs: &[Meta]) -> u64 {
+        outputs[0].shape.elements() as u64 * inputs[1].shape[1] as u64
+    }
+}
+
+fn linear<T: Product>(inputs: &[&Array], shape: Shape) -> Array {
+    let (x, w, b) = (inputs[0].contiguous(), walkable(inputs[1]), inputs[2].contiguous());
+    let (outputs, k) = (w.shape()[0], w.shape()[1]);
+    let mut out = crate::kernel::memory::take::<T>(shape.elements());
+    if outputs > 0 {
+        let bias = b.values::<T>();
+        out.chunks_exact_mut(outputs).for_each(|row| row.copy_from_slice(bias));
+        let rows = shape.elements() / outputs;
+        let buffer = w.buffer::<T>().expect("infer checked the element type");
+        let start = w.layout().offset.min(buffer.len());
+        let right = Matrix { data: &buffer[start..], row: w.strides()[1] as usize, column: w.strides()[0] as usize };
+        T::product(rows, k, outputs, Matrix { data: x.values::<T>(), row: k, column: 1 }, right, &mut out, true);
+    }
+    Array::filled(out, shape)
+}
+
+impl Tensor {
+    /// Matrix product of vectors, matrices or batches: see [`MatMul`].
+    ///
+    /// # Errors
+    /// The shapes don't fit, or the element types differ.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let y = tensor([[1.0, 2.0], [3.0, 4.0]]).matmul(&tensor([1.0, 1.0]))?;
+    /// assert_eq!(y.to_string(), "tensor([3., 7.])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn matmul(&self, other: &Tensor) -> Result<Tensor> {
+        Tensor::apply(MatMul::of(self.rank(), other.rank()), &[self, other])
+    }
+
+    /// Scalar product of two vectors: see [`MatMul`].
+    ///
+    /// # Errors
+    /// These aren't two vectors of the same length.
+    #[track_caller]
+    pub fn dot(&self, other: &Tensor) -> Result<Tensor> {
+        if self.rank() != 1 || other.rank() != 1 {
+            return Err(Error::shape(format!("a scalar product is of two vectors, not of shapes {} and {}", self.shape(), other.shape()))
+                .at_gate("MatMul"));
+        }
+        self.matmul(other)
+    }
+
+    /// Linear layer `X·Wᵀ + b`: see [`Linear`].
+    ///
+    /// # Errors
+    /// The shapes don't fit, or the element types differ.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let y = tensor([[1.0, 2.0]]).linear(&tensor([[1.0, 1.0], [0.0, 1.0]]), Some(&tensor([0.5, 0.5])))?;
+    /// assert_eq!(y.to_vec::<f32>()?, [3.5, 2.5]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn linear(&self, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+        match bias {
+            Some(bias) => Tensor::apply(GateRef::Static(&Linear), &[self, weight, bias]),
+            None => self.matmul(&weight.t()?),
+        }
+    }
+}

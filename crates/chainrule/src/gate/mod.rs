@@ -1,0 +1,223 @@
+//! Gates: one differentiable operation each, one block a gate, one file a family.
+//!
+//! A gate computes its value forward and, in the backward pass, multiplies the gradient it receives by its
+//! local gradient. Everything that is known about an operation stands in its block: name, formula, forward,
+//! backward, what it saves, and samples. The method on [`Tensor`], the checks of `tests/gates.rs`, the table
+//! of gates, labels in pictures and names in errors all come from there.
+
+pub mod arith;
+pub mod compare;
+mod context;
+pub mod dropout;
+pub mod elementwise;
+mod entry;
+pub mod functions;
+pub mod index;
+pub mod join;
+mod lifted;
+pub mod loss;
+mod macros;
+pub mod matmul;
+pub mod reduce;
+mod saves;
+pub mod softmax;
+pub mod view;
+
+pub use context::{Context, Outputs};
+pub use elementwise::Elementwise;
+pub use entry::{Entry, Sample, Samples};
+pub use saves::{Needs, Saved, Saves};
+pub(crate) use saves::SavedValues;
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use crate::array::{Array, Meta};
+use crate::error::{Error, Result};
+use crate::formula::Formula;
+use crate::tensor::Tensor;
+
+/// The table of gates: one row a gate, by family.
+///
+/// ```
+/// assert!(chainrule::gate::table().any(|gate| gate.name == "Mul"));
+/// ```
+pub fn table() -> impl Iterator<Item = &'static Entry> {
+    const FAMILIES: &[&[Entry]] = &[
+        arith::GATES,
+        functions::GATES,
+        compare::GATES,
+        matmul::GATES,
+        reduce::GATES,
+        softmax::GATES,
+        loss::GATES,
+        dropout::GATES,
+        view::GATES,
+        join::GATES,
+        index::GATES,
+    ];
+    FAMILIES.iter().copied().flatten()
+}
+
+/// Element type and shape of each of a gate's outputs.
+pub type Metas = SmallVec<[Meta; 1]>;
+
+/// A gate's gradients: one for each input, `None` where the input needs none or the gradient is zero.
+pub type Gradients<T = Tensor> = SmallVec<[Option<T>; 2]>;
+
+/// One differentiable operation.
+///
+/// Built-in gates and users' gates go through the same door, [`Tensor::apply`].
+///
+/// ```
+/// use chainrule::gate::{Context, Gate, Gradients, Metas, Needs, Outputs, Saved, Saves};
+/// use chainrule::{param, Array, Formula, Meta, Result, Tensor};
+///
+/// /// y = x³
+/// #[derive(Debug)]
+/// struct Cube;
+///
+/// impl Gate for Cube {
+///     fn name(&self) -> &'static str {
+///         "Cube"
+///     }
+///     fn infer(&self, inputs: &[Meta]) -> Result<Metas> {
+///         Ok([inputs[0]].into())
+///     }
+///     fn forward(&self, inputs: &[&Array], _context: &mut Context) -> Result<Outputs> {
+///         let cubes = inputs[0].to_vec::<f32>()?.iter().map(|x| x * x * x).collect();
+///         Ok([Array::from_vec(cubes, *inputs[0].shape())?].into())
+///     }
+///     fn saves(&self, _needs: &Needs) -> Saves {
+///         Saves::input(0)
+///     }
+///     fn backward(&self, saved: &Saved, upstream: &[Option<Tensor>], _needs: &Needs) -> Result<Gradients> {
+///         let x = saved.input(0)?;
+///         let local = x.mul(&x)?.mul(3.0)?;
+///         Ok([upstream[0].as_ref().map(|g| g.mul(&local)).transpose()?].into_iter().collect())
+///     }
+///     fn formula(&self) -> Formula {
+///         Formula::rule("y = x³", ["∂y/∂x = 3x²"])
+///     }
+/// }
+///
+/// let x = param(2.0);
+/// let y = Tensor::apply(Cube, &[&x])?;
+/// y.backward()?;
+/// assert_eq!(x.grad().unwrap().item()?, 12.0);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+pub trait Gate: Debug + Send + Sync + 'static {
+    /// The gate's name in errors, pictures and tables: `"Mul"`.
+    fn name(&self) -> &'static str;
+
+    /// The name PyTorch gives its node, where it isn't [`Gate::name`] + `Backward0`.
+    fn grad_fn(&self) -> String {
+        format!("{}Backward0", self.name())
+    }
+
+    /// Shapes and element types of the outputs, from those of the inputs.
+    ///
+    /// # Errors
+    /// The inputs break a rule of the gate; `forward` runs only where this returned `Ok`.
+    fn infer(&self, inputs: &[Meta]) -> Result<Metas>;
+
+    /// The outputs' values.
+    ///
+    /// # Errors
+    /// Rules that depend on values, such as an index out of range.
+    fn forward(&self, inputs: &[&Array], context: &mut Context) -> Result<Outputs>;
+
+    /// Which inputs and outputs `backward` reads when these inputs need a gradient; nothing else is kept.
+    fn saves(&self, needs: &Needs) -> Saves {
+        let _ = needs;
+        Saves::NONE
+    }
+
+    /// Multiplies the upstream gradients (one an output, `None` for zero) by the local gradients.
+    ///
+    /// Written in tensor operations, so that the gradient can itself be differentiated. A gradient may have
+    /// the shape to which its input was broadcast; the engine sums it back.
+    ///
+    /// # Errors
+    /// By default: the gate has no derivative.
+    fn backward(&self, saved: &Saved, upstream: &[Option<Tensor>], needs: &Needs) -> Result<Gradients> {
+        let _ = (saved, upstream, needs);
+        Err(Error::autograd("this gate has no derivative").hint("detach its input if no gradient is wanted through it"))
+    }
+
+    /// The same as `backward` on values alone, for when no graph of the gradient is wanted.
+    ///
+    /// `None` (the default) lets the engine run `backward`. The laws check that both agree.
+    fn backward_fused(
+        &self,
+        saved: &Saved,
+        upstream: &[Option<Array>],
+        needs: &Needs,
+    ) -> Option<Result<Gradients<Array>>> {
+        let _ = (saved, upstream, needs);
+        None
+    }
+
+    /// What the gate computes and its local gradients, for people.
+    fn formula(&self) -> Formula;
+
+    /// Multiply-adds (or comparable operations) of one forward run; by default one an output element.
+    fn cost(&self, inputs: &[Meta], outputs: &[Meta]) -> u64 {
+        let _ = inputs;
+        outputs.iter().map(|meta| meta.shape.elements() as u64).sum()
+    }
+}
+
+/// A gate as nodes and graphs hold it: a constant of the program, or shared.
+#[derive(Debug, Clone)]
+pub enum GateRef {
+    /// A constant of the program: costs no reference count.
+    Static(&'static dyn Gate),
+    /// A gate made at run time.
+    Shared(Arc<dyn Gate>),
+}
+
+impl std::ops::Deref for GateRef {
+    type Target = dyn Gate;
+    #[inline]
+    fn deref(&self) -> &dyn Gate {
+        match self {
+            GateRef::Static(gate) => *gate,
+            GateRef::Shared(gate) => &**gate,
+        }
+    }
+}
+
+impl<G: Gate> From<G> for GateRef {
+    fn from(gate: G) -> GateRef {
+        GateRef::Shared(Arc::new(gate))
+    }
+}
+
+impl From<Arc<dyn Gate>> for GateRef {
+    fn from(gate: Arc<dyn Gate>) -> GateRef {
+        GateRef::Shared(gate)
+    }
+}
+
+/// Runs a gate on arrays, without any graph.
+///
+/// # Errors
+/// The gate's own.
+pub fn run(gate: &dyn Gate, inputs: &[&Array]) -> Result<Outputs> {
+    let metas: SmallVec<[Meta; 3]> = inputs.iter().map(|x| x.meta()).collect();
+    let attributed = |error: Error| error.at_gate(gate.name()).with_inputs(metas.iter().copied());
+    let outputs = gate.infer(&metas).map_err(attributed)?;
+    gate.forward(inputs, &mut Context::new(&outputs)).map_err(attributed)
+}
+
+/// Runs a gate that has one output on arrays, without any graph.
+///
+/// # Errors
+/// The gate's own.
+pub fn run_one(gate: &dyn Gate, inputs: &[&Array]) -> Result<Array> {
+    run(gate, inputs)?.pop().ok_or_else(|| Error::argument("the gate returned no output").at_gate(gate.name()))
+}

@@ -1,0 +1,768 @@
+//! Reductions: sum, mean, product, extremes, logsumexp, variance.
+
+use smallvec::SmallVec;
+
+use super::arith::{f64s, matrix};
+use super::elementwise::expect_inputs;
+use super::{Context, Entry, Gate, Gradients, Metas, Needs, Outputs, Sample, Saved, Saves};
+use crate::array::{Array, DType, Element, Meta, Shape, dispatch, dispatch_float};
+use crate::error::{Error, ErrorKind, Result};
+use crate::formula::Formula;
+use crate::kernel::map::Float;
+use crate::kernel::sum::{self, Add};
+use crate::kernel::rows;
+use crate::tensor::Tensor;
+
+/// The gates of this family.
+pub(super) const GATES: &[Entry] = &[
+    Sum::ENTRY, Mean::ENTRY, Prod::ENTRY, Extreme::ENTRY, ArgExtreme::ENTRY, LogSumExp::ENTRY, Var::ENTRY,
+];
+
+/// The dimensions that a reduction runs over; none named means all.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Dims {
+    dims: SmallVec<[isize; 4]>,
+    keep: bool,
+}
+
+impl Dims {
+    /// All dimensions; the result is 0-d.
+    pub fn all() -> Dims {
+        Dims::default()
+    }
+
+    /// These dimensions, kept with size 1 or removed.
+    pub fn of(dims: &[isize], keep: bool) -> Dims {
+        Dims { dims: dims.iter().copied().collect(), keep }
+    }
+
+    /// Whether no dimension was named.
+    pub fn is_all(&self) -> bool {
+        self.dims.is_empty()
+    }
+
+    /// The dimensions as places from the front, ascending.
+    pub(super) fn places(&self, shape: &Shape) -> Result<Vec<usize>> {
+        if self.is_all() {
+            return Ok((0..shape.rank()).collect());
+        }
+        let mut places = crate::array::dims(shape, &self.dims)?;
+        places.retain(|&dim| dim < shape.rank());
+        places.sort_unstable();
+        Ok(places)
+    }
+
+    /// The shape of the result.
+    pub(super) fn result(&self, shape: &Shape) -> Result<Shape> {
+        Ok(if self.keep { self.kept(shape)? } else { self.places(shape)?.into_iter().rev().fold(*shape, |s, d| s.without(d)) })
+    }
+
+    /// The shape of the result with the reduced dimensions kept with size 1.
+    pub(super) fn kept(&self, shape: &Shape) -> Result<Shape> {
+        Ok(self.places(shape)?.into_iter().fold(*shape, |s, d| s.with_size(d, 1)))
+    }
+
+    /// How many elements go into one.
+    fn count(&self, shape: &Shape) -> Result<usize> {
+        Ok(self.places(shape)?.into_iter().map(|d| shape[d]).product())
+    }
+
+    /// A tensor of the result's shape, expanded to the input's shape.
+    pub(super) fn spread(&self, reduced: &Tensor, shape: &Shape) -> Result<Tensor> {
+        reduced.reshape(self.kept(shape)?)?.expand(*shape)
+    }
+
+    /// The elements with those that are reduced into one lying next to each other, row by row.
+    pub(super) fn rows(&self, x: &Array) -> Result<Array> {
+        let places = self.places(x.shape())?;
+        let order: Vec<isize> =
+            (0..x.rank()).filter(|d| !places.contains(d)).chain(places.iter().copied()).map(|d| d as isize).collect();
+        Ok(x.permute(&order)?.contiguous())
+    }
+
+    fn name_suffix(&self) -> u8 {
+        u8::from(!self.is_all())
+    }
+}
+
+/// Samples of a reduction, from the gate for given dimensions.
+fn samples<G: Gate>(gate: impl Fn(Dims) -> G) -> Vec<Sample> {
+    let x = || matrix([[1.5, -2.0, 0.5], [0.3, 4.0, -1.7]]);
+    let cube = || Array::filled((0..12).map(|i| f64::from(i * 5 % 12) * 0.37 - 1.9).collect(), [2, 3, 2].into());
+    vec![
+        Sample::new(gate(Dims::all()), [x()]),
+        Sample::new(gate(Dims::of(&[1], false)), [x()]),
+        Sample::new(gate(Dims::of(&[0], true)), [x()]),
+        Sample::new(gate(Dims::of(&[0, -1], false)), [cube()]),
+        Sample::new(gate(Dims::of(&[1], true)), [cube()]),
+        Sample::new(gate(Dims::of(&[2], false)), [x()]).refused(ErrorKind::Index),
+        Sample::new(gate(Dims::of(&[0, 0], false)), [x()]).refused(ErrorKind::Argument),
+    ]
+}
+
+/// Sum of elements; integers and `bool` are summed as i64.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sum(pub Dims);
+
+impl Sum {
+    /// This gate's row of the table of gates.
+    pub const ENTRY: Entry = Entry {
+        name: "Sum",
+        method: "sum, sum_dim, sum_to_size",
+        doc: "Sum of elements, over all or some dimensions; integers and `bool` are summed as i64.\n",
+        at_kink: None,
+        file: file!(),
+        line: line!(),
+        samples: || {
+            let mut all = samples(Sum);
+            all.push(Sample::new(Sum(Dims::all()), [Array::zeros_of([0], DType::F64)]));
+            all.push(Sample::new(Sum(Dims::of(&[0], false)), [Array::zeros_of([0, 2], DType::F64)]));
+            all.push(Sample::new(Sum(Dims::all()), [Array::scalar(3.0f64)]));
+            all
+        },
+    };
+}
+
+impl Gate for Sum {
+    fn name(&self) -> &'static str {
+        "Sum"
+    }
+
+    fn grad_fn(&self) -> String {
+        format!("SumBackward{}", self.0.name_suffix())
+    }
+
+    fn infer(&self, inputs: &[Meta]) -> Result<Metas> {
+        expect_inputs(inputs, 1)?;
+        let dtype = if inputs[0].dtype.is_float() { inputs[0].dtype } else { DType::I64 };
+        Ok([Meta { dtype, shape: self.0.result(&inputs[0].shape)? }].into())
+    }
+
+    fn forward(&self, inputs: &[&Array], context: &mut Context) -> Result<Outputs> {
+        let Meta { dtype, shape } = context.output(0);
+        let x = inputs[0];
+        Ok([dispatch_float!(dtype, T => {
+            if shape.elements() == 1 && self.0.count(x.shape())? == x.elements() {
+                Array::filled(vec![sum::sum(x.contiguous().values::<T>())], shape)
+            } else {
+                x.sum_dims(&self.0.places(x.shape())?).reshape(shape)?
+            }
+        }, otherwise => {
+            let count = self.0.count(x.shape())?.max(1);
+            let values = self.0.rows(x)?.to_i64_vec();
+            let mut sums: Vec<i64> = values.chunks(count).map(|row| row.iter().fold(0i64, |a, &b| a.wrapping_add(b))).collect();
+            sums.resize(shape.elements(), 0);
+            Array::filled(sums, shape)
+        })]
+        .into())
+    }
+
+    fn backward(&self, saved: &Saved, upstream: &[Option<Tensor>], needs: &Needs) -> Result<Gradients> {
+        let Some(g) = &upstream[0] else { return Ok(needs.none()) };
+        Ok([Some(self.0.spread(g, &saved.input_meta(0)?.shape)?)].into_iter().collect())
+    }
+
+    fn backward_fused(&self, saved: &Saved, upstream: &[Option<Array>], needs: &Needs) -> Option<Result<Gradients<Array>>> {
+        let Some(g) = &upstream[0] else { return Some(Ok(needs.none())) };
+        let spread = || g.reshape(self.0.kept(&saved.input_meta(0)?.shape)?)?.expand(saved.input_meta(0)?.shape);
+        Some(spread().map(|g| [Some(g)].into_iter().collect()))
+    }
+
+    fn formula(&self) -> Formula {
+        Formula::rule("y = Σ x", ["∂L/∂x = g at every summed element"])
+    }
+}
+
+/// Mean of elements.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mean(pub Dims);
+
+impl Mean {
+    /// This gate's row of the table of gates.
+    pub const ENTRY: Entry = Entry {
+        name: "Mean",
+        method: "mean, mean_dim",
+        doc: "Mean of elements, over all or some dimensions; only for floats.\n",
+        at_kink: None,
+        file: file!(),
+        line: line!(),
+        samples: || {
+            let mut all = samples(Mean);
+            all.push(Sample::new(Mean(Dims::all()), [Array::zeros_of([2], DType::I64)]).refused(ErrorKind::DType));
+            all
+        },
+    };
+}
+
+pub(super) fn only_float(meta: &Meta) -> Result<()> {
+    if meta.dtype.is_float() {
+        return Ok(());
+    }
+    Err(Error::dtype(format!("it is only defined for floats, not {}", meta.dtype)).hint("cast to f32 or f64 first"))
+}
+
+impl Gate for Mean {
+    fn name(&self) -> &'static str {
+        "Mean"
+    }
+
+    fn grad_fn(&self) -> String {
+        format!("MeanBackward{}", self.0.name_suffix())
+    }
+
+    fn infer(&self, inputs: &[Meta]) -> Result<Metas> {
+        expect_inputs(inputs, 1)?;
+        only_float(&inputs[0])?;
+        Ok([Meta { dtype: inputs[0].dtype, shape: self.0.result(&inputs[0].shape)? }].into())
+    }
+
+    fn forward(&self, inputs: &[&Array], _context: &mut Context) -> Result<Outputs> {
+        let total = super::run_one(&Sum(self.0.clone()), inputs)?;
+        let count = Array::constant(self.0.count(inputs[0].shape())? as f64, Meta::new(total.dtype(), []));
+        Ok([super::run_one(&super::arith::Div, &[&total, &count])?].into())
+    }
+
+    fn backward(&self, saved: &Saved, upstream: &[Option<Tensor>], needs: &Needs) -> Result<Gradients> {
+        let Some(g) = &upstream[0] else { return Ok(needs.none()) };
+        let shape = saved.input_meta(0)?.shape;
+        let share = g.div(self.0.count(&shape)? as f64)?;
+        Ok([Some(self.0.spread(&share, &shape)?)].into_iter().collect())
+    }
+
+    fn formula(&self) -> Formula {
+        Formula::rule("y = Σ x / n", ["∂L/∂x = g / n at every element"])
+    }
+}
+
+/// Product of elements; integers and `bool` are multiplied as i64.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Prod(pub Dims);
+
+impl Prod {
+    /// This gate's row of the table of gates.
+    pub const ENTRY: Entry = Entry {
+        name: "Prod",
+        method: "prod, prod_dim",
+        doc: "Product of elements, over all or one dimension; right also where elements are 0.\n",
+        at_kink: None,
+        file: file!(),
+        line: line!(),
+        samples: || {
+            let mut all = samples(Prod);
+            all.push(Sample::new(Prod(Dims::all()), [f64s([2.0, 0.0, 3.0])]));
+            all.push(Sample::new(Prod(Dims::of(&[1], false)), [matrix([[2.0, 0.0, 0.0], [1.0, 2.0, 3.0]])]));
+            all
+        },
+    };
+}
+
+impl Gate for Prod {
+    fn name(&self) -> &'static str {
+        "Prod"
+    }
+
+    fn grad_fn(&self) -> String {
+        format!("ProdBackward{}", self.0.name_suffix())
+    }
+
+    fn infer(&self, inputs: &[Meta]) -> Result<Metas> {
+        Sum(self.0.clone()).infer(inputs)
+    }
+
+    fn forward(&self, inputs: &[&Array], context: &mut Context) -> Result<Outputs> {
+        let Meta { dtype, shape } = context.output(0);
+        let count = self.0.count(inputs[0].shape())?;
+        let x = self.0.rows(&inputs[0].cast(dtype))?;
+        Ok([dispatch!(dtype, T => {
+            let one = T::from_i64(1);
+            let times = |a: T, b: T| match T::DTYPE {
+                DType::I64 => T::from_i64(a.to_i64().wrapping_mul(b.to_i64())),
+                _ => T::from_f64(a.to_f64() * b.to_f64()),
+            };
+            let rows = (0..shape.elements()).map(|i| &x.values::<T>()[i * count..(i + 1) * count]);
+            Array::filled(rows.map(|row| row.iter().fold(one, |a, &b| times(a, b))).collect(), shape)
+        })]
+        .into())
+    }
+
+    fn saves(&self, _needs: &Needs) -> Saves {
+        Saves::input(0) | Saves::output(0)
+    }
+
+    fn backward(&self, saved: &Saved, upstream: &[Option<Tensor>], needs: &Needs) -> Result<Gradients> {
+        let Some(g) = &upstream[0] else { return Ok(needs.none()) };
+        let x = saved.input(0)?;
+        let shape = x.shape();
+        if x.elements() == 0 {
+            return Ok([Some(x.zeros_like())].into_iter().collect());
+        }
+        if x.to_f64_vec().iter().all(|&x| x != 0.0) {
+            let share = self.0.spread(&g.mul(&saved.output(0)?)?, &shape)?;
+            return Ok([Some(share.div(&x)?)].into_iter().collect());
+        }
+        // Dividing by an element that is 0 loses the others; their product is taken without it instead.
+        let places = self.0.places(&shape)?;
+        let kept: Vec<usize> = (0..shape.rank()).filter(|d| !places.contains(d)).collect();
+        let order: Vec<isize> = kept.iter().chain(&places).map(|&d| d as isize).collect();
+        let outer: usize = kept.iter().map(|&d| shape[d]).product();
+        let moved = x.permute(&order)?;
+        let rows = moved.reshape([outer, self.0.count(&shape)?])?;
+        let others = (0..rows.shape()[1] as isize)
+            .map(|i| {
+                let (before, after) = (rows.slice(1, (..i).into())?, rows.slice(1, (i + 1..).into())?);
+                Tensor::cat(&[&before, &after], 1)?.prod_dim(1, true)
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let others = Tensor::cat(&others.iter().collect::<Vec<_>>(), 1)?.reshape(moved.shape())?;
+        let mut back = vec![0; order.len()];
+        for (to, &from) in order.iter().enumerate() {
+            back[from as usize] = to as isize;
+        }
+        Ok([Some(self.0.spread(g, &shape)?.mul(&others.permute(&back)?)?)].into_iter().collect())
+    }
+
+    fn formula(&self) -> Formula {
+        Formula::rule("y = Π x", ["∂L/∂xᵢ = g · the product of the other elements"])
+    }
+}
+
+/// The largest or smallest element; NaN where one is NaN.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Extreme {
+    /// The largest, not the smallest.
+    pub largest: bool,
+    /// The dimensions.
+    pub dims: Dims,
+}
+
+impl Extreme {
+    /// This gate's row of the table of gates.
+    pub const ENTRY: Entry = Entry {
+        name: "Amax",
+        method: "max, min, amax, amin",
+        doc: "The largest or smallest element, over all or some dimensions; NaN where one is NaN.\n",
+        at_kink: Some("elements that tie share the gradient evenly"),
+        file: file!(),
+        line: line!(),
+        samples: || {
+            let mut all = samples(|dims| Extreme { largest: true, dims });
+            all.extend(samples(|dims| Extreme { largest: false, dims }));
+            let tie = Extreme { largest: true, dims: Dims::all() };
+            all.push(Sample::new(tie, [f64s([2.0, 1.0, 2.0])]).at_kink([f64s([0.5, 0.0, 0.5])]));
+            let empty = Extreme { largest: true, dims: Dims::all() };
+            all.push(Sample::new(empty, [Array::zeros_of([0], DType::F64)]).refused(ErrorKind::Shape));
+            all
+        },
+    };
+}
+
+/// The place and value of the extreme of a row; NaN wins, and the first of equals.
+fn extreme<T: Element>(row: &[T], largest: bool) -> Option<(usize, T)> {
+    let mut best = (0, *row.first()?);
+    for (i, &x) in row.iter().enumerate().skip(1) {
+        let nan = |x: T| x.partial_cmp(&x).is_none();
+        if !nan(best.1) && (nan(x) || if largest { x > best.1 } else { x < best.1 }) {
+            best = (i, x);
+        }
+    }
+    Some(best)
+}
+
+fn not_empty(dims: &Dims, meta: &Meta) -> Result<()> {
+    if dims.count(&meta.shape)? == 0 {
+        return Err(Error::shape("there is no extreme of no elements"));
+    }
+    Ok(())
+}
+
+impl Gate for Extreme {
+    fn name(&self) -> &'static str {
+        if self.largest { "Amax" } else { "Amin" }
+    }
+
+    fn grad_fn(&self) -> String {
+        match (self.dims.is_all(), self.largest) {
+            (true, true) => "MaxBackward1".into(),
+            (true, false) => "MinBackward1".into(),
+            _ => format!("{}Backward0", self.name()),
+        }
+    }
+
+    fn infer(&self, inputs: &[Meta]) -> Result<Metas> {
+        expect_inputs(inputs, 1)?;
+        not_empty(&self.dims, &inputs[0])?;
+        Ok([Meta { dtype: inputs[0].dtype, shape: self.dims.result(&inputs[0].shape)? }].into())
+    }
+
+    fn forward(&self, inputs: &[&Array], context: &mut Context) -> Result<Outputs> {
+        let Meta { dtype, shape } = context.output(0);
+        let count = self.dims.count(inputs[0].shape())?;
+        let x = self.dims.rows(inputs[0])?;
+        Ok([dispatch!(dtype, T => {
+            let rows = x.values::<T>().chunks(count);
+            Array::filled(rows.filter_map(|row| extreme(row, self.largest).map(|(_, x)| x)).collect(), shape)
+        })]
+        .into())
+    }
+
+    fn saves(&self, _needs: &Needs) -> Saves {
+        Saves::input(0) | Saves::output(0)
+    }
+
+    fn backward(&self, saved: &Saved, upstream: &[Option<Tensor>], needs: &Needs) -> Result<Gradients> {
+        let Some(g) = &upstream[0] else { return Ok(needs.none()) };
+        let x = saved.input(0)?;
+        let shape = x.shape();
+        let extreme = self.dims.spread(&saved.output(0)?, &shape)?;
+        let ties = x.eq(&extreme)?.cast(g.dtype())?;
+        let count = ties.sum_dim(&self.dims.places(&shape)?.iter().map(|&d| d as isize).collect::<Vec<_>>(), true)?;
+        Ok([Some(self.dims.spread(g, &shape)?.mul(&ties.div(&count)?)?)].into_iter().collect())
+    }
+
+    fn formula(&self) -> Formula {
+        let name = if self.largest { "max" } else { "min" };
+        Formula::rule(&format!("y = {name} x"), ["∂L/∂x = g at the extreme (shared by those that tie), 0 elsewhere"])
+    }
+}
+
+/// The index of the largest or smallest element, the first of equals; no gradient.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ArgExtreme {
+    /// The largest, not the smallest.
+    pub largest: bool,
+    /// The dimensions: all, or one.
+    pub dims: Dims,
+}
+
+impl ArgExtreme {
+    /// This gate's row of the table of gates.
+    pub const ENTRY: Entry = Entry {
+        name: "Argmax",
+        method: "argmax, argmin, argmax_dim, argmin_dim",
+        doc: "The index of the largest or smallest element, the first of equals; no gradient.\n",
+        at_kink: None,
+        file: file!(),
+        line: line!(),
+        samples: || {
+            let x = || matrix([[1.5, -2.0, 0.5], [0.3, 4.0, -1.7]]);
+            vec![
+                Sample::new(ArgExtreme { largest: true, dims: Dims::all() }, [x()]).rough(),
+                Sample::new(ArgExtreme { largest: false, dims: Dims::of(&[1], true) }, [x()]).rough(),
+            ]
+        },
+    };
+}
+
+impl Gate for ArgExtreme {
+    fn name(&self) -> &'static str {
+        if self.largest { "Argmax" } else { "Argmin" }
+    }
+
+    fn infer(&self, inputs: &[Meta]) -> Result<Metas> {
+        expect_inputs(inputs, 1)?;
+        not_empty(&self.dims, &inputs[0])?;
+        Ok([Meta { dtype: DType::I64, shape: self.dims.result(&inputs[0].shape)? }].into())
+    }
+
+    fn forward(&self, inputs: &[&Array], context: &mut Context) -> Result<Outputs> {
+        let count = self.dims.count(inputs[0].shape())?;
+        let x = self.dims.rows(inputs[0])?;
+        let places: Vec<i64> = dispatch!(x.dtype(), T => {
+            let rows = x.values::<T>().chunks(count);
+            rows.filter_map(|row| extreme(row, self.largest).map(|(i, _)| i as i64)).collect()
+        });
+        Ok([Array::filled(places, context.output(0).shape)].into())
+    }
+
+    fn formula(&self) -> Formula {
+        let name = if self.largest { "max" } else { "min" };
+        Formula::rule(&format!("y = the index of {name} x"), ["no gradient"])
+    }
+}
+
+/// `y = ln Σ eˣ`, computed without overflow.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LogSumExp(pub Dims);
+
+impl LogSumExp {
+    /// This gate's row of the table of gates.
+    pub const ENTRY: Entry = Entry {
+        name: "Logsumexp",
+        method: "logsumexp",
+        doc: "`y = ln Σ eˣ` over some dimensions, computed without overflow.\n",
+        at_kink: None,
+        file: file!(),
+        line: line!(),
+        samples: || samples(LogSumExp),
+    };
+}
+
+impl Gate for LogSumExp {
+    fn name(&self) -> &'static str {
+        "Logsumexp"
+    }
+
+    fn infer(&self, inputs: &[Meta]) -> Result<Metas> {
+        Mean(self.0.clone()).infer(inputs)
+    }
+
+    fn forward(&self, inputs: &[&Array], context: &mut Context) -> Result<Outputs> {
+        let Meta { dtype, shape } = context.output(0);
+        let x = self.0.rows(inputs[0])?;
+        let count = self.0.count(inputs[0].shape())?;
+        Ok([match dtype {
+            DType::F64 => logsumexp::<f64>(&x, count, shape),
+            _ => logsumexp::<f32>(&x, count, shape),
+        }]
+        .into())
+    }
+
+    fn saves(&self, _needs: &Needs) -> Saves {
+        Saves::input(0) | Saves::output(0)
+    }
+
+    fn backward(&self, saved: &Saved, upstream: &[Option<Tensor>], needs: &Needs) -> Result<Gradients> {
+        let Some(g) = &upstream[0] else { return Ok(needs.none()) };
+        let x = saved.input(0)?;
+        let shape = x.shape();
+        let share = x.sub(&self.0.spread(&saved.output(0)?, &shape)?)?.exp()?;
+        Ok([Some(self.0.spread(g, &shape)?.mul(&share)?)].into_iter().collect())
+    }
+
+    fn formula(&self) -> Formula {
+        Formula::rule("y = ln Σ eˣ", ["∂L/∂x = g · e^(x − y)"])
+    }
+}
+
+fn logsumexp<T: Float + Add>(x: &Array, count: usize, shape: Shape) -> Array {
+    let mut out = vec![T::default(); shape.elements()];
+    rows::logsumexp(x.values::<T>(), count, &mut out);
+    Array::filled(out, shape)
+}
+
+/// Variance, or its square root: `Σ (x − mean)² / (n − correction)`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Var {
+    /// The dimensions.
+    pub dims: Dims,
+    /// What is taken off the number of elements: 1 for the unbiased estimate (PyTorch's default), 0 for none.
+    pub correction: f64,
+    /// The standard deviation instead of the variance.
+    pub root: bool,
+}
+
+impl Var {
+    /// This gate's row of the table of gates.
+    pub const ENTRY: Entry = Entry {
+        name: "Var",
+        method: "var, std",
+        doc: "Variance `Σ (x − mean)² / (n − correction)`, or its square root, the standard deviation.\n",
+        at_kink: Some("the gradient of a standard deviation of 0 is 0"),
+        file: file!(),
+        line: line!(),
+        samples: || {
+            let mut all = samples(|dims| Var { dims, correction: 1.0, root: false });
+            all.extend(samples(|dims| Var { dims, correction: 0.0, root: true }));
+            let flat = Var { dims: Dims::all(), correction: 1.0, root: true };
+            all.push(Sample::new(flat, [f64s([2.0, 2.0])]).at_kink([f64s([0.0, 0.0])]));
+            all
+        },
+    };
+}
+
+impl Gate for Var {
+    fn name(&self) -> &'static str {
+        if self.root { "Std" } else { "Var" }
+    }
+
+    fn infer(&self, inputs: &[Meta]) -> Result<Metas> {
+        Mean(self.dims.clone()).infer(inputs)
+    }
+
+    fn forward(&self, inputs: &[&Array], context: &mut Context) -> Result<Outputs> {
+        let Meta { dtype, shape } = context.output(0);
+        let count = self.dims.count(inputs[0].shape())?;
+        let x = self.dims.rows(inputs[0])?;
+        let freedom = (count as f64 - self.correction).max(0.0);
+        Ok([dispatch!(dtype, T => {
+            let values = x.values::<T>();
+            let variance = |i: usize| {
+                let row = &values[i * count..(i + 1) * count];
+                let mean = row.iter().map(|x| x.to_f64()).sum::<f64>() / count as f64;
+                let variance = row.iter().map(|x| (x.to_f64() - mean).powi(2)).sum::<f64>() / freedom;
+                T::from_f64(if self.root { variance.sqrt() } else { variance })
+            };
+            Array::filled((0..shape.elements()).map(variance).collect(), shape)
+        })]
+        .into())
+    }
+
+    fn saves(&self, _needs: &Needs) -> Saves {
+        Saves::input(0) | Saves::output(0).when(self.root)
+    }
+
+    fn backward(&self, saved: &Saved, upstream: &[Option<Tensor>], needs: &Needs) -> Result<Gradients> {
+        let Some(g) = &upstream[0] else { return Ok(needs.none()) };
+        let x = saved.input(0)?;
+        let shape = x.shape();
+        let dims: Vec<isize> = self.dims.places(&shape)?.iter().map(|&d| d as isize).collect();
+        let freedom = (self.dims.count(&shape)? as f64 - self.correction).max(0.0);
+        let centred = if dims.is_empty() { x.sub(&x)? } else { x.sub(&x.mean_dim(&dims, true)?)? };
+        let local = if self.root {
+            let y = saved.output(0)?;
+            let safe = y.eq(0.0)?.where_(&y.ones_like(), &y)?;
+            let slope = y.eq(0.0)?.where_(&y.zeros_like(), &safe.reciprocal()?.mul(1.0 / freedom)?)?;
+            self.dims.spread(&g.mul(&slope)?, &shape)?.mul(&centred)?
+        } else {
+            self.dims.spread(&g.mul(2.0 / freedom)?, &shape)?.mul(&centred)?
+        };
+        Ok([Some(local)].into_iter().collect())
+    }
+
+    fn formula(&self) -> Formula {
+        match self.root {
+            false => Formula::rule("y = Σ (x − mean)² / (n − c)", ["∂L/∂x = g · 2·(x − mean) / (n − c)"]),
+            true => Formula::rule("y = √(Σ (x − mean)² / (n − c))", ["∂L/∂x = g · (x − mean) / (y·(n − c))"]),
+        }
+    }
+}
+
+macro_rules! reductions {
+    ($($(#[doc = $doc:expr])* $all:ident, $some:ident, |$dims:ident| $gate:expr;)*) => {
+        impl Tensor {$(
+            $(#[doc = $doc])*
+            ///
+            /// Over all elements; the result is 0-d.
+            ///
+            /// # Errors
+            /// The element type isn't accepted, or there are no elements where one is needed.
+            #[track_caller]
+            pub fn $all(&self) -> Result<Tensor> {
+                let $dims = Dims::all();
+                Tensor::apply($gate, &[self])
+            }
+
+            $(#[doc = $doc])*
+            ///
+            /// Over these dimensions (all, where none is named), which stay with size 1 where `keep`.
+            ///
+            /// # Errors
+            /// A dimension doesn't exist or appears twice, or the element type isn't accepted.
+            #[track_caller]
+            pub fn $some(&self, dims: &[isize], keep: bool) -> Result<Tensor> {
+                let $dims = Dims::of(dims, keep);
+                Tensor::apply($gate, &[self])
+            }
+        )*}
+    };
+}
+
+reductions! {
+    /// Sum: see [`Sum`].
+    sum, sum_dim, |dims| Sum(dims);
+    /// Mean: see [`Mean`].
+    mean, mean_dim, |dims| Mean(dims);
+    /// Largest element: see [`Extreme`].
+    max, amax, |dims| Extreme { largest: true, dims };
+    /// Smallest element: see [`Extreme`].
+    min, amin, |dims| Extreme { largest: false, dims };
+}
+
+impl Tensor {
+    /// Product of all elements: see [`Prod`].
+    ///
+    /// # Errors
+    /// None for numbers.
+    #[track_caller]
+    pub fn prod(&self) -> Result<Tensor> {
+        Tensor::apply(Prod(Dims::all()), &[self])
+    }
+
+    /// Product over one dimension: see [`Prod`].
+    ///
+    /// # Errors
+    /// The dimension doesn't exist.
+    #[track_caller]
+    pub fn prod_dim(&self, dim: isize, keep: bool) -> Result<Tensor> {
+        Tensor::apply(Prod(Dims::of(&[dim], keep)), &[self])
+    }
+
+    /// The index of the largest of all elements, counted in row-major order: see [`ArgExtreme`].
+    ///
+    /// # Errors
+    /// There are no elements.
+    #[track_caller]
+    pub fn argmax(&self) -> Result<Tensor> {
+        Tensor::apply(ArgExtreme { largest: true, dims: Dims::all() }, &[self])
+    }
+
+    /// The index of the smallest of all elements, counted in row-major order: see [`ArgExtreme`].
+    ///
+    /// # Errors
+    /// There are no elements.
+    #[track_caller]
+    pub fn argmin(&self) -> Result<Tensor> {
+        Tensor::apply(ArgExtreme { largest: false, dims: Dims::all() }, &[self])
+    }
+
+    /// The index of the largest element along a dimension: see [`ArgExtreme`].
+    ///
+    /// # Errors
+    /// The dimension doesn't exist or is empty.
+    #[track_caller]
+    pub fn argmax_dim(&self, dim: isize, keep: bool) -> Result<Tensor> {
+        Tensor::apply(ArgExtreme { largest: true, dims: Dims::of(&[dim], keep) }, &[self])
+    }
+
+    /// The index of the smallest element along a dimension: see [`ArgExtreme`].
+    ///
+    /// # Errors
+    /// The dimension doesn't exist or is empty.
+    #[track_caller]
+    pub fn argmin_dim(&self, dim: isize, keep: bool) -> Result<Tensor> {
+        Tensor::apply(ArgExtreme { largest: false, dims: Dims::of(&[dim], keep) }, &[self])
+    }
+
+    /// `ln Σ eˣ` over these dimensions: see [`LogSumExp`].
+    ///
+    /// # Errors
+    /// The element type isn't float, or a dimension doesn't exist.
+    #[track_caller]
+    pub fn logsumexp(&self, dims: &[isize], keep: bool) -> Result<Tensor> {
+        Tensor::apply(LogSumExp(Dims::of(dims, keep)), &[self])
+    }
+
+    /// Variance over these dimensions (all, where none is named): see [`Var`].
+    ///
+    /// # Errors
+    /// The element type isn't float, or a dimension doesn't exist.
+    #[track_caller]
+    pub fn var(&self, dims: &[isize], correction: f64, keep: bool) -> Result<Tensor> {
+        Tensor::apply(Var { dims: Dims::of(dims, keep), correction, root: false }, &[self])
+    }
+
+    /// Standard deviation over these dimensions (all, where none is named): see [`Var`].
+    ///
+    /// # Errors
+    /// The element type isn't float, or a dimension doesn't exist.
+    #[track_caller]
+    pub fn std(&self, dims: &[isize], correction: f64, keep: bool) -> Result<Tensor> {
+        Tensor::apply(Var { dims: Dims::of(dims, keep), correction, root: true }, &[self])
+    }
+
+    /// Sums over the dimensions in which `shape`, which must broadcast to this shape, is smaller.
+    ///
+    /// # Errors
+    /// The shape doesn't broadcast to this tensor's.
+    #[track_caller]
+    pub fn sum_to_size(&self, shape: impl Into<Shape>) -> Result<Tensor> {
+        let (own, shape) = (self.shape(), shape.into());
+        if shape.broadcast(&own).ok() != Some(own) {
+            return Err(Error::shape(format!("{own} can't be summed to {shape}, which doesn't broadcast to it")).at_gate("Sum"));
+        }
+        let added = own.rank() - shape.rank();
+        let dims: Vec<isize> =
+            (0..own.rank()).filter(|&d| d < added || (shape[d - added] == 1 && own[d] != 1)).map(|d| d as isize).collect();
+        if dims.is_empty() { self.reshape(shape) } else { self.sum_dim(&dims, false)?.reshape(shape) }
+    }
+}

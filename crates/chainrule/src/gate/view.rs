@@ -1,0 +1,446 @@
+//! Views: gates that show the same elements in another shape or order, or some of them.
+//!
+//! Forward they copy nothing. The gradient of a view is the inverse view where the view is one-to-one, a sum
+//! where elements were repeated, and zeros around the gradient ([`Unview`]) where elements were left out.
+
+use smallvec::SmallVec;
+
+use super::arith::matrix;
+use super::elementwise::expect_inputs;
+use super::{Context, Entry, Gate, GateRef, Gradients, Metas, Needs, Outputs, Sample, Saved};
+use crate::array::{Array, Meta, Shape, Slice};
+use crate::error::{Error, ErrorKind, Result};
+use crate::formula::Formula;
+use crate::tensor::Tensor;
+
+/// The gates of this family.
+pub(super) const GATES: &[Entry] = &[View::ENTRY, Unview::ENTRY, Contiguous::ENTRY];
+
+/// Another layout of the same elements.
+///
+/// ```
+/// use chainrule::tensor;
+/// let x = tensor([[1, 2, 3], [4, 5, 6]]);
+/// assert_eq!(x.transpose(0, 1)?.shape(), [3, 2]);
+/// assert_eq!(x.select(1, -1)?.to_vec::<i64>()?, [3, 6]);
+/// assert_eq!(x.slice(1, (..).into())?.shape(), [2, 3]);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub enum View {
+    /// The same elements in the same order under another shape
+    Reshape(Shape),
+    /// Dimension i of the result is the i-th of these
+    Permute(SmallVec<[isize; 4]>),
+    /// Two dimensions exchanged
+    Transpose(isize, isize),
+    /// Dimensions of size 1 repeated
+    Expand(Shape),
+    /// These dimensions removed where their size is 1
+    Squeeze(SmallVec<[isize; 4]>),
+    /// A dimension of size 1 inserted
+    Unsqueeze(isize),
+    /// One index of a dimension
+    Select(isize, isize),
+    /// A range of a dimension
+    Slice(isize, Slice),
+    /// The diagonal with this offset of two dimensions
+    Diagonal(isize, isize, isize),
+}
+
+impl View {
+    /// This gate's row of the table of gates.
+    pub const ENTRY: Entry = Entry {
+        name: "View",
+        method: "reshape, permute, transpose, expand, squeeze, unsqueeze, select, slice, narrow, diagonal",
+        doc: "Another layout of the same elements.\n",
+        at_kink: None,
+        file: file!(),
+        line: line!(),
+        samples: || {
+            let x = || matrix([[1.0, -2.0, 0.5], [0.3, 4.0, -1.5]]);
+            let all = [
+                View::Reshape([3, 2].into()),
+                View::Permute([1, 0].into_iter().collect()),
+                View::Transpose(0, -1),
+                View::Expand([4, 2, 3].into()),
+                View::Squeeze([0].into_iter().collect()),
+                View::Unsqueeze(1),
+                View::Select(1, -1),
+                View::Slice(1, Slice::from(..).step(2)),
+                View::Slice(1, Slice::from(..).step(-1)),
+                View::Slice(0, (1..).into()),
+                View::Diagonal(1, 0, 1),
+            ];
+            let mut samples: Vec<Sample> = all.map(|view| Sample::new(view, [x()])).into();
+            samples.push(Sample::new(View::Expand([2, 3].into()), [matrix([[1.0], [2.0]])]));
+            samples.push(Sample::new(View::Squeeze([1].into_iter().collect()), [matrix([[1.0], [2.0]])]));
+            samples.push(Sample::new(View::Reshape([4, 2].into()), [x()]).refused(ErrorKind::Shape));
+            samples.push(Sample::new(View::Permute([0, 0].into_iter().collect()), [x()]).refused(ErrorKind::Argument));
+            samples.push(Sample::new(View::Select(1, 3), [x()]).refused(ErrorKind::Index));
+            samples.push(Sample::new(View::Expand([2, 4].into()), [x()]).refused(ErrorKind::Shape));
+            samples.push(Sample::new(View::Transpose(0, 2), [x()]).refused(ErrorKind::Index));
+            samples
+        },
+    };
+
+    /// The view of an array.
+    fn of(&self, x: &Array) -> Result<Array> {
+        match self {
+            View::Reshape(shape) => x.reshape(*shape),
+            View::Permute(order) => x.permute(order),
+            View::Transpose(a, b) => x.transpose(*a, *b),
+            View::Expand(shape) => x.expand(*shape),
+            View::Squeeze(dims) => {
+                let mut places = crate::array::dims(x.shape(), dims)?;
+                places.sort_unstable();
+                places.iter().rev().try_fold(x.clone(), |x, &dim| x.squeeze(dim as isize))
+            }
+            View::Unsqueeze(dim) => x.unsqueeze(*dim),
+            View::Select(dim, index) => x.select(*dim, *index),
+            View::Slice(dim, range) => x.slice(*dim, *range),
+            View::Diagonal(offset, a, b) => x.diagonal(*offset, *a, *b),
+        }
+    }
+}
+
+impl Gate for View {
+    fn name(&self) -> &'static str {
+        match self {
+            View::Reshape(_) => "View",
+            View::Permute(_) => "Permute",
+            View::Transpose(..) => "Transpose",
+            View::Expand(_) => "Expand",
+            View::Squeeze(_) => "Squeeze",
+            View::Unsqueeze(_) => "Unsqueeze",
+            View::Select(..) => "Select",
+            View::Slice(..) => "Slice",
+            View::Diagonal(..) => "Diagonal",
+        }
+    }
+
+    fn grad_fn(&self) -> String {
+        match self {
+            View::Squeeze(_) => "SqueezeBackward1".into(),
+            _ => format!("{}Backward0", self.name()),
+        }
+    }
+
+    fn infer(&self, inputs: &[Meta]) -> Result<Metas> {
+        expect_inputs(inputs, 1)?;
+        Ok([self.of(&Array::phantom(inputs[0]))?.meta()].into())
+    }
+
+    fn forward(&self, inputs: &[&Array], _context: &mut Context) -> Result<Outputs> {
+        Ok([self.of(inputs[0])?].into())
+    }
+
+    fn backward(&self, saved: &Saved, upstream: &[Option<Tensor>], needs: &Needs) -> Result<Gradients> {
+        let Some(g) = &upstream[0] else { return Ok(needs.none()) };
+        let meta = saved.input_meta(0)?;
+        let gradient = match self {
+            View::Reshape(_) | View::Squeeze(_) | View::Unsqueeze(_) => g.reshape(meta.shape)?,
+            View::Transpose(a, b) => g.transpose(*a, *b)?,
+            View::Permute(order) => {
+                let places = crate::array::dims(&meta.shape, order)?;
+                let mut inverse = vec![0isize; places.len()];
+                for (to, from) in places.into_iter().enumerate() {
+                    inverse[from] = to as isize;
+                }
+                g.permute(&inverse)?
+            }
+            View::Expand(_) => g.sum_to_size(meta.shape)?,
+            View::Select(..) | View::Slice(..) | View::Diagonal(..) => {
+                Tensor::apply(Unview { view: self.clone(), shape: meta.shape }, &[g])?
+            }
+        };
+        Ok([Some(gradient)].into_iter().collect())
+    }
+
+    fn formula(&self) -> Formula {
+        match self {
+            View::Reshape(shape) => Formula::rule(&format!("y = x with the shape {shape}"), ["∂L/∂x = g with the shape of x"]),
+            View::Permute(_) | View::Transpose(..) => {
+                Formula::rule("y = x with its dimensions reordered", ["∂L/∂x = g with its dimensions put back"])
+            }
+            View::Expand(_) => Formula::rule("y = x, repeated along dimensions", ["∂L/∂x = g, summed over the repetitions"]),
+            View::Squeeze(_) | View::Unsqueeze(_) => {
+                Formula::rule("y = x, with dimensions of size 1 removed or inserted", ["∂L/∂x = g with the shape of x"])
+            }
+            View::Select(..) | View::Slice(..) | View::Diagonal(..) => {
+                Formula::rule("y = some elements of x", ["∂L/∂x = g at these elements, 0 elsewhere"])
+            }
+        }
+    }
+}
+
+/// The opposite of a view that leaves elements out: zeros of the larger shape, with the input where the view
+/// would look.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unview {
+    /// The view.
+    pub view: View,
+    /// The shape that the view was taken of.
+    pub shape: Shape,
+}
+
+impl Unview {
+    /// This gate's row of the table of gates.
+    pub const ENTRY: Entry = Entry {
+        name: "Unview",
+        method: "(made by backward)",
+        doc: "Zeros with the input where a view would look: the gradient of a view.\n",
+        at_kink: None,
+        file: file!(),
+        line: line!(),
+        samples: || {
+            let view = View::Slice(1, Slice::from(..).step(2));
+            vec![Sample::new(Unview { view, shape: [2, 3].into() }, [matrix([[1.0, 2.0], [3.0, 4.0]])])]
+        },
+    };
+}
+
+impl Gate for Unview {
+    fn name(&self) -> &'static str {
+        "Unview"
+    }
+
+    fn infer(&self, inputs: &[Meta]) -> Result<Metas> {
+        expect_inputs(inputs, 1)?;
+        let meta = Meta { dtype: inputs[0].dtype, shape: self.shape };
+        let seen = self.view.of(&Array::phantom(meta))?;
+        if *seen.shape() != inputs[0].shape {
+            return Err(Error::shape(format!("the view has the shape {}, its input {}", seen.shape(), inputs[0].shape)));
+        }
+        Ok([meta].into())
+    }
+
+    fn forward(&self, inputs: &[&Array], context: &mut Context) -> Result<Outputs> {
+        let meta = context.output(0);
+        let mut out = Array::zeros_of(meta.shape, meta.dtype);
+        let layout = *self.view.of(&Array::phantom(meta))?.layout();
+        out.write_at(&layout, inputs[0]);
+        Ok([out].into())
+    }
+
+    fn backward(&self, _saved: &Saved, upstream: &[Option<Tensor>], needs: &Needs) -> Result<Gradients> {
+        let Some(g) = &upstream[0] else { return Ok(needs.none()) };
+        Ok([Some(Tensor::apply(self.view.clone(), &[g])?)].into_iter().collect())
+    }
+
+    fn formula(&self) -> Formula {
+        Formula::rule("y = x at some elements, 0 elsewhere", ["∂L/∂x = g at these elements"])
+    }
+}
+
+/// A row-major copy where the layout isn't row-major already.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Contiguous;
+
+impl Contiguous {
+    /// This gate's row of the table of gates.
+    pub const ENTRY: Entry = Entry {
+        name: "Clone",
+        method: "copy, contiguous",
+        doc: "A row-major copy of the values that stays in the graph.\n",
+        at_kink: None,
+        file: file!(),
+        line: line!(),
+        samples: || vec![Sample::new(Contiguous, [matrix([[1.0, 2.0], [3.0, 4.0]])])],
+    };
+}
+
+impl Gate for Contiguous {
+    fn name(&self) -> &'static str {
+        "Clone"
+    }
+
+    fn infer(&self, inputs: &[Meta]) -> Result<Metas> {
+        expect_inputs(inputs, 1)?;
+        Ok([inputs[0]].into())
+    }
+
+    fn forward(&self, inputs: &[&Array], _context: &mut Context) -> Result<Outputs> {
+        Ok([inputs[0].copied()].into())
+    }
+
+    fn backward(&self, _saved: &Saved, upstream: &[Option<Tensor>], _needs: &Needs) -> Result<Gradients> {
+        Ok(upstream.iter().cloned().collect())
+    }
+
+    fn formula(&self) -> Formula {
+        Formula::rule("y = x", ["∂L/∂x = g"])
+    }
+}
+
+impl Tensor {
+    /// The same elements under another shape; one size may be −1 and is computed.
+    ///
+    /// # Errors
+    /// The numbers of elements differ.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([[1, 2, 3], [4, 5, 6]]).view(&[3, -1])?.shape(), [3, 2]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn view(&self, sizes: &[isize]) -> Result<Tensor> {
+        let known: usize = sizes.iter().filter(|&&size| size >= 0).map(|&size| size as usize).product();
+        let unknown = sizes.iter().filter(|&&size| size < 0).count();
+        if unknown > 1 || sizes.iter().any(|&size| size < -1) || (unknown == 1 && known == 0) {
+            return Err(Error::argument(format!("the sizes {sizes:?} don't say what the shape is"))
+                .at_gate("View")
+                .hint("one size may be -1, and is computed from the others"));
+        }
+        let computed = if unknown == 1 { self.elements() / known } else { 0 };
+        let sizes: Vec<usize> = sizes.iter().map(|&size| if size < 0 { computed } else { size as usize }).collect();
+        self.reshape(Shape::new(&sizes)?)
+    }
+
+    /// The same elements under another shape: see [`View`].
+    ///
+    /// # Errors
+    /// The numbers of elements differ.
+    #[track_caller]
+    pub fn reshape(&self, shape: impl Into<Shape>) -> Result<Tensor> {
+        Tensor::apply(View::Reshape(shape.into()), &[self])
+    }
+
+    /// All dimensions from `start` to `end` (both included) as one.
+    ///
+    /// # Errors
+    /// A dimension doesn't exist, or `start` comes after `end`.
+    #[track_caller]
+    pub fn flatten(&self, start: isize, end: isize) -> Result<Tensor> {
+        let shape = self.shape();
+        let (start, end) = (shape.dim(start)?, shape.dim(end)?);
+        if start > end {
+            return Err(Error::argument(format!("flatten from dimension {start} to {end}: the first comes after the last")));
+        }
+        if shape.rank() == 0 {
+            return self.reshape([1]);
+        }
+        let mut sizes = shape[..start].to_vec();
+        sizes.push(shape[start..=end].iter().product());
+        sizes.extend_from_slice(&shape[end + 1..]);
+        self.reshape(Shape::new(&sizes)?)
+    }
+
+    /// Dimensions in another order: see [`View`].
+    ///
+    /// # Errors
+    /// `order` doesn't name every dimension once.
+    #[track_caller]
+    pub fn permute(&self, order: &[isize]) -> Result<Tensor> {
+        Tensor::apply(View::Permute(order.iter().copied().collect()), &[self])
+    }
+
+    /// Two dimensions exchanged: see [`View`].
+    ///
+    /// # Errors
+    /// A dimension doesn't exist.
+    #[track_caller]
+    pub fn transpose(&self, dim0: isize, dim1: isize) -> Result<Tensor> {
+        Tensor::apply(View::Transpose(dim0, dim1), &[self])
+    }
+
+    /// The matrix transposed (vectors and numbers as they are).
+    ///
+    /// # Errors
+    /// More than two dimensions.
+    #[track_caller]
+    pub fn t(&self) -> Result<Tensor> {
+        match self.rank() {
+            0 | 1 => Ok(self.clone()),
+            2 => Tensor::apply(View::Transpose(0, 1), &[self]),
+            rank => Err(Error::shape(format!("t() is for at most two dimensions, not {rank}")).hint("use transpose or permute")),
+        }
+    }
+
+    /// Dimensions of size 1 repeated: see [`View`].
+    ///
+    /// # Errors
+    /// A size differs and isn't 1.
+    #[track_caller]
+    pub fn expand(&self, shape: impl Into<Shape>) -> Result<Tensor> {
+        Tensor::apply(View::Expand(shape.into()), &[self])
+    }
+
+    /// A dimension removed where its size is 1: see [`View`].
+    ///
+    /// # Errors
+    /// The dimension doesn't exist.
+    #[track_caller]
+    pub fn squeeze(&self, dim: isize) -> Result<Tensor> {
+        Tensor::apply(View::Squeeze([dim].into_iter().collect()), &[self])
+    }
+
+    /// A dimension of size 1 inserted before `dim`: see [`View`].
+    ///
+    /// # Errors
+    /// The place doesn't exist.
+    #[track_caller]
+    pub fn unsqueeze(&self, dim: isize) -> Result<Tensor> {
+        Tensor::apply(View::Unsqueeze(dim), &[self])
+    }
+
+    /// One index of a dimension: see [`View`].
+    ///
+    /// # Errors
+    /// The index is out of range.
+    #[track_caller]
+    pub fn select(&self, dim: isize, index: isize) -> Result<Tensor> {
+        Tensor::apply(View::Select(dim, index), &[self])
+    }
+
+    /// A range of a dimension, with a step: see [`View`] and [`Slice`].
+    ///
+    /// # Errors
+    /// The dimension doesn't exist, or the step is 0.
+    #[track_caller]
+    pub fn slice(&self, dim: isize, range: Slice) -> Result<Tensor> {
+        Tensor::apply(View::Slice(dim, range), &[self])
+    }
+
+    /// `length` elements of a dimension from `start` on: see [`View`].
+    ///
+    /// # Errors
+    /// The range leaves the dimension.
+    #[track_caller]
+    pub fn narrow(&self, dim: isize, start: isize, length: usize) -> Result<Tensor> {
+        let size = self.with_array(|x| -> Result<usize> {
+            x.narrow(dim, start, length)?;
+            Ok(x.shape()[x.shape().dim(dim)?])
+        })?;
+        let start = if start < 0 { start + size as isize } else { start };
+        self.slice(dim, (start..start + length as isize).into())
+    }
+
+    /// The diagonal of two dimensions, as a new last one: see [`View`].
+    ///
+    /// # Errors
+    /// The dimensions are the same, or don't exist.
+    #[track_caller]
+    pub fn diagonal(&self, offset: isize, dim1: isize, dim2: isize) -> Result<Tensor> {
+        Tensor::apply(View::Diagonal(offset, dim1, dim2), &[self])
+    }
+
+    /// A row-major copy that stays in the graph: see [`Contiguous`]. (`clone` clones the handle.)
+    ///
+    /// # Errors
+    /// None: the result is one for the sake of uniformity.
+    #[track_caller]
+    pub fn copy(&self) -> Result<Tensor> {
+        Tensor::apply(GateRef::Static(&Contiguous), &[self])
+    }
+
+    /// This tensor where its layout is row-major, else a row-major copy: see [`Contiguous`].
+    ///
+    /// # Errors
+    /// As [`Tensor::copy`].
+    #[track_caller]
+    pub fn contiguous(&self) -> Result<Tensor> {
+        if self.with_array(Array::is_contiguous) { Ok(self.clone()) } else { self.copy() }
+    }
+}

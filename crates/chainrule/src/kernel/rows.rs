@@ -1,0 +1,87 @@
+//! Softmax and its relatives over the rows of a matrix.
+
+use super::map::{Body, Float, Operand};
+use super::pool;
+use super::real::Real;
+use super::sum::{self, Add};
+
+struct ExpMinus;
+impl Body<2> for ExpMinus {
+    fn call<R: Real>(&self, [x, largest]: [R; 2]) -> R {
+        (x - largest).exp()
+    }
+}
+
+struct Minus;
+impl Body<2> for Minus {
+    fn call<R: Real>(&self, [x, y]: [R; 2]) -> R {
+        x - y
+    }
+}
+
+struct Over;
+impl Body<2> for Over {
+    fn call<R: Real>(&self, [x, y]: [R; 2]) -> R {
+        x / y
+    }
+}
+
+struct Log;
+impl Body<1> for Log {
+    fn call<R: Real>(&self, [x]: [R; 1]) -> R {
+        x.log()
+    }
+}
+
+/// The largest element; NaN where one is NaN.
+fn largest<T: Float>(row: &[T]) -> T {
+    row.iter().copied().fold(T::from_f64(f64::NEG_INFINITY), |m, x| if x > m || x.partial_cmp(&x).is_none() { x } else { m })
+}
+
+/// Rows that one thread works on at a time.
+fn grain(columns: usize) -> usize {
+    (16 * 1024 / columns.max(1)).max(1)
+}
+
+/// `out = softmax(x)` over rows of this length: exp(x − max) / Σ exp(x − max).
+pub(crate) fn softmax<T: Float + Add>(x: &[T], columns: usize, out: &mut [T]) {
+    pool::chunks_mut(out, grain(columns) * columns, |start, out| {
+        for (row, out) in x[start..start + out.len()].chunks_exact(columns).zip(out.chunks_exact_mut(columns)) {
+            T::map(&ExpMinus, [Operand::Slice(row), Operand::One(largest(row))], out);
+            let total = sum::sum(out);
+            for value in out {
+                *value = T::map_one(&Over, [*value, total]);
+            }
+        }
+    });
+}
+
+/// `out[r] = ln Σ exp(x)` of each row.
+pub(crate) fn logsumexp<T: Float + Add>(x: &[T], columns: usize, out: &mut [T]) {
+    pool::chunks_mut(out, grain(columns), |start, out| {
+        let mut row_exp = vec![T::default(); columns];
+        for (i, out) in out.iter_mut().enumerate() {
+            let row = &x[(start + i) * columns..(start + i + 1) * columns];
+            let m = largest(row);
+            if m.to_f64().is_infinite() {
+                // All −∞, or one +∞: the exponentials below would be NaN.
+                *out = m;
+                continue;
+            }
+            T::map(&ExpMinus, [Operand::Slice(row), Operand::One(m)], &mut row_exp);
+            *out = m + T::map_one(&Log, [sum::sum(&row_exp)]);
+        }
+    });
+}
+
+/// `out = x − logsumexp(x)` over rows of this length.
+pub(crate) fn log_softmax<T: Float + Add>(x: &[T], columns: usize, out: &mut [T]) {
+    let mut totals = vec![T::default(); x.len() / columns.max(1)];
+    logsumexp(x, columns, &mut totals);
+    pool::chunks_mut(out, grain(columns) * columns, |start, out| {
+        let rows = x[start..start + out.len()].chunks_exact(columns);
+        for ((row, out), total) in rows.zip(out.chunks_exact_mut(columns)).zip(&totals[start / columns..]) {
+            T::map(&Minus, [Operand::Slice(row), Operand::One(*total)], out);
+        }
+    });
+}

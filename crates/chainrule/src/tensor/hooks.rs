@@ -1,0 +1,178 @@
+//! Hooks: users' closures that see gradients, and may replace them, on their way.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, Weak};
+
+use super::{GradCell, Tensor, lock};
+use crate::error::{Error, Result};
+
+/// Sees a gradient and may return another one in its place.
+type Hook = Arc<dyn Fn(&Tensor) -> Option<Tensor> + Send + Sync>;
+/// Sees a leaf whose gradient has just been accumulated.
+type PostHook = Arc<dyn Fn(&Tensor) + Send + Sync>;
+type List<H> = Arc<Mutex<Vec<(u64, H)>>>;
+
+static NEXT_ID: AtomicU64 = AtomicU64::new(0);
+
+/// Hooks on a leaf.
+#[derive(Default)]
+pub(crate) struct LeafHooks {
+    before: List<Hook>,
+    after: List<PostHook>,
+}
+
+/// Hooks on a node, and the tensors that retain their gradients.
+#[derive(Default)]
+pub(crate) struct NodeHooks {
+    on_output: List<(usize, Hook)>,
+    retained: Mutex<Vec<(usize, Arc<GradCell>)>>,
+}
+
+impl fmt::Debug for NodeHooks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "NodeHooks({})", lock(&self.on_output).len())
+    }
+}
+
+/// Takes a hook away again; dropping the handle leaves the hook in place.
+pub struct HookHandle(Box<dyn Fn() + Send + Sync>);
+
+impl HookHandle {
+    /// Takes the hook away.
+    pub fn remove(&self) {
+        (self.0)();
+    }
+}
+
+impl fmt::Debug for HookHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HookHandle")
+    }
+}
+
+fn add<H: Send + 'static>(list: &List<H>, hook: H) -> HookHandle
+where
+    List<H>: Send + Sync,
+{
+    let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+    lock(list).push((id, hook));
+    let list: Weak<_> = Arc::downgrade(list);
+    HookHandle(Box::new(move || {
+        if let Some(list) = list.upgrade() {
+            lock(&list).retain(|(other, _)| *other != id);
+        }
+    }))
+}
+
+/// The hooks as they are now, so that they run outside the lock and may add or remove hooks.
+fn snapshot<H: Clone>(list: &List<H>) -> Vec<H> {
+    lock(list).iter().map(|(_, hook)| hook.clone()).collect()
+}
+
+/// Runs one hook and checks that what it returns can stand for the gradient.
+fn replace(hook: &Hook, gradient: Tensor) -> Result<Tensor> {
+    match hook(&gradient) {
+        None => Ok(gradient),
+        Some(other) if other.meta() == gradient.meta() => Ok(other),
+        Some(other) => Err(Error::autograd(format!(
+            "a hook replaced a gradient of {} by one of {}; shape and element type must stay",
+            gradient.meta(),
+            other.meta()
+        ))),
+    }
+}
+
+impl NodeHooks {
+    pub(crate) fn retain(&self, output: usize, cell: Arc<GradCell>) {
+        lock(&self.retained).push((output, cell));
+    }
+
+    pub(crate) fn retains(&self, output: usize, cell: &Arc<GradCell>) -> bool {
+        lock(&self.retained).iter().any(|(place, other)| *place == output && Arc::ptr_eq(cell, other))
+    }
+
+    /// Runs the hooks of one output, and stores the gradient where it is retained.
+    pub(crate) fn run(&self, output: usize, mut gradient: Tensor) -> Result<Tensor> {
+        for (place, hook) in snapshot(&self.on_output) {
+            if place == output {
+                gradient = replace(&hook, gradient)?;
+            }
+        }
+        let retained = lock(&self.retained).clone();
+        for (_, cell) in retained.iter().filter(|(place, _)| *place == output) {
+            let before = lock(cell).clone();
+            let sum = match before {
+                Some(before) => Tensor::add(&before, &gradient)?,
+                None => gradient.clone(),
+            };
+            *lock(cell) = Some(sum);
+        }
+        Ok(gradient)
+    }
+}
+
+impl LeafHooks {
+    pub(crate) fn run_before(&self, mut gradient: Tensor) -> Result<Tensor> {
+        for hook in snapshot(&self.before) {
+            gradient = replace(&hook, gradient)?;
+        }
+        Ok(gradient)
+    }
+
+    pub(crate) fn run_after(&self, leaf: &Tensor) {
+        for hook in snapshot(&self.after) {
+            hook(leaf);
+        }
+    }
+}
+
+impl Tensor {
+    /// Calls `hook` with this tensor's gradient in every backward pass, before it goes further; what the
+    /// hook returns takes the gradient's place.
+    ///
+    /// A hook that refers to its own tensor should hold it by [`Tensor::downgrade`], else neither is freed.
+    ///
+    /// # Errors
+    /// The tensor doesn't require a gradient.
+    ///
+    /// ```
+    /// use chainrule::param;
+    /// let x = param(3.0);
+    /// let y = &x * 2.0;
+    /// let handle = y.register_hook(|g| Some(g * 10.0))?;
+    /// y.backward()?;
+    /// assert_eq!(x.grad().unwrap().item()?, 20.0);
+    /// handle.remove();
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    pub fn register_hook(
+        &self,
+        hook: impl Fn(&Tensor) -> Option<Tensor> + Send + Sync + 'static,
+    ) -> Result<HookHandle> {
+        let hook: Hook = Arc::new(hook);
+        match self.node() {
+            Some((node, output)) => Ok(add(&node.hooks_mut().on_output, (output, hook))),
+            None if self.requires_grad() => Ok(add(&self.extra().hooks.before, hook)),
+            None => Err(Error::autograd("a hook on a tensor that doesn't require a gradient would never run")
+                .hint("switch gradients on first: requires_grad_(true)")),
+        }
+    }
+
+    /// Calls `hook` with this leaf whenever a gradient has been accumulated in it.
+    ///
+    /// # Errors
+    /// The tensor is no leaf, or doesn't require a gradient.
+    pub fn register_post_accumulate_grad_hook(
+        &self,
+        hook: impl Fn(&Tensor) + Send + Sync + 'static,
+    ) -> Result<HookHandle> {
+        if !self.is_leaf() || !self.requires_grad() {
+            return Err(Error::autograd(
+                "only leaves that require a gradient accumulate one, so only they can have such a hook",
+            ));
+        }
+        let hook: PostHook = Arc::new(hook);
+        Ok(add(&self.extra().hooks.after, hook))
+    }
+}

@@ -1,0 +1,120 @@
+//! Changing a leaf's values in place.
+//!
+//! Only leaves have values that can change, and a leaf that requires a gradient only while gradients are
+//! off: a change that the graph doesn't know of would make its gradients wrong.
+
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+
+use super::{Tensor, Value, is_grad_enabled};
+use crate::array::{Array, Number};
+use crate::error::{Error, Result};
+use crate::gate;
+
+impl Tensor {
+    /// Replaces the values by what `change` makes of them, and counts up the version.
+    ///
+    /// # Errors
+    /// The tensor was computed by a recorded gate; or it requires a gradient and gradients are on; or shape
+    /// or element type would change; or `change` fails. The values stay as they were then.
+    ///
+    /// ```
+    /// use chainrule::{no_grad, param};
+    /// let x = param([1.0, 2.0]);
+    /// no_grad(|| x.update(|old| old.reshape([2])))?;
+    /// assert_eq!(x.version(), 1);
+    /// assert!(x.update(|old| Ok(old.clone())).is_err()); // gradients are on here
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    pub fn update(&self, change: impl FnOnce(&Array) -> Result<Array>) -> Result<()> {
+        // Users' code runs outside the lock, so that it may read this tensor.
+        self.check_changeable()?;
+        let old = self.array();
+        let new = change(&old)?;
+        if new.meta() != old.meta() {
+            return Err(Error::shape(format!("an in-place change must keep {}, and would give {}", old.meta(), new.meta())));
+        }
+        drop(old);
+        self.modify(|array| *array = new)
+    }
+
+    /// Changes the values in their own memory (copied first where a snapshot shares it). `change` must keep
+    /// shape and element type, and must not read this tensor.
+    pub(crate) fn modify(&self, change: impl FnOnce(&mut Array)) -> Result<()> {
+        self.check_changeable()?;
+        if let Value::Leaf { array, version, .. } = &self.0.value {
+            change(&mut array.write().unwrap_or_else(PoisonError::into_inner));
+            version.fetch_add(1, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    fn check_changeable(&self) -> Result<()> {
+        if !self.is_leaf() {
+            return Err(Error::autograd("a tensor that a gate computed can't be changed in place")
+                .hint("compute a new tensor, or detach this one first"));
+        }
+        if self.requires_grad() && is_grad_enabled() {
+            return Err(Error::autograd("a leaf that requires a gradient can't be changed in place while gradients are on")
+                .hint("change it inside no_grad(|| …)"));
+        }
+        Ok(())
+    }
+
+    /// Overwrites the values with those of `source`, broadcast and converted to this tensor's type.
+    ///
+    /// # Errors
+    /// As [`Tensor::update`].
+    pub fn copy_(&self, source: &Tensor) -> Result<()> {
+        let source = source.array();
+        self.update(|old| source.cast(old.dtype()).expand(*old.shape()).map(|new| new.contiguous()))
+    }
+
+    /// Overwrites all values with one number.
+    ///
+    /// # Errors
+    /// As [`Tensor::update`].
+    pub fn fill_(&self, value: impl Number) -> Result<()> {
+        self.update(|old| Ok(Array::full_of(*old.shape(), value, old.dtype())))
+    }
+
+    /// Overwrites all values with 0.
+    ///
+    /// # Errors
+    /// As [`Tensor::update`].
+    pub fn zero_(&self) -> Result<()> {
+        self.fill_(0)
+    }
+
+    /// `self ← self + other`
+    ///
+    /// # Errors
+    /// As [`Tensor::update`].
+    pub fn add_(&self, other: &Tensor) -> Result<()> {
+        self.combine_(&gate::arith::Add, other)
+    }
+
+    /// `self ← self − other`
+    ///
+    /// # Errors
+    /// As [`Tensor::update`].
+    pub fn sub_(&self, other: &Tensor) -> Result<()> {
+        self.combine_(&gate::arith::Sub, other)
+    }
+
+    /// `self ← self · other`
+    ///
+    /// # Errors
+    /// As [`Tensor::update`].
+    pub fn mul_(&self, other: &Tensor) -> Result<()> {
+        self.combine_(&gate::arith::Mul, other)
+    }
+
+    fn combine_(&self, gate: &dyn gate::Gate, other: &Tensor) -> Result<()> {
+        let other = other.array();
+        self.update(|old| {
+            let other = if other.rank() == 0 { other.cast(old.dtype()) } else { other };
+            gate::run_one(gate, &[old, &other])
+        })
+    }
+}

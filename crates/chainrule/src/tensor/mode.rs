@@ -1,0 +1,172 @@
+//! Modes: whether gradients are wanted, whether values are watched for NaN, whether a graph is recorded.
+//!
+//! They belong to the thread; guards set them back when they are dropped, also by a panic.
+
+use std::cell::{Cell, RefCell};
+use std::marker::PhantomData;
+use std::rc::Rc;
+
+use super::Tensor;
+use crate::gate::GateRef;
+
+struct Modes {
+    no_grad: Cell<bool>,
+    anomaly: Cell<bool>,
+    recording: Cell<bool>,
+}
+
+thread_local! {
+    static MODES: Modes = const {
+        Modes { no_grad: Cell::new(false), anomaly: Cell::new(false), recording: Cell::new(false) }
+    };
+    static RECORDINGS: RefCell<Vec<Recording>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Whether gates record how to compute gradients on this thread.
+#[inline]
+pub fn is_grad_enabled() -> bool {
+    MODES.with(|modes| !modes.no_grad.get())
+}
+
+#[inline]
+pub(super) fn is_anomaly_enabled() -> bool {
+    MODES.with(|modes| modes.anomaly.get())
+}
+
+#[inline]
+pub(super) fn is_recording() -> bool {
+    MODES.with(|modes| modes.recording.get())
+}
+
+/// Restores gradient mode when dropped.
+#[derive(Debug)]
+pub struct GradModeGuard {
+    before: bool,
+    _this_thread: PhantomData<Rc<()>>,
+}
+
+impl GradModeGuard {
+    /// Switches gradients on or off until the guard is dropped.
+    ///
+    /// ```
+    /// use chainrule::{is_grad_enabled, GradModeGuard};
+    /// let guard = GradModeGuard::set(false);
+    /// assert!(!is_grad_enabled());
+    /// drop(guard);
+    /// assert!(is_grad_enabled());
+    /// ```
+    #[must_use = "the mode ends when the guard is dropped"]
+    #[inline]
+    pub fn set(on: bool) -> GradModeGuard {
+        let before = !MODES.with(|modes| modes.no_grad.replace(!on));
+        GradModeGuard { before, _this_thread: PhantomData }
+    }
+}
+
+impl Drop for GradModeGuard {
+    #[inline]
+    fn drop(&mut self) {
+        MODES.with(|modes| modes.no_grad.set(!self.before));
+    }
+}
+
+/// Runs `body` without recording gradients.
+///
+/// ```
+/// use chainrule::{no_grad, param};
+/// let x = param(3.0);
+/// let y = no_grad(|| &x * 2.0);
+/// assert!(!y.requires_grad());
+/// ```
+pub fn no_grad<R>(body: impl FnOnce() -> R) -> R {
+    let _guard = GradModeGuard::set(false);
+    body()
+}
+
+/// Runs `body` recording gradients, also inside [`no_grad`].
+pub fn enable_grad<R>(body: impl FnOnce() -> R) -> R {
+    let _guard = GradModeGuard::set(true);
+    body()
+}
+
+/// Restores anomaly mode when dropped.
+#[derive(Debug)]
+pub struct AnomalyGuard {
+    before: bool,
+    _this_thread: PhantomData<Rc<()>>,
+}
+
+impl AnomalyGuard {
+    /// Switches the watch for NaN and infinities on or off until the guard is dropped.
+    #[must_use = "the mode ends when the guard is dropped"]
+    pub fn set(on: bool) -> AnomalyGuard {
+        AnomalyGuard { before: MODES.with(|modes| modes.anomaly.replace(on)), _this_thread: PhantomData }
+    }
+}
+
+impl Drop for AnomalyGuard {
+    fn drop(&mut self) {
+        MODES.with(|modes| modes.anomaly.set(self.before));
+    }
+}
+
+/// Runs `body` with every gate's values and gradients watched: the first gate that makes a NaN or an
+/// infinity, forward or backward, becomes an error that names it and the source line of its call.
+///
+/// ```
+/// use chainrule::{detect_anomaly, param, ErrorKind};
+/// let error = detect_anomaly(|| param(0.0).log()).unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::Anomaly);
+/// assert_eq!(error.gate(), Some("Log"));
+/// ```
+pub fn detect_anomaly<R>(body: impl FnOnce() -> R) -> R {
+    let _guard = AnomalyGuard::set(true);
+    body()
+}
+
+/// One gate as it ran while recording.
+#[derive(Debug)]
+pub(crate) struct Step {
+    pub(crate) gate: GateRef,
+    pub(crate) inputs: Vec<Tensor>,
+    pub(crate) outputs: Vec<Tensor>,
+    pub(crate) location: &'static std::panic::Location<'static>,
+}
+
+/// Every gate that ran on this thread while [`Recording::of`] ran its body.
+#[derive(Debug, Default)]
+pub(crate) struct Recording {
+    pub(crate) steps: Vec<Step>,
+}
+
+impl Recording {
+    /// Runs `body` and returns what it returned and every gate that it ran.
+    pub(crate) fn of<R>(body: impl FnOnce() -> R) -> (R, Recording) {
+        /// Takes the recording away again even when the body panics.
+        struct Guard;
+        impl Drop for Guard {
+            fn drop(&mut self) {
+                RECORDINGS.with_borrow_mut(|all| {
+                    all.pop();
+                    MODES.with(|modes| modes.recording.set(!all.is_empty()));
+                });
+            }
+        }
+        RECORDINGS.with_borrow_mut(|all| all.push(Recording::default()));
+        MODES.with(|modes| modes.recording.set(true));
+        let guard = Guard;
+        let result = body();
+        let recording = RECORDINGS.with_borrow_mut(|all| all.last_mut().map(std::mem::take));
+        drop(guard);
+        (result, recording.unwrap_or_default())
+    }
+
+    /// Notes a gate in the innermost recording.
+    pub(super) fn note(step: Step) {
+        RECORDINGS.with_borrow_mut(|all| {
+            if let Some(recording) = all.last_mut() {
+                recording.steps.push(step);
+            }
+        });
+    }
+}

@@ -1,0 +1,142 @@
+//! `+ - * /` and negation, between tensors and with numbers.
+//!
+//! Operators can't return a `Result`; they panic with the very message that the named methods return.
+
+use std::ops;
+
+use super::Tensor;
+use crate::array::{Array, DType, Number, dispatch};
+use crate::error::Result;
+
+/// The other operand of a gate: a tensor, or a number that takes on the tensor's element type.
+///
+/// As in PyTorch a number changes the result's type only where the tensor's can't express its kind: a float
+/// beside an integer tensor gives f32, an integer beside a `bool` tensor i64.
+pub trait Operand {
+    /// Runs `body` with the operand as a tensor beside `other`.
+    fn with<R>(&self, other: &Tensor, body: impl FnOnce(&Tensor) -> R) -> R;
+}
+
+impl Operand for Tensor {
+    #[inline]
+    fn with<R>(&self, _other: &Tensor, body: impl FnOnce(&Tensor) -> R) -> R {
+        body(self)
+    }
+}
+
+impl<T: Operand + ?Sized> Operand for &T {
+    #[inline]
+    fn with<R>(&self, other: &Tensor, body: impl FnOnce(&Tensor) -> R) -> R {
+        (**self).with(other, body)
+    }
+}
+
+/// A number as a 0-d tensor of the type it takes beside a tensor of type `dtype`.
+#[inline]
+fn number_beside(number: impl Number, dtype: DType) -> Tensor {
+    let own = number.default_dtype();
+    let dtype = match (own, dtype) {
+        (DType::F32, d) if !d.is_float() => DType::F32,
+        (DType::I64 | DType::U8, DType::Bool) => DType::I64,
+        (_, d) => d,
+    };
+    Tensor::from_array(dispatch!(dtype, T => Array::scalar(number.convert::<T>())))
+}
+
+#[track_caller]
+#[inline]
+fn expect(result: Result<Tensor>) -> Tensor {
+    match result {
+        Ok(tensor) => tensor,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+macro_rules! operators {
+    ($($Trait:ident $method:ident),*) => {$(
+        operators!(@ $Trait $method, [Tensor, &Tensor], [Tensor, &Tensor]);
+    )*};
+    (@ $Trait:ident $method:ident, [$($L:ty),*], $R:tt) => {$(
+        operators!(@@ $Trait $method, $L, $R);
+    )*};
+    (@@ $Trait:ident $method:ident, $L:ty, [$($R:ty),*]) => {$(
+        impl ops::$Trait<$R> for $L {
+            type Output = Tensor;
+            #[track_caller]
+            #[inline]
+            fn $method(self, other: $R) -> Tensor {
+                expect(Tensor::$method(&self, &other))
+            }
+        }
+    )*};
+}
+
+macro_rules! operators_with_number {
+    (@ sub, $number:expr, $tensor:expr) => {
+        Tensor::rsub($tensor, $number)
+    };
+    (@ $method:ident, $number:expr, $tensor:expr) => {
+        $number.with($tensor, |x| x.$method($tensor))
+    };
+    ($T:ty, $($Trait:ident $method:ident),*) => {$(
+        impl ops::$Trait<$T> for Tensor {
+            type Output = Tensor;
+            #[track_caller]
+            fn $method(self, other: $T) -> Tensor {
+                expect(Tensor::$method(&self, other))
+            }
+        }
+        impl ops::$Trait<$T> for &Tensor {
+            type Output = Tensor;
+            #[track_caller]
+            fn $method(self, other: $T) -> Tensor {
+                expect(Tensor::$method(self, other))
+            }
+        }
+        impl ops::$Trait<Tensor> for $T {
+            type Output = Tensor;
+            #[track_caller]
+            fn $method(self, other: Tensor) -> Tensor {
+                expect(operators_with_number!(@ $method, self, &other))
+            }
+        }
+        impl ops::$Trait<&Tensor> for $T {
+            type Output = Tensor;
+            #[track_caller]
+            fn $method(self, other: &Tensor) -> Tensor {
+                expect(operators_with_number!(@ $method, self, other))
+            }
+        }
+    )*};
+}
+
+macro_rules! number_operand {
+    ($($T:ty),*) => {$(
+        impl Operand for $T {
+            #[inline]
+            fn with<R>(&self, other: &Tensor, body: impl FnOnce(&Tensor) -> R) -> R {
+                body(&number_beside(*self, other.dtype()))
+            }
+        }
+        operators_with_number!($T, Add add, Sub sub, Mul mul, Div div);
+    )*};
+}
+
+operators!(Add add, Sub sub, Mul mul, Div div);
+number_operand!(f64, f32, i64, i32);
+
+impl ops::Neg for Tensor {
+    type Output = Tensor;
+    #[track_caller]
+    fn neg(self) -> Tensor {
+        expect(Tensor::neg(&self))
+    }
+}
+
+impl ops::Neg for &Tensor {
+    type Output = Tensor;
+    #[track_caller]
+    fn neg(self) -> Tensor {
+        expect(Tensor::neg(self))
+    }
+}
