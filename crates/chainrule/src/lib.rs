@@ -1,10 +1,16 @@
 //! Computational graphs and backpropagation.
 
 pub mod array;
+pub mod check;
+pub mod data;
 pub mod error;
 pub mod formula;
 pub mod gate;
+pub mod io;
 mod kernel;
+pub mod models;
+pub mod nn;
+pub mod optim;
 pub mod tensor;
 
 pub use array::{

@@ -40,7 +40,7 @@ use crate::error::{Error, Result};
 /// let a = Array::from_vec(vec![1.0f32, 2.0, 3.0, 4.0, 5.0, 6.0], [2, 3]).unwrap();
 /// let column = a.select(1, -1).unwrap();
 /// assert_eq!(column.to_vec::<f32>().unwrap(), [3.0, 6.0]);
-/// assert_eq!(a.transpose(0, 1).unwrap().shape(), &[3, 2]);
+/// assert_eq!(*a.transpose(0, 1).unwrap().shape(), [3, 2]);
 /// ```
 #[derive(Debug, Clone)]
 pub struct Array {

@@ -170,6 +170,12 @@ impl PartialEq for Shape {
 
 impl Eq for Shape {}
 
+impl<const N: usize> PartialEq<[usize; N]> for Shape {
+    fn eq(&self, other: &[usize; N]) -> bool {
+        self[..] == other[..]
+    }
+}
+
 impl std::hash::Hash for Shape {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
         self[..].hash(state);

@@ -26,14 +26,14 @@ pub trait Element:
 
 /// One element or a shared buffer of them.
 #[derive(Debug, Clone)]
-pub(crate) enum Data<T: memory::Recycled> {
+pub enum Data<T: memory::Recycled> {
     One(T),
     Many(Arc<Buffer<T>>),
 }
 
 /// A heap buffer that goes back to the allocator's cache when its last user lets go.
 #[derive(Debug)]
-pub(crate) struct Buffer<T: memory::Recycled>(Vec<T>);
+pub struct Buffer<T: memory::Recycled>(Vec<T>);
 
 impl<T: memory::Recycled> Drop for Buffer<T> {
     fn drop(&mut self) {
@@ -90,7 +90,7 @@ impl<T: memory::Recycled> Data<T> {
 
 /// The elements of an array of any type.
 #[derive(Debug, Clone)]
-pub(crate) enum Storage {
+pub enum Storage {
     Bool(Data<bool>),
     U8(Data<u8>),
     I32(Data<i32>),

@@ -122,7 +122,9 @@ pub(super) fn erf<const FMA: bool>(x: f32) -> f32 {
         square,
         [-1.456_607_2e-5, -2.133_740_6e-4, -1.682_827e-3, -7.373_329_2e-3, -1.426_473_9e-2],
     );
-    clamped * p / q
+    let y = clamped * p / q;
+    let y = if x > 4.0 { 1.0 } else { y };
+    if x < -4.0 { -1.0 } else { y }
 }
 
 #[cfg(test)]

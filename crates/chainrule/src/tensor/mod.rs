@@ -13,13 +13,14 @@ mod inplace;
 mod mode;
 mod node;
 mod operators;
+mod walk;
 
 pub use backward::{Backward, grad};
 pub use create::{param, tensor};
 pub use hooks::HookHandle;
 pub use mode::{AnomalyGuard, GradModeGuard, detect_anomaly, enable_grad, is_grad_enabled, no_grad};
-pub(crate) use mode::{Recording, Step};
-pub(crate) use node::{Edge, Node, Shared};
+pub(crate) use mode::Recording;
+pub(crate) use node::{Node, Shared};
 pub use operators::Operand;
 
 use std::fmt;

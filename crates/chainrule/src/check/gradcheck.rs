@@ -1,0 +1,295 @@
+//! `gradcheck`: all gradients of a function against differences.
+
+use std::fmt;
+
+use super::gates::{GateFault, check_gates};
+use super::numerical::{derivative, same_randomness};
+use crate::array::{Array, DType};
+use crate::error::{Error, Result};
+use crate::tensor::{Backward, Tensor, no_grad};
+
+/// How gradients are checked; the default suits f64.
+///
+/// ```
+/// use chainrule::check::GradCheck;
+/// use chainrule::{DType, Tensor};
+/// let x = Tensor::new([0.5, -1.5], DType::F64)?.requires_grad_(true)?;
+/// let report = GradCheck::default().run(|x| x[0].tanh(), &[x])?;
+/// assert!(report.passed(), "{report}");
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct GradCheck {
+    /// Tolerated error, relative to the larger of the two gradients.
+    pub relative: f64,
+    /// Tolerated error relative to the largest gradient of the same tensor, for elements far smaller.
+    pub relative_to_largest: f64,
+    /// Check no more than this many elements of each tensor, evenly chosen (all where `None`).
+    pub at_most: Option<usize>,
+    /// Names for the inputs in the report; `input 0`, `input 1`… where there are none.
+    pub names: Vec<String>,
+}
+
+impl Default for GradCheck {
+    fn default() -> Self {
+        GradCheck { relative: 1e-6, relative_to_largest: 1e-9, at_most: None, names: Vec::new() }
+    }
+}
+
+/// Where a gradient and its difference part.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mismatch {
+    /// The element's index.
+    pub index: Vec<usize>,
+    /// The gradient by backpropagation.
+    pub analytic: f64,
+    /// The gradient by differences.
+    pub numeric: f64,
+    /// The estimated error of the difference.
+    pub numeric_error: f64,
+    /// `|analytic − numeric|`
+    pub absolute: f64,
+    /// The absolute error over the larger of the two.
+    pub relative: f64,
+    /// How large the absolute error was allowed to be.
+    pub tolerance: f64,
+}
+
+/// What was found about one tensor.
+#[derive(Debug, Clone)]
+pub struct Finding {
+    /// The tensor's name.
+    pub name: String,
+    /// How many elements were compared.
+    pub compared: usize,
+    /// How many elements disagree.
+    pub wrong: usize,
+    /// The element with the largest error relative to its tolerance.
+    pub worst: Option<Mismatch>,
+    /// Elements at which the function has a kink, with the derivatives to the left and right.
+    pub kinks: Vec<(Vec<usize>, f64, f64)>,
+}
+
+/// The result of a check.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// One finding a tensor.
+    pub findings: Vec<Finding>,
+    /// The gates whose backward disagrees with their forward, where a gradient was wrong.
+    pub faults: Vec<GateFault>,
+}
+
+impl Report {
+    /// Whether every compared element agrees.
+    pub fn passed(&self) -> bool {
+        self.findings.iter().all(|finding| finding.wrong == 0)
+    }
+
+    /// The finding with the largest error relative to its tolerance.
+    pub fn worst(&self) -> Option<&Finding> {
+        let severity = |finding: &Finding| finding.worst.as_ref().map_or(0.0, |m| m.absolute / m.tolerance);
+        self.findings.iter().max_by(|a, b| severity(a).total_cmp(&severity(b)))
+    }
+
+    /// An error that says what is wrong, where something is.
+    ///
+    /// # Errors
+    /// The check failed.
+    pub fn into_result(self) -> Result<Report> {
+        if self.passed() { Ok(self) } else { Err(Error::autograd(self.to_string())) }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, finding) in self.findings.iter().enumerate() {
+            if i > 0 {
+                writeln!(f)?;
+            }
+            let verdict = if finding.wrong == 0 { "agree" } else { "DISAGREE" };
+            write!(f, "{}: {} of {} gradients {verdict}", finding.name,
+                if finding.wrong == 0 { finding.compared } else { finding.wrong }, finding.compared)?;
+            if let Some(m) = &finding.worst {
+                write!(
+                    f,
+                    "; worst at {:?}: backpropagation {:.9e}, differences {:.9e} ± {:.1e}, error {:.1e} (relative {:.1e}, tolerated {:.1e})",
+                    m.index, m.analytic, m.numeric, m.numeric_error, m.absolute, m.relative, m.tolerance
+                )?;
+            }
+            if let Some((index, left, right)) = finding.kinks.first() {
+                write!(
+                    f,
+                    "; {} left out at kinks, the first at {index:?}: the derivative is {left:.6} to the left and {right:.6} to the right",
+                    finding.kinks.len()
+                )?;
+            }
+        }
+        for fault in &self.faults {
+            write!(f, "\n{fault}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Compares all gradients of `function` with differences, with the default tolerances.
+///
+/// Every parameter that the result depends on is checked, also those that the function captured and that are
+/// not among `inputs`. Random numbers are drawn again for each evaluation, so dropout can be checked.
+///
+/// # Errors
+/// The function fails, or nothing requires a gradient. A wrong gradient is no error but in the [`Report`].
+///
+/// ```
+/// use chainrule::check::gradcheck;
+/// use chainrule::{DType, Tensor};
+/// let w = Tensor::new([[0.1, 0.2], [0.3, 0.4]], DType::F64)?.requires_grad_(true)?;
+/// let report = gradcheck(|_| w.sigmoid()?.sum(), &[])?; // w is captured
+/// assert_eq!(report.findings[0].compared, 4);
+/// assert!(report.passed());
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+pub fn gradcheck(function: impl Fn(&[Tensor]) -> Result<Tensor>, inputs: &[Tensor]) -> Result<Report> {
+    GradCheck::default().run(function, inputs)
+}
+
+/// Compares the gradients of the gradient of `function` with differences.
+///
+/// The first derivative is checked first: a wrong one would otherwise be compared with itself.
+///
+/// # Errors
+/// As [`gradcheck`].
+pub fn gradgradcheck(function: impl Fn(&[Tensor]) -> Result<Tensor>, inputs: &[Tensor]) -> Result<Report> {
+    let check = GradCheck::default();
+    let first = check.run(&function, inputs)?;
+    if !first.passed() {
+        return Ok(first);
+    }
+    let differentiated: Vec<&Tensor> = inputs.iter().filter(|x| x.requires_grad()).collect();
+    check.run(
+        |inputs| {
+            let y = weighted(&function(inputs)?)?;
+            let wanted: Vec<&Tensor> = inputs.iter().filter(|x| x.requires_grad()).collect();
+            let wanted = if wanted.is_empty() { differentiated.clone() } else { wanted };
+            let gradients = Backward::of(&[&y]).create_graph(true).allow_unused(true).gradients(&wanted)?;
+            let mut total = y.mul(0.0)?;
+            for gradient in gradients.into_iter().flatten() {
+                total = total.add(&weighted(&gradient)?)?;
+            }
+            Ok(total)
+        },
+        inputs,
+    )
+}
+
+/// The sum of all elements with fixed, uneven weights: one number whose gradient sees every element.
+pub(super) fn weighted(y: &Tensor) -> Result<Tensor> {
+    let weights = (0..y.elements()).map(|i| 0.5 + ((i * 7 + 3) % 11) as f64 / 7.0 - (i % 3) as f64 * 0.4).collect();
+    let weights = Array::from_vec(weights, y.shape())?.cast(if y.dtype().is_float() { y.dtype() } else { DType::F64 });
+    y.mul(&Tensor::from_array(weights))?.sum()
+}
+
+impl GradCheck {
+    /// Compares all gradients of `function` with differences; see [`gradcheck`].
+    ///
+    /// # Errors
+    /// As [`gradcheck`].
+    pub fn run(&self, function: impl Fn(&[Tensor]) -> Result<Tensor>, inputs: &[Tensor]) -> Result<Report> {
+        let evaluate = || same_randomness(|| weighted(&function(inputs)?));
+        let y = evaluate()?;
+        if !y.requires_grad() && !inputs.iter().any(Tensor::requires_grad) {
+            return Err(Error::autograd("nothing that the function depends on requires a gradient")
+                .hint("switch gradients on for its inputs: requires_grad_(true)"));
+        }
+        let mut checked: Vec<Tensor> = inputs.iter().filter(|x| x.requires_grad() && x.is_leaf()).cloned().collect();
+        for leaf in y.leaves() {
+            if !checked.iter().any(|x| x.is(&leaf)) {
+                checked.push(leaf);
+            }
+        }
+        let wanted: Vec<&Tensor> = checked.iter().collect();
+        let gradients = match y.requires_grad() {
+            true => Backward::of(&[&y]).retain_graph(true).allow_unused(true).gradients(&wanted)?,
+            false => vec![None; checked.len()],
+        };
+        let mut findings = Vec::new();
+        for (i, (leaf, gradient)) in checked.iter().zip(gradients).enumerate() {
+            let gradient = gradient.map_or_else(|| vec![0.0; leaf.elements()], |g| g.to_f64_vec());
+            findings.push(self.compare(self.name(i, leaf, inputs), leaf, &gradient, &|| evaluate()?.item())?);
+        }
+        let mut report = Report { findings, faults: Vec::new() };
+        if !report.passed() {
+            report.faults = check_gates(evaluate)?.1;
+        }
+        Ok(report)
+    }
+
+    fn name(&self, i: usize, leaf: &Tensor, inputs: &[Tensor]) -> String {
+        self.names.get(i).cloned().unwrap_or_else(|| match inputs.iter().position(|x| x.is(leaf)) {
+            Some(place) => format!("input {place} {}", leaf.meta()),
+            None => format!("captured parameter {}", leaf.meta()),
+        })
+    }
+
+    /// Compares one leaf's gradient, moving each of its elements; the leaf has its old values afterwards.
+    fn compare(&self, name: String, leaf: &Tensor, gradient: &[f64], loss: &dyn Fn() -> Result<f64>) -> Result<Finding> {
+        let original = leaf.array();
+        let values = original.to_f64_vec();
+        let single = leaf.dtype() == DType::F32;
+        let mut finding = Finding { name, compared: 0, wrong: 0, worst: None, kinks: Vec::new() };
+        let step = self.at_most.map_or(1, |most| values.len().div_ceil(most.max(1)).max(1));
+        let largest = gradient.iter().fold(0.0f64, |m, g| m.max(g.abs()));
+        for i in (0..values.len()).step_by(step) {
+            let moved = |x: f64| -> Result<f64> {
+                let mut all = values.clone();
+                all[i] = x;
+                let array = Array::from_vec(all, *original.shape())?.cast(original.dtype());
+                no_grad(|| leaf.modify(|old| *old = array))?;
+                no_grad(loss)
+            };
+            let measured = derivative(moved, values[i]);
+            no_grad(|| leaf.modify(|old| *old = original.clone()))?;
+            let measured = measured?;
+            let index = unravel(i, &leaf.shape());
+            if let Some((left, right)) = measured.kink {
+                finding.kinks.push((index, left, right));
+                continue;
+            }
+            finding.compared += 1;
+            let (a, n) = (gradient[i], measured.value);
+            let scale = a.abs().max(n.abs());
+            let relative = if single { self.relative.max(2e-2) } else { self.relative };
+            let floor = if single { 2e-2 } else { self.relative_to_largest };
+            let tolerance = relative * scale + floor * largest.max(scale) + 4.0 * measured.error + f64::MIN_POSITIVE;
+            let absolute = (a - n).abs();
+            // Unequal also where either is NaN.
+            let agrees = absolute <= tolerance || (a.is_infinite() && a == n);
+            finding.wrong += usize::from(!agrees);
+            let worse = finding.worst.as_ref().is_none_or(|w| {
+                absolute.is_nan() || absolute / tolerance > w.absolute / w.tolerance
+            });
+            if worse {
+                let relative = if scale > 0.0 { absolute / scale } else { 0.0 };
+                finding.worst = Some(Mismatch {
+                    index,
+                    analytic: a,
+                    numeric: n,
+                    numeric_error: measured.error,
+                    absolute,
+                    relative,
+                    tolerance,
+                });
+            }
+        }
+        Ok(finding)
+    }
+}
+
+/// The index of a row-major place.
+fn unravel(mut place: usize, shape: &[usize]) -> Vec<usize> {
+    let mut index = vec![0; shape.len()];
+    for (i, &size) in index.iter_mut().zip(shape).rev() {
+        *i = place % size.max(1);
+        place /= size.max(1);
+    }
+    index
+}

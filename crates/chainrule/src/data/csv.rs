@@ -1,0 +1,160 @@
+//! CSV tables as data sets.
+
+use std::path::Path;
+
+use super::{Dataset, read_maybe_gzip};
+use crate::array::{Array, Shape};
+use crate::error::{Error, Result};
+
+/// How a CSV table is read.
+#[derive(Debug, Clone, Default)]
+pub struct CsvOptions {
+    /// The column with the classes: its name, or its number from 0; the last column where it is `None`.
+    pub target: Option<String>,
+    /// Whether the first line holds names; judged by whether it holds a field that is no number (`None`).
+    pub header: Option<bool>,
+}
+
+/// A table read for prediction or training.
+#[derive(Debug, Clone)]
+struct Table {
+    header: Vec<String>,
+    rows: Vec<(u64, Vec<String>)>,
+}
+
+/// Reads a CSV table, plain or gzip: numbers as features, one column as the class of each row.
+///
+/// Classes that are texts are sorted; classes that are whole numbers are sorted by value.
+///
+/// # Errors
+/// The file can't be read; a row has too many or too few fields; a feature is missing, no number or not
+/// finite (with line and column); there is no such target column, or no row.
+pub fn read_csv(path: impl AsRef<Path>, options: &CsvOptions) -> Result<Dataset> {
+    let path = path.as_ref();
+    let bytes = read_maybe_gzip(path)?;
+    parse(&bytes, options).map_err(|error| error.path(path)).map(|data| Dataset {
+        name: path.file_stem().map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
+        ..data
+    })
+}
+
+fn wrong(rule: String) -> Error {
+    Error::new(crate::ErrorKind::Format, rule)
+}
+
+fn parse(bytes: &[u8], options: &CsvOptions) -> Result<Dataset> {
+    let table = read_table(bytes, options)?;
+    let width = table.header.len();
+    let target = match &options.target {
+        None => width - 1,
+        Some(name) => table
+            .header
+            .iter()
+            .position(|column| column == name)
+            .or_else(|| name.parse().ok().filter(|&i: &usize| i < width))
+            .ok_or_else(|| wrong(format!("there is no column {name}; the columns are {}", table.header.join(", "))))?,
+    };
+    let mut features = Vec::with_capacity(table.rows.len() * (width - 1));
+    let mut targets = Vec::with_capacity(table.rows.len());
+    for (line, row) in &table.rows {
+        for (column, field) in row.iter().enumerate() {
+            let field = field.trim();
+            let place = || format!("line {line}, column {}", table.header[column]);
+            if field.is_empty() {
+                return Err(wrong(format!("{}: the value is missing", place())).hint("fill it in, or leave the row out"));
+            }
+            if column == target {
+                targets.push(field.to_string());
+                continue;
+            }
+            match field.parse::<f32>() {
+                Ok(x) if x.is_finite() => features.push(x),
+                Ok(_) => return Err(wrong(format!("{}: {field} is not finite", place()))),
+                Err(_) => return Err(wrong(format!("{}: {field:?} is not a number", place()))),
+            }
+        }
+    }
+    let mut classes: Vec<String> = targets.clone();
+    if targets.iter().all(|t| t.parse::<f64>().is_ok()) {
+        classes.sort_by(|a, b| a.parse::<f64>().unwrap_or(0.0).total_cmp(&b.parse::<f64>().unwrap_or(0.0)));
+    } else {
+        classes.sort();
+    }
+    classes.dedup();
+    if classes.len() > 1000 || (classes.len() > 20 && classes.len() * 2 > targets.len()) {
+        return Err(wrong(format!("the target column {} has {} different values, too many to be classes", table.header[target], classes.len()))
+            .hint("choose another column with --target"));
+    }
+    let labels = targets.iter().filter_map(|t| classes.iter().position(|c| c == t)).map(|i| i as i64).collect();
+    let features = Array::from_vec(features, Shape::new(&[table.rows.len(), width - 1])?)?;
+    Dataset::new("", features, labels, classes)
+}
+
+fn read_table(bytes: &[u8], options: &CsvOptions) -> Result<Table> {
+    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+    let mut reader = ::csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes);
+    let mut rows: Vec<(u64, Vec<String>)> = Vec::new();
+    for record in reader.records() {
+        let record = record.map_err(|e| wrong(e.to_string()))?;
+        let line = record.position().map_or(0, |p| p.line());
+        rows.push((line, record.iter().map(String::from).collect()));
+    }
+    let Some((_, first)) = rows.first() else {
+        return Err(wrong("the table is empty".into()));
+    };
+    let has_header = options.header.unwrap_or_else(|| first.iter().any(|field| field.trim().parse::<f64>().is_err()) && {
+        // Text classes alone make no header: a header's other fields are no numbers either.
+        first.iter().filter(|field| field.trim().parse::<f64>().is_err()).count() * 2 > first.len()
+    });
+    let header: Vec<String> = match has_header {
+        true => rows.remove(0).1.iter().map(|name| name.trim().to_string()).collect(),
+        false => (0..first.len()).map(|i| i.to_string()).collect(),
+    };
+    if header.len() < 2 {
+        return Err(wrong("a table needs a feature and a target, and this one has one column".into()));
+    }
+    if let Some(i) = (1..header.len()).find(|&i| header[..i].contains(&header[i])) {
+        return Err(wrong(format!("two columns are called {}", header[i])));
+    }
+    if rows.is_empty() {
+        return Err(wrong("the table has a header and no rows".into()));
+    }
+    if let Some((line, row)) = rows.iter().find(|(_, row)| row.len() != header.len()) {
+        return Err(wrong(format!("line {line} has {} fields where {} were expected", row.len(), header.len())));
+    }
+    Ok(Table { header, rows })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_with_and_without_header_are_read() {
+        let named = parse(b"a,b,kind\r\n1,2,x\r\n3,4,y\r\n5,6,x\r\n", &CsvOptions::default()).unwrap();
+        assert_eq!((named.len(), named.width(), &named.classes[..]), (3, 2, &["x".to_string(), "y".to_string()][..]));
+        assert_eq!(named.labels, [0, 1, 0]);
+        let bare = parse(b"1,2,0\n3,4,10\n5,6,9\n", &CsvOptions::default()).unwrap();
+        assert_eq!(bare.classes, ["0", "9", "10"]);
+        let first = CsvOptions { target: Some("kind".into()), ..CsvOptions::default() };
+        assert_eq!(parse(b"kind,a\n1,2\n0,4\n", &first).unwrap().labels, [1, 0]);
+    }
+
+    #[test]
+    fn faults_are_named_with_their_place() {
+        for (text, expected) in [
+            ("", "empty"),
+            ("a,b\n", "no rows"),
+            ("a,b,c\n1,2,3\n1,2\n", "line 3 has 2 fields where 3"),
+            ("a,b\n1,x\n,y\n", "line 3, column a: the value is missing"),
+            ("a,b\n1,x\ntwo,y\n", "line 3, column a: \"two\" is not a number"),
+            ("a,b\ninf,x\n", "not finite"),
+            ("a,a\n1,2\n", "two columns"),
+        ] {
+            let error = parse(text.as_bytes(), &CsvOptions::default()).unwrap_err().to_string();
+            assert!(error.contains(expected), "{text:?}: {error}");
+        }
+        let missing = CsvOptions { target: Some("z".into()), ..CsvOptions::default() };
+        assert!(parse(b"a,b\n1,2\n", &missing).unwrap_err().to_string().contains("there is no column z"));
+    }
+}

@@ -1,0 +1,57 @@
+//! Files that appear whole or not at all, also when the process is killed.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::error::{Error, Result};
+
+/// Writes a file so that nobody ever sees a part of it: into a temporary file beside it, which then takes
+/// its name.
+///
+/// # Errors
+/// The folder can't be written, or the disk is full; an older file of that name is still whole then.
+///
+/// ```
+/// let path = std::env::temp_dir().join(format!("chainrule-doc-{}.txt", std::process::id()));
+/// chainrule::io::write_atomic(&path, b"whole")?;
+/// assert_eq!(std::fs::read(&path).unwrap(), b"whole");
+/// # std::fs::remove_file(path).unwrap();
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+pub fn write_atomic(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
+    let path = path.as_ref();
+    let temporary = beside(path)?;
+    let written = (|| {
+        let mut file = OpenOptions::new().write(true).create_new(true).open(&temporary)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&temporary, path)
+    })();
+    if let Err(error) = written {
+        // The error that matters is the first one.
+        drop(fs::remove_file(&temporary));
+        return Err(Error::io(path, &error).hint("is the folder there and writable, and is there space on the disk?"));
+    }
+    sync_folder(path);
+    Ok(())
+}
+
+/// A name in the same folder that no other write uses.
+fn beside(path: &Path) -> Result<PathBuf> {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let name = path.file_name().ok_or_else(|| Error::argument("a file name is needed").path(path))?;
+    let unique = format!(".{}.{}-{}.part", name.to_string_lossy(), std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+    Ok(path.with_file_name(unique))
+}
+
+/// Makes the new name survive a power failure, where the system can do that.
+fn sync_folder(path: &Path) {
+    if cfg!(unix)
+        && let Some(folder) = path.parent()
+        && let Ok(folder) = File::open(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })
+    {
+        drop(folder.sync_all());
+    }
+}

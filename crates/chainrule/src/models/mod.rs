@@ -1,0 +1,61 @@
+//! Networks by name.
+
+use crate::array::Generator;
+use crate::error::{Error, Result};
+use crate::nn::{Activation, Linear, Sequential};
+
+/// Softmax regression: one linear layer, whose outputs are logits. W is k×d.
+///
+/// Input `[n, d]`, output `[n, k]`.
+#[derive(Debug, Clone, Copy)]
+pub struct SoftmaxRegression;
+
+impl SoftmaxRegression {
+    /// The network for `inputs` features and `classes` classes.
+    ///
+    /// ```
+    /// use chainrule::{models::SoftmaxRegression, nn::Module, Generator};
+    /// let net = SoftmaxRegression::build(64, 10, &mut Generator::new(0))?;
+    /// assert_eq!(net.parameter_count(), 650);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// A size is 0.
+    pub fn build(inputs: usize, classes: usize, generator: &mut Generator) -> Result<Sequential> {
+        Mlp::build(&[inputs, classes], Activation::Relu, generator)
+    }
+}
+
+/// Multilayer perceptron: linear layers with an activation between them; the outputs are logits.
+///
+/// Input `[n, sizes[0]]`, output `[n, sizes.last()]`; the linear layers are `0`, `2`, `4`… in the names.
+#[derive(Debug, Clone, Copy)]
+pub struct Mlp;
+
+impl Mlp {
+    /// The network with layers of these sizes.
+    ///
+    /// ```
+    /// use chainrule::{models::Mlp, nn::{Activation, Module}, Generator};
+    /// let net = Mlp::build(&[64, 32, 10], Activation::Relu, &mut Generator::new(0))?;
+    /// assert_eq!(net.parameter_count(), 64 * 32 + 32 + 32 * 10 + 10);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// There are fewer than two sizes, or one is 0.
+    pub fn build(sizes: &[usize], activation: Activation, generator: &mut Generator) -> Result<Sequential> {
+        if sizes.len() < 2 || sizes.contains(&0) {
+            return Err(Error::argument(format!("a network needs at least two sizes, none of them 0, not {sizes:?}")));
+        }
+        let mut net = Sequential::new();
+        for (i, pair) in sizes.windows(2).enumerate() {
+            if i > 0 {
+                net = net.push(activation);
+            }
+            net = net.push(Linear::new(pair[0], pair[1], generator));
+        }
+        Ok(net)
+    }
+}

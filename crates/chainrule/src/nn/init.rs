@@ -1,0 +1,63 @@
+//! Initial values of parameters.
+
+use crate::array::{Array, DType, Generator, Shape};
+
+/// Uniform numbers from −`bound` to `bound`.
+pub fn uniform(shape: impl Into<Shape>, bound: f64, generator: &mut Generator) -> Array {
+    scaled(generator.rand(shape, DType::F32), |u| (2.0 * u - 1.0) * bound)
+}
+
+/// Normally distributed numbers with mean 0.
+pub fn normal(shape: impl Into<Shape>, deviation: f64, generator: &mut Generator) -> Array {
+    scaled(generator.randn(shape, DType::F32), |x| x * deviation)
+}
+
+/// Xavier's uniform initialisation: bound `√(6 / (fan_in + fan_out))` (Glorot and Bengio, 2010).
+pub fn xavier_uniform(shape: impl Into<Shape>, generator: &mut Generator) -> Array {
+    let shape = shape.into();
+    let (fan_in, fan_out) = fans(&shape);
+    uniform(shape, (6.0 / (fan_in + fan_out)).sqrt(), generator)
+}
+
+/// Xavier's normal initialisation: deviation `√(2 / (fan_in + fan_out))`.
+pub fn xavier_normal(shape: impl Into<Shape>, generator: &mut Generator) -> Array {
+    let shape = shape.into();
+    let (fan_in, fan_out) = fans(&shape);
+    normal(shape, (2.0 / (fan_in + fan_out)).sqrt(), generator)
+}
+
+/// Kaiming's uniform initialisation for ReLU networks: bound `√(6 / fan_in)` (He et al., 2015).
+pub fn kaiming_uniform(shape: impl Into<Shape>, generator: &mut Generator) -> Array {
+    let shape = shape.into();
+    uniform(shape, (6.0 / fans(&shape).0).sqrt(), generator)
+}
+
+/// Kaiming's normal initialisation for ReLU networks: deviation `√(2 / fan_in)`.
+pub fn kaiming_normal(shape: impl Into<Shape>, generator: &mut Generator) -> Array {
+    let shape = shape.into();
+    normal(shape, (2.0 / fans(&shape).0).sqrt(), generator)
+}
+
+/// PyTorch's default for the weight and bias of a layer: bound `1 / √fan_in`.
+///
+/// ```
+/// use chainrule::{nn::init, Generator};
+/// let w = init::default_uniform([4, 100], 100, &mut Generator::new(1));
+/// assert!(w.to_vec::<f32>()?.iter().all(|x| x.abs() <= 0.1));
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+pub fn default_uniform(shape: impl Into<Shape>, fan_in: usize, generator: &mut Generator) -> Array {
+    uniform(shape, 1.0 / (fan_in.max(1) as f64).sqrt(), generator)
+}
+
+/// How many inputs and outputs a weight `[out, in, …]` connects.
+fn fans(shape: &Shape) -> (f64, f64) {
+    let field: usize = shape.iter().skip(2).product();
+    let size = |dim: usize| shape.get(dim).copied().unwrap_or(1) * field;
+    (size(1).max(1) as f64, size(0).max(1) as f64)
+}
+
+fn scaled(numbers: Array, scale: impl Fn(f64) -> f64) -> Array {
+    let values = numbers.to_f64_vec().into_iter().map(|x| scale(x) as f32).collect();
+    Array::filled(values, *numbers.shape())
+}
