@@ -1,3 +1,64 @@
-//! The `chainrule` program.
+//! The `chainrule` program: train, predict, explain and check from the command line.
 
-fn main() {}
+mod check;
+mod completions;
+mod data;
+mod gates;
+mod predict;
+mod train;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Computational graphs and backpropagation: train, explain and check networks.
+#[derive(Debug, Parser)]
+#[command(version, about, long_about = None, after_help = "Examples:
+  chainrule train                          train on the embedded handwritten digits
+  chainrule predict --model runs/digits-mlp-1 --data new.csv
+  chainrule check --model runs/digits-mlp-1
+  chainrule gates Tanh                     what a gate computes, and its local gradient")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Train a classifier and write a run folder
+    Train(train::Options),
+    /// Classify the rows of a table with a trained network
+    Predict(predict::Options),
+    /// Compare a network's gradients with numerical ones
+    Check(check::Options),
+    /// The table of gates, or one gate in detail
+    Gates(gates::Options),
+    /// Completions for a shell
+    Completions(completions::Options),
+}
+
+/// What a command fails with: the library's error, or the program's own sentence.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Train(options) => train::run(options),
+        Command::Predict(options) => predict::run(options),
+        Command::Check(options) => check::run(options),
+        Command::Gates(options) => gates::run(options),
+        Command::Completions(options) => completions::run(options),
+    };
+    match result {
+        Ok(code) => code,
+        // A reader that has seen enough (`| head`) is no failure of ours.
+        Err(error) if is_closed_pipe(&*error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("chainrule: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn is_closed_pipe(error: &(dyn std::error::Error + 'static)) -> bool {
+    error.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
+}

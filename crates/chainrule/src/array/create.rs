@@ -94,7 +94,11 @@ impl Array {
         let step = if steps > 1 { (end - start) / (steps - 1) as f64 } else { 0.0 };
         // Counting from the nearer end makes both ends exact.
         let value = |i: usize| {
-            if i < steps / 2 || steps == 1 { start + i as f64 * step } else { end - (steps - 1 - i) as f64 * step }
+            if i < steps / 2 || steps == 1 {
+                start + i as f64 * step
+            } else {
+                end - (steps - 1 - i) as f64 * step
+            }
         };
         dispatch!(dtype, T => Array::filled((0..steps).map(|i| T::from_f64(value(i))).collect(), Shape::from([steps])))
     }
@@ -133,7 +137,9 @@ pub fn arange_length(start: f64, end: f64, step: f64) -> Result<usize> {
         return Err(Error::argument(format!("a range needs finite bounds, not {start} to {end}")));
     }
     if (end - start) * step.signum() < 0.0 {
-        return Err(Error::argument(format!("a step of {step} leads away from {end} when starting at {start}")));
+        return Err(Error::argument(format!(
+            "a step of {step} leads away from {end} when starting at {start}"
+        )));
     }
     let length = ((end - start) / step).ceil();
     if length > i64::MAX as f64 / 16.0 {

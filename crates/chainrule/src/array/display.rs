@@ -168,7 +168,13 @@ impl Format {
 
     fn float(&self, x: f64) -> String {
         if !x.is_finite() {
-            return if x.is_nan() { "nan".into() } else if x > 0.0 { "inf".into() } else { "-inf".into() };
+            return if x.is_nan() {
+                "nan".into()
+            } else if x > 0.0 {
+                "inf".into()
+            } else {
+                "-inf".into()
+            };
         }
         match self.kind {
             Kind::Scientific => {
@@ -201,7 +207,13 @@ impl Format {
 
 fn plain<T: Element>(value: T) -> String {
     match T::DTYPE {
-        DType::Bool => if value.to_i64() != 0 { "True".into() } else { "False".into() },
+        DType::Bool => {
+            if value.to_i64() != 0 {
+                "True".into()
+            } else {
+                "False".into()
+            }
+        }
         _ => value.to_string(),
     }
 }

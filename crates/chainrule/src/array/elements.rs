@@ -15,13 +15,7 @@ pub struct Iter<'a, T> {
 
 impl<'a, T: Element> Iter<'a, T> {
     fn new(buffer: &'a [T], layout: &Layout) -> Self {
-        Iter {
-            buffer,
-            rows: layout.rows(),
-            place: 0,
-            left_in_row: 0,
-            left: layout.shape.elements(),
-        }
+        Iter { buffer, rows: layout.rows(), place: 0, left_in_row: 0, left: layout.shape.elements() }
     }
 }
 
@@ -141,5 +135,6 @@ impl Array {
 }
 
 fn wrong_type(actual: DType, asked: DType) -> Error {
-    Error::dtype(format!("the elements are {actual}, not {asked}")).hint(format!("convert first: cast(DType::{asked:?})"))
+    Error::dtype(format!("the elements are {actual}, not {asked}"))
+        .hint(format!("convert first: cast(DType::{asked:?})"))
 }

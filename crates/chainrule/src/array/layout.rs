@@ -104,7 +104,8 @@ impl Layout {
     /// The diagonal of two dimensions, as a new last dimension.
     pub(crate) fn diagonal(&self, offset: isize, dim1: usize, dim2: usize) -> Layout {
         let (rows, columns) = (self.shape[dim1] as isize, self.shape[dim2] as isize);
-        let length = if offset >= 0 { rows.min(columns - offset) } else { (rows + offset).min(columns) }.max(0);
+        let length =
+            if offset >= 0 { rows.min(columns - offset) } else { (rows + offset).min(columns) }.max(0);
         let kept: Vec<usize> = (0..self.shape.rank()).filter(|&d| d != dim1 && d != dim2).collect();
         let mut layout = self.permute(&kept);
         if length > 0 {
@@ -137,9 +138,7 @@ impl Layout {
             }
             let step = self.strides[old];
             let mut run = self.shape[old];
-            while old > 0
-                && (self.shape[old - 1] == 1 || self.strides[old - 1] == step * run as isize)
-            {
+            while old > 0 && (self.shape[old - 1] == 1 || self.strides[old - 1] == step * run as isize) {
                 old -= 1;
                 run *= self.shape[old];
             }
@@ -153,7 +152,11 @@ impl Layout {
                 return None;
             }
         }
-        shape[..new].iter().all(|&size| size == 1).then_some(Layout { shape: *shape, strides, offset: self.offset })
+        shape[..new].iter().all(|&size| size == 1).then_some(Layout {
+            shape: *shape,
+            strides,
+            offset: self.offset,
+        })
     }
 
     /// The rows of the array: runs of elements that one stride describes, in row-major order.

@@ -156,8 +156,12 @@ impl Array {
         let shape = Shape::new(&sizes)?;
         let mut numbers = Vec::with_capacity(shape.elements());
         if !literal.collect(&sizes, &mut numbers) {
-            return Err(Error::shape(format!("rows of different lengths; by its first rows the literal would be {shape}")));
+            return Err(Error::shape(format!(
+                "rows of different lengths; by its first rows the literal would be {shape}"
+            )));
         }
-        Ok(super::dispatch!(dtype, T => Array::filled(numbers.iter().map(|n| n.convert::<T>()).collect(), shape)))
+        Ok(
+            super::dispatch!(dtype, T => Array::filled(numbers.iter().map(|n| n.convert::<T>()).collect(), shape)),
+        )
     }
 }

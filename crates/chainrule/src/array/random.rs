@@ -71,7 +71,8 @@ impl Generator {
         THREAD.get().unwrap_or_else(|| {
             // Threads that nobody seeded draw different numbers.
             static THREADS: AtomicU64 = AtomicU64::new(0);
-            let generator = Generator { seed: DEFAULT_SEED, drawn: THREADS.fetch_add(1, Ordering::Relaxed) << 40 };
+            let generator =
+                Generator { seed: DEFAULT_SEED, drawn: THREADS.fetch_add(1, Ordering::Relaxed) << 40 };
             THREAD.set(Some(generator));
             generator
         })
@@ -119,7 +120,9 @@ impl Generator {
     /// There is no integer in the range.
     pub fn randint(&mut self, low: i64, high: i64, shape: impl Into<Shape>) -> Result<Array> {
         if low >= high {
-            return Err(Error::argument(format!("there is no integer from {low} up to, but without, {high}")));
+            return Err(Error::argument(format!(
+                "there is no integer from {low} up to, but without, {high}"
+            )));
         }
         let (stream, span) = (self.next(), high.wrapping_sub(low) as u64);
         Ok(draw(shape.into(), |i| low.wrapping_add(stream.below(span, i) as i64)))

@@ -103,12 +103,30 @@ pub enum Storage {
 macro_rules! dispatch {
     ($dtype:expr, $T:ident => $body:expr) => {
         match $dtype {
-            $crate::array::DType::Bool => { type $T = bool; $body }
-            $crate::array::DType::U8 => { type $T = u8; $body }
-            $crate::array::DType::I32 => { type $T = i32; $body }
-            $crate::array::DType::I64 => { type $T = i64; $body }
-            $crate::array::DType::F32 => { type $T = f32; $body }
-            $crate::array::DType::F64 => { type $T = f64; $body }
+            $crate::array::DType::Bool => {
+                type $T = bool;
+                $body
+            }
+            $crate::array::DType::U8 => {
+                type $T = u8;
+                $body
+            }
+            $crate::array::DType::I32 => {
+                type $T = i32;
+                $body
+            }
+            $crate::array::DType::I64 => {
+                type $T = i64;
+                $body
+            }
+            $crate::array::DType::F32 => {
+                type $T = f32;
+                $body
+            }
+            $crate::array::DType::F64 => {
+                type $T = f64;
+                $body
+            }
         }
     };
 }
@@ -118,8 +136,14 @@ pub(crate) use dispatch;
 macro_rules! dispatch_float {
     ($dtype:expr, $T:ident => $body:expr, otherwise => $other:expr) => {
         match $dtype {
-            $crate::array::DType::F32 => { type $T = f32; $body }
-            $crate::array::DType::F64 => { type $T = f64; $body }
+            $crate::array::DType::F32 => {
+                type $T = f32;
+                $body
+            }
+            $crate::array::DType::F64 => {
+                type $T = f64;
+                $body
+            }
             _ => $other,
         }
     };

@@ -178,7 +178,9 @@ impl Array {
         let dim = self.real_dim(dim)?;
         let size = self.shape()[dim] as isize;
         if index < -size || index >= size {
-            return Err(Error::index(format!("index {index} is out of range for dimension {dim} of size {size}")));
+            return Err(Error::index(format!(
+                "index {index} is out of range for dimension {dim} of size {size}"
+            )));
         }
         let index = if index < 0 { index + size } else { index };
         Ok(self.with_layout(self.layout.select(dim, index as usize)))
@@ -228,7 +230,9 @@ impl Array {
     pub fn diagonal(&self, offset: isize, dim1: isize, dim2: isize) -> Result<Array> {
         let (dim1, dim2) = (self.real_dim(dim1)?, self.real_dim(dim2)?);
         if dim1 == dim2 {
-            return Err(Error::argument(format!("a diagonal needs two different dimensions, not {dim1} twice")));
+            return Err(Error::argument(format!(
+                "a diagonal needs two different dimensions, not {dim1} twice"
+            )));
         }
         Ok(self.with_layout(self.layout.diagonal(offset, dim1, dim2)))
     }
@@ -251,7 +255,9 @@ pub(crate) fn dims(shape: &Shape, dims: &[isize]) -> Result<Vec<usize>> {
     for &dim in dims {
         let place = shape.dim(dim)?;
         if places.contains(&place) {
-            return Err(Error::argument(format!("dimension {dim} appears twice in the list of dimensions {dims:?}")));
+            return Err(Error::argument(format!(
+                "dimension {dim} appears twice in the list of dimensions {dims:?}"
+            )));
         }
         places.push(place);
     }

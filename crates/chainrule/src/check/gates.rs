@@ -41,14 +41,18 @@ impl fmt::Display for GateFault {
 pub(super) fn check_gate(gate: &GateRef, inputs: &[Array]) -> Result<Vec<GateFault>> {
     let doubled: Vec<Array> =
         inputs.iter().map(|x| if x.dtype().is_float() { x.cast(DType::F64) } else { x.clone() }).collect();
-    let tensors: Vec<Tensor> = doubled.iter().map(|x| Tensor::leaf(x.clone(), x.dtype().is_float())).collect();
-    let outputs = same_randomness(|| enable_grad(|| Tensor::apply_many(gate.clone(), &tensors.iter().collect::<Vec<_>>())))?;
+    let tensors: Vec<Tensor> =
+        doubled.iter().map(|x| Tensor::leaf(x.clone(), x.dtype().is_float())).collect();
+    let outputs = same_randomness(|| {
+        enable_grad(|| Tensor::apply_many(gate.clone(), &tensors.iter().collect::<Vec<_>>()))
+    })?;
     let differentiable: Vec<&Tensor> = outputs.iter().filter(|y| y.requires_grad()).collect();
     let mut faults = Vec::new();
     if differentiable.is_empty() {
         return Ok(faults);
     }
-    let upstream: Vec<Tensor> = differentiable.iter().map(|y| Tensor::from_array(pattern(&y.array(), 3))).collect();
+    let upstream: Vec<Tensor> =
+        differentiable.iter().map(|y| Tensor::from_array(pattern(&y.array(), 3))).collect();
     let wanted: Vec<&Tensor> = tensors.iter().filter(|x| x.requires_grad()).collect();
     let gradients = Backward::of(&differentiable)
         .upstream(&upstream.iter().collect::<Vec<_>>())
@@ -85,7 +89,8 @@ pub(super) fn check_gate(gate: &GateRef, inputs: &[Array]) -> Result<Vec<GateFau
 
 /// Uneven numbers of the shape of `x`, in f64.
 fn pattern(x: &Array, seed: usize) -> Array {
-    let values = (0..x.elements()).map(|i| 0.3 + ((i * 7 + seed) % 11) as f64 / 9.0 - ((i + seed) % 4) as f64 * 0.35);
+    let values =
+        (0..x.elements()).map(|i| 0.3 + ((i * 7 + seed) % 11) as f64 / 9.0 - ((i + seed) % 4) as f64 * 0.35);
     Array::from_vec(values.collect(), *x.shape()).expect("there are as many numbers as elements")
 }
 

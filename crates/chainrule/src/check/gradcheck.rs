@@ -107,8 +107,13 @@ impl fmt::Display for Report {
                 writeln!(f)?;
             }
             let verdict = if finding.wrong == 0 { "agree" } else { "DISAGREE" };
-            write!(f, "{}: {} of {} gradients {verdict}", finding.name,
-                if finding.wrong == 0 { finding.compared } else { finding.wrong }, finding.compared)?;
+            write!(
+                f,
+                "{}: {} of {} gradients {verdict}",
+                finding.name,
+                if finding.wrong == 0 { finding.compared } else { finding.wrong },
+                finding.compared
+            )?;
             if let Some(m) = &finding.worst {
                 write!(
                     f,
@@ -183,8 +188,10 @@ pub fn gradgradcheck(function: impl Fn(&[Tensor]) -> Result<Tensor>, inputs: &[T
 
 /// The sum of all elements with fixed, uneven weights: one number whose gradient sees every element.
 pub(super) fn weighted(y: &Tensor) -> Result<Tensor> {
-    let weights = (0..y.elements()).map(|i| 0.5 + ((i * 7 + 3) % 11) as f64 / 7.0 - (i % 3) as f64 * 0.4).collect();
-    let weights = Array::from_vec(weights, y.shape())?.cast(if y.dtype().is_float() { y.dtype() } else { DType::F64 });
+    let weights =
+        (0..y.elements()).map(|i| 0.5 + ((i * 7 + 3) % 11) as f64 / 7.0 - (i % 3) as f64 * 0.4).collect();
+    let weights =
+        Array::from_vec(weights, y.shape())?.cast(if y.dtype().is_float() { y.dtype() } else { DType::F64 });
     y.mul(&Tensor::from_array(weights))?.sum()
 }
 
@@ -200,7 +207,8 @@ impl GradCheck {
             return Err(Error::autograd("nothing that the function depends on requires a gradient")
                 .hint("switch gradients on for its inputs: requires_grad_(true)"));
         }
-        let mut checked: Vec<Tensor> = inputs.iter().filter(|x| x.requires_grad() && x.is_leaf()).cloned().collect();
+        let mut checked: Vec<Tensor> =
+            inputs.iter().filter(|x| x.requires_grad() && x.is_leaf()).cloned().collect();
         for leaf in y.leaves() {
             if !checked.iter().any(|x| x.is(&leaf)) {
                 checked.push(leaf);
@@ -231,7 +239,13 @@ impl GradCheck {
     }
 
     /// Compares one leaf's gradient, moving each of its elements; the leaf has its old values afterwards.
-    fn compare(&self, name: String, leaf: &Tensor, gradient: &[f64], loss: &dyn Fn() -> Result<f64>) -> Result<Finding> {
+    fn compare(
+        &self,
+        name: String,
+        leaf: &Tensor,
+        gradient: &[f64],
+        loss: &dyn Fn() -> Result<f64>,
+    ) -> Result<Finding> {
         let original = leaf.array();
         let values = original.to_f64_vec();
         let single = leaf.dtype() == DType::F32;
@@ -259,14 +273,16 @@ impl GradCheck {
             let scale = a.abs().max(n.abs());
             let relative = if single { self.relative.max(2e-2) } else { self.relative };
             let floor = if single { 2e-2 } else { self.relative_to_largest };
-            let tolerance = relative * scale + floor * largest.max(scale) + 4.0 * measured.error + f64::MIN_POSITIVE;
+            let tolerance =
+                relative * scale + floor * largest.max(scale) + 4.0 * measured.error + f64::MIN_POSITIVE;
             let absolute = (a - n).abs();
             // Unequal also where either is NaN.
             let agrees = absolute <= tolerance || (a.is_infinite() && a == n);
             finding.wrong += usize::from(!agrees);
-            let worse = finding.worst.as_ref().is_none_or(|w| {
-                absolute.is_nan() || absolute / tolerance > w.absolute / w.tolerance
-            });
+            let worse = finding
+                .worst
+                .as_ref()
+                .is_none_or(|w| absolute.is_nan() || absolute / tolerance > w.absolute / w.tolerance);
             if worse {
                 let relative = if scale > 0.0 { absolute / scale } else { 0.0 };
                 finding.worst = Some(Mismatch {

@@ -25,10 +25,14 @@ pub fn check(entry: &Entry) -> Vec<String> {
         breaches.push(format!("{}: law 12: it has no documentation", entry.name));
     }
     for (i, sample) in (entry.samples)().iter().enumerate() {
-        let mut tell = |law: &str, what: String| breaches.push(format!("{} sample {i} ({:?}): {law}: {what}", entry.name, sample.gate));
+        let mut tell = |law: &str, what: String| {
+            breaches.push(format!("{} sample {i} ({:?}): {law}: {what}", entry.name, sample.gate))
+        };
         match catch_unwind(AssertUnwindSafe(|| check_sample(sample, &mut tell))) {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => breaches.push(format!("{} sample {i} ({:?}): {error}", entry.name, sample.gate)),
+            Ok(Err(error)) => {
+                breaches.push(format!("{} sample {i} ({:?}): {error}", entry.name, sample.gate))
+            }
             Err(_) => breaches.push(format!("{} sample {i} ({:?}): it panicked", entry.name, sample.gate)),
         }
     }
@@ -63,7 +67,11 @@ macro_rules! laws {
 type Tell<'a> = &'a mut dyn FnMut(&str, String);
 
 fn leaves(inputs: &[Array], needs: &dyn Fn(usize) -> bool) -> Vec<Tensor> {
-    inputs.iter().enumerate().map(|(i, x)| Tensor::leaf(x.clone(), x.dtype().is_float() && needs(i))).collect()
+    inputs
+        .iter()
+        .enumerate()
+        .map(|(i, x)| Tensor::leaf(x.clone(), x.dtype().is_float() && needs(i)))
+        .collect()
 }
 
 fn apply(gate: &GateRef, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
@@ -83,7 +91,11 @@ fn upstream(outputs: &[&Tensor]) -> Vec<Tensor> {
 }
 
 /// The gradients of all inputs that need one, `None` for the others.
-fn gradients(gate: &GateRef, inputs: &[Tensor], create_graph: bool) -> Result<(Vec<Tensor>, Vec<Option<Tensor>>)> {
+fn gradients(
+    gate: &GateRef,
+    inputs: &[Tensor],
+    create_graph: bool,
+) -> Result<(Vec<Tensor>, Vec<Option<Tensor>>)> {
     let outputs = apply(gate, inputs)?;
     let float: Vec<&Tensor> = outputs.iter().filter(|y| y.requires_grad()).collect();
     let wanted: Vec<&Tensor> = inputs.iter().filter(|x| x.requires_grad()).collect();
@@ -110,7 +122,10 @@ fn check_sample(sample: &Sample, tell: Tell) -> Result<()> {
     if let Some(kind) = sample.refused {
         match apply(gate, &leaves(&sample.inputs, &|_| true)) {
             Err(error) if error.kind() == kind && error.gate().is_some() => {}
-            Err(error) => tell("law 10", format!("refused with {error:?} and not with an error of kind {kind:?} that names the gate")),
+            Err(error) => tell(
+                "law 10",
+                format!("refused with {error:?} and not with an error of kind {kind:?} that names the gate"),
+            ),
             Ok(_) => tell("law 10", "it accepted what must be refused".into()),
         }
         return Ok(());
@@ -127,7 +142,10 @@ fn check_sample(sample: &Sample, tell: Tell) -> Result<()> {
             (Some(a), None) | (None, Some(a)) => a.to_f64_vec().iter().all(|&x| x == 0.0),
         };
         if !same {
-            tell("fused backward", format!("for input {i} the fused backward gives {fused:?}, the plain one {plain:?}"));
+            tell(
+                "fused backward",
+                format!("for input {i} the fused backward gives {fused:?}, the plain one {plain:?}"),
+            );
         }
     }
     for (x, gradient) in inputs.iter().zip(&found) {
@@ -174,9 +192,13 @@ fn check_kink(gate: &GateRef, inputs: &[Tensor], expected: &[Array], tell: Tell)
         .allow_unused(true)
         .gradients(&wanted)?;
     for (i, (gradient, expected)) in gradients.iter().zip(expected).enumerate() {
-        let gradient = gradient.as_ref().map_or_else(|| Array::zeros_of(*expected.shape(), DType::F64), Tensor::array);
+        let gradient =
+            gradient.as_ref().map_or_else(|| Array::zeros_of(*expected.shape(), DType::F64), Tensor::array);
         if !gradient.all_close(expected, 1e-12, 1e-12) {
-            tell("convention at the kink", format!("the gradient of input {i} is {gradient}, the convention says {expected}"));
+            tell(
+                "convention at the kink",
+                format!("the gradient of input {i} is {gradient}, the convention says {expected}"),
+            );
         }
     }
     Ok(())
@@ -185,7 +207,9 @@ fn check_kink(gate: &GateRef, inputs: &[Tensor], expected: &[Array], tell: Tell)
 /// Law 2: the gradient of the gradient, along a direction, against differences of the gradient.
 fn check_second(sample: &Sample, tell: Tell) -> Result<()> {
     let needs = |i: usize| !sample.constants.contains(&i);
-    let direction = |x: &Array| -> Vec<f64> { (0..x.elements()).map(|i| 0.6 - ((i * 3 + 1) % 5) as f64 * 0.25).collect() };
+    let direction = |x: &Array| -> Vec<f64> {
+        (0..x.elements()).map(|i| 0.6 - ((i * 3 + 1) % 5) as f64 * 0.25).collect()
+    };
     // φ(t) = ⟨direction, gradient at inputs + t·direction⟩, whose derivative a second backward pass gives too.
     let project = |inputs: &[Tensor], create: bool| -> Result<Option<Tensor>> {
         let (_, found) = gradients(&sample.gate, inputs, create)?;
@@ -233,8 +257,16 @@ fn check_second(sample: &Sample, tell: Tell) -> Result<()> {
     };
     let measured = super::derivative(along, 0.0)?;
     let scale = analytic.abs().max(measured.value.abs());
-    if measured.kink.is_none() && (analytic - measured.value).abs() > 1e-5 * scale + 10.0 * measured.error + 1e-9 {
-        tell("law 2", format!("the second derivative along a direction is {analytic}, differences give {} ± {:.1e}", measured.value, measured.error));
+    if measured.kink.is_none()
+        && (analytic - measured.value).abs() > 1e-5 * scale + 10.0 * measured.error + 1e-9
+    {
+        tell(
+            "law 2",
+            format!(
+                "the second derivative along a direction is {analytic}, differences give {} ± {:.1e}",
+                measured.value, measured.error
+            ),
+        );
     }
     Ok(())
 }
@@ -282,10 +314,12 @@ fn check_layouts(sample: &Sample, outputs: &[Tensor], found: &[Option<Tensor>], 
 fn check_slots(sample: &Sample, tell: Tell) -> Result<()> {
     let needs = |i: usize| !sample.constants.contains(&i);
     let mut inputs = leaves(&sample.inputs, &needs);
-    let twin = (1..inputs.len()).find(|&j| inputs[j].meta() == inputs[0].meta() && inputs[0].requires_grad() && needs(j));
+    let twin = (1..inputs.len())
+        .find(|&j| inputs[j].meta() == inputs[0].meta() && inputs[0].requires_grad() && needs(j));
     if let Some(j) = twin {
         inputs[j] = inputs[0].clone();
-        let separate: Vec<Tensor> = inputs.iter().map(|x| Tensor::leaf(x.array(), x.requires_grad())).collect();
+        let separate: Vec<Tensor> =
+            inputs.iter().map(|x| Tensor::leaf(x.array(), x.requires_grad())).collect();
         let (_, apart) = gradients(&sample.gate, &separate, false)?;
         let (_, together) = gradients(&sample.gate, &inputs, false)?;
         let sum: Vec<f64> = (0..inputs[0].elements())
@@ -303,7 +337,8 @@ fn check_slots(sample: &Sample, tell: Tell) -> Result<()> {
     if let Some(y) = outputs.iter().find(|y| y.requires_grad()) {
         let wanted: Vec<&Tensor> = inputs.iter().filter(|x| x.requires_grad()).collect();
         let ones = y.ones_like();
-        let once = Backward::of(&[y]).upstream(&[&ones]).retain_graph(true).allow_unused(true).gradients(&wanted)?;
+        let once =
+            Backward::of(&[y]).upstream(&[&ones]).retain_graph(true).allow_unused(true).gradients(&wanted)?;
         let twice = enable_grad(|| y.add(y))?;
         let doubled = Backward::of(&[&twice]).upstream(&[&ones]).allow_unused(true).gradients(&wanted)?;
         for (a, b) in once.iter().zip(&doubled) {
@@ -331,7 +366,12 @@ fn check_subsets(sample: &Sample, found: &[Option<Tensor>], tell: Tell) -> Resul
             if let (Some(all), Some(some)) = (all, some)
                 && !close(&some.array(), &all.array(), 1e-12)
             {
-                tell("law 9", format!("with only the inputs {subset:#b} needing gradients, that of input {i} is {some}"));
+                tell(
+                    "law 9",
+                    format!(
+                        "with only the inputs {subset:#b} needing gradients, that of input {i} is {some}"
+                    ),
+                );
             }
         }
     }
@@ -340,18 +380,27 @@ fn check_subsets(sample: &Sample, found: &[Option<Tensor>], tell: Tell) -> Resul
 
 /// Law 8: f32 agrees with f64.
 fn check_single(sample: &Sample, outputs: &[Tensor], found: &[Option<Tensor>], tell: Tell) -> Result<()> {
-    let single: Vec<Array> =
-        sample.inputs.iter().map(|x| if x.dtype() == DType::F64 { x.cast(DType::F32) } else { x.clone() }).collect();
+    let single: Vec<Array> = sample
+        .inputs
+        .iter()
+        .map(|x| if x.dtype() == DType::F64 { x.cast(DType::F32) } else { x.clone() })
+        .collect();
     let inputs = leaves(&single, &|i| !sample.constants.contains(&i));
     let (other, gradients) = gradients(&sample.gate, &inputs, false)?;
-    let agree = |a: &Tensor, b: &Tensor| close(&a.array().cast(DType::F64), &b.array().cast(DType::F64), 1e-5);
+    let agree =
+        |a: &Tensor, b: &Tensor| close(&a.array().cast(DType::F64), &b.array().cast(DType::F64), 1e-5);
     let same = outputs.iter().zip(&other).all(|(a, b)| agree(b, a))
         && found.iter().zip(&gradients).all(|(a, b)| match (a, b) {
             (Some(a), Some(b)) => agree(b, a),
             (a, b) => a.is_none() == b.is_none(),
         });
     if !same {
-        tell("law 8", format!("in f32 it gives {other:?} with gradients {gradients:?}, in f64 {outputs:?} and {found:?}"));
+        tell(
+            "law 8",
+            format!(
+                "in f32 it gives {other:?} with gradients {gradients:?}, in f64 {outputs:?} and {found:?}"
+            ),
+        );
     }
     Ok(())
 }

@@ -117,7 +117,8 @@ pub fn derivative(f: impl Fn(f64) -> Result<f64>, x: f64) -> Result<Derivative> 
         let noise = (above.abs() + below.abs()) * f64::EPSILON / step;
         let mut factor = SHRINK * SHRINK;
         for column in 1..=row {
-            table[row][column] = (table[row][column - 1] * factor - table[row - 1][column - 1]) / (factor - 1.0);
+            table[row][column] =
+                (table[row][column - 1] * factor - table[row - 1][column - 1]) / (factor - 1.0);
             factor *= SHRINK * SHRINK;
             let error = (table[row][column] - table[row][column - 1])
                 .abs()

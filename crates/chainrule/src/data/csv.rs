@@ -38,6 +38,53 @@ pub fn read_csv(path: impl AsRef<Path>, options: &CsvOptions) -> Result<Dataset>
     })
 }
 
+/// Reads the features of a CSV table for a network that takes `width` of them.
+///
+/// A column more is the class: the target column where it is named, else the last; it is left out.
+///
+/// # Errors
+/// As [`read_csv`], or the table has another number of columns.
+pub fn read_features(path: impl AsRef<Path>, width: usize, target: Option<&str>) -> Result<Array> {
+    let path = path.as_ref();
+    let bytes = read_maybe_gzip(path)?;
+    let parsed = (|| {
+        let table = read_table(&bytes, &CsvOptions::default())?;
+        let columns = table.header.len();
+        let left_out = match columns {
+            n if n == width => None,
+            n if n == width + 1 => {
+                Some(target.and_then(|name| table.header.iter().position(|c| c == name)).unwrap_or(n - 1))
+            }
+            n => {
+                return Err(wrong(format!(
+                    "the network takes {width} features, and the table has {n} columns"
+                )));
+            }
+        };
+        let mut values = Vec::with_capacity(table.rows.len() * width);
+        for (line, row) in &table.rows {
+            for (column, field) in row.iter().enumerate().filter(|(column, _)| Some(*column) != left_out) {
+                values.push(number(field, *line, &table.header[column])?);
+            }
+        }
+        Array::from_vec(values, Shape::new(&[table.rows.len(), width])?)
+    })();
+    parsed.map_err(|error| error.path(path))
+}
+
+/// A feature, with its place in the error where it is none.
+fn number(field: &str, line: u64, column: &str) -> Result<f32> {
+    let place = format!("line {line}, column {column}");
+    match field.trim() {
+        "" => Err(wrong(format!("{place}: the value is missing")).hint("fill it in, or leave the row out")),
+        text => match text.parse::<f32>() {
+            Ok(x) if x.is_finite() => Ok(x),
+            Ok(_) => Err(wrong(format!("{place}: {text} is not finite"))),
+            Err(_) => Err(wrong(format!("{place}: {text:?} is not a number"))),
+        },
+    }
+}
+
 fn wrong(rule: String) -> Error {
     Error::new(crate::ErrorKind::Format, rule)
 }
@@ -45,6 +92,9 @@ fn wrong(rule: String) -> Error {
 fn parse(bytes: &[u8], options: &CsvOptions) -> Result<Dataset> {
     let table = read_table(bytes, options)?;
     let width = table.header.len();
+    if width < 2 {
+        return Err(wrong("a table needs a feature and a target, and this one has one column".into()));
+    }
     let target = match &options.target {
         None => width - 1,
         Some(name) => table
@@ -52,25 +102,23 @@ fn parse(bytes: &[u8], options: &CsvOptions) -> Result<Dataset> {
             .iter()
             .position(|column| column == name)
             .or_else(|| name.parse().ok().filter(|&i: &usize| i < width))
-            .ok_or_else(|| wrong(format!("there is no column {name}; the columns are {}", table.header.join(", "))))?,
+            .ok_or_else(|| {
+                wrong(format!("there is no column {name}; the columns are {}", table.header.join(", ")))
+            })?,
     };
     let mut features = Vec::with_capacity(table.rows.len() * (width - 1));
     let mut targets = Vec::with_capacity(table.rows.len());
     for (line, row) in &table.rows {
         for (column, field) in row.iter().enumerate() {
-            let field = field.trim();
-            let place = || format!("line {line}, column {}", table.header[column]);
-            if field.is_empty() {
-                return Err(wrong(format!("{}: the value is missing", place())).hint("fill it in, or leave the row out"));
-            }
-            if column == target {
-                targets.push(field.to_string());
-                continue;
-            }
-            match field.parse::<f32>() {
-                Ok(x) if x.is_finite() => features.push(x),
-                Ok(_) => return Err(wrong(format!("{}: {field} is not finite", place()))),
-                Err(_) => return Err(wrong(format!("{}: {field:?} is not a number", place()))),
+            if column != target {
+                features.push(number(field, *line, &table.header[column])?);
+            } else if field.trim().is_empty() {
+                return Err(wrong(format!(
+                    "line {line}, column {}: the class is missing",
+                    table.header[column]
+                )));
+            } else {
+                targets.push(field.trim().to_string());
             }
         }
     }
@@ -82,10 +130,15 @@ fn parse(bytes: &[u8], options: &CsvOptions) -> Result<Dataset> {
     }
     classes.dedup();
     if classes.len() > 1000 || (classes.len() > 20 && classes.len() * 2 > targets.len()) {
-        return Err(wrong(format!("the target column {} has {} different values, too many to be classes", table.header[target], classes.len()))
-            .hint("choose another column with --target"));
+        return Err(wrong(format!(
+            "the target column {} has {} different values, too many to be classes",
+            table.header[target],
+            classes.len()
+        ))
+        .hint("choose another column with --target"));
     }
-    let labels = targets.iter().filter_map(|t| classes.iter().position(|c| c == t)).map(|i| i as i64).collect();
+    let labels =
+        targets.iter().filter_map(|t| classes.iter().position(|c| c == t)).map(|i| i as i64).collect();
     let features = Array::from_vec(features, Shape::new(&[table.rows.len(), width - 1])?)?;
     Dataset::new("", features, labels, classes)
 }
@@ -102,17 +155,16 @@ fn read_table(bytes: &[u8], options: &CsvOptions) -> Result<Table> {
     let Some((_, first)) = rows.first() else {
         return Err(wrong("the table is empty".into()));
     };
-    let has_header = options.header.unwrap_or_else(|| first.iter().any(|field| field.trim().parse::<f64>().is_err()) && {
-        // Text classes alone make no header: a header's other fields are no numbers either.
-        first.iter().filter(|field| field.trim().parse::<f64>().is_err()).count() * 2 > first.len()
+    let has_header = options.header.unwrap_or_else(|| {
+        first.iter().any(|field| field.trim().parse::<f64>().is_err()) && {
+            // Text classes alone make no header: a header's other fields are no numbers either.
+            first.iter().filter(|field| field.trim().parse::<f64>().is_err()).count() * 2 > first.len()
+        }
     });
     let header: Vec<String> = match has_header {
         true => rows.remove(0).1.iter().map(|name| name.trim().to_string()).collect(),
         false => (0..first.len()).map(|i| i.to_string()).collect(),
     };
-    if header.len() < 2 {
-        return Err(wrong("a table needs a feature and a target, and this one has one column".into()));
-    }
     if let Some(i) = (1..header.len()).find(|&i| header[..i].contains(&header[i])) {
         return Err(wrong(format!("two columns are called {}", header[i])));
     }
@@ -120,7 +172,11 @@ fn read_table(bytes: &[u8], options: &CsvOptions) -> Result<Table> {
         return Err(wrong("the table has a header and no rows".into()));
     }
     if let Some((line, row)) = rows.iter().find(|(_, row)| row.len() != header.len()) {
-        return Err(wrong(format!("line {line} has {} fields where {} were expected", row.len(), header.len())));
+        return Err(wrong(format!(
+            "line {line} has {} fields where {} were expected",
+            row.len(),
+            header.len()
+        )));
     }
     Ok(Table { header, rows })
 }
@@ -132,7 +188,10 @@ mod tests {
     #[test]
     fn tables_with_and_without_header_are_read() {
         let named = parse(b"a,b,kind\r\n1,2,x\r\n3,4,y\r\n5,6,x\r\n", &CsvOptions::default()).unwrap();
-        assert_eq!((named.len(), named.width(), &named.classes[..]), (3, 2, &["x".to_string(), "y".to_string()][..]));
+        assert_eq!(
+            (named.len(), named.width(), &named.classes[..]),
+            (3, 2, &["x".to_string(), "y".to_string()][..])
+        );
         assert_eq!(named.labels, [0, 1, 0]);
         let bare = parse(b"1,2,0\n3,4,10\n5,6,9\n", &CsvOptions::default()).unwrap();
         assert_eq!(bare.classes, ["0", "9", "10"]);

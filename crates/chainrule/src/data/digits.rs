@@ -19,10 +19,12 @@ pub fn digits() -> Dataset {
     let mut pixels = Vec::with_capacity(1797 * 64);
     let mut labels = Vec::with_capacity(1797);
     for line in text.lines() {
-        let mut row: Vec<f32> = line.split(',').map(|x| x.trim().parse().expect("the embedded file holds numbers")).collect();
+        let mut row: Vec<f32> =
+            line.split(',').map(|x| x.trim().parse().expect("the embedded file holds numbers")).collect();
         labels.extend(row.pop().map(|label| label as i64));
         pixels.extend(row);
     }
     let features = Array::from_vec(pixels, [labels.len(), 64]).expect("every line has 64 pixels");
-    Dataset::new("digits", features, labels, (0..10).map(|c| c.to_string()).collect()).expect("labels are digits")
+    Dataset::new("digits", features, labels, (0..10).map(|c| c.to_string()).collect())
+        .expect("labels are digits")
 }

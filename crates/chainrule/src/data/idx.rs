@@ -25,20 +25,30 @@ pub fn read_idx(path: impl AsRef<Path>) -> Result<Idx> {
 }
 
 fn parse(bytes: &[u8]) -> Result<Idx> {
-    let wrong = |offset: usize, rule: String| Error::new(crate::ErrorKind::Format, rule).offset(offset as u64);
+    let wrong =
+        |offset: usize, rule: String| Error::new(crate::ErrorKind::Format, rule).offset(offset as u64);
     if bytes.len() < 4 {
         return Err(wrong(bytes.len(), "an IDX file begins with 4 bytes, and this one ends before".into()));
     }
     if bytes[0] != 0 || bytes[1] != 0 {
-        return Err(wrong(0, format!("an IDX file begins with two zero bytes, not {:#04x} {:#04x}", bytes[0], bytes[1])));
+        return Err(wrong(
+            0,
+            format!("an IDX file begins with two zero bytes, not {:#04x} {:#04x}", bytes[0], bytes[1]),
+        ));
     }
     if bytes[2] != 0x08 {
-        return Err(wrong(2, format!("the element type is {:#04x}; only unsigned bytes (0x08) are supported", bytes[2])));
+        return Err(wrong(
+            2,
+            format!("the element type is {:#04x}; only unsigned bytes (0x08) are supported", bytes[2]),
+        ));
     }
     let rank = bytes[3] as usize;
     let start = 4 + 4 * rank;
-    let sizes = bytes.get(4..start).ok_or_else(|| wrong(bytes.len(), format!("the sizes of {rank} dimensions are cut off")))?;
-    let shape: Vec<usize> = sizes.chunks(4).map(|b| u32::from_be_bytes([b[0], b[1], b[2], b[3]]) as usize).collect();
+    let sizes = bytes
+        .get(4..start)
+        .ok_or_else(|| wrong(bytes.len(), format!("the sizes of {rank} dimensions are cut off")))?;
+    let shape: Vec<usize> =
+        sizes.chunks(4).map(|b| u32::from_be_bytes([b[0], b[1], b[2], b[3]]) as usize).collect();
     let expected = shape.iter().try_fold(1usize, |n, &size| n.checked_mul(size));
     let values = &bytes[start..];
     match expected {
@@ -66,15 +76,27 @@ fn part(folder: &Path, name: &str) -> Result<Dataset> {
     let label_path = find(folder, &format!("{name}-labels"), "idx1-ubyte")?;
     let (images, labels) = (read_idx(&image_path)?, read_idx(&label_path)?);
     let [n, height, width] = images.shape[..] else {
-        return Err(Error::format(&image_path, format!("images have three dimensions, not {:?}", images.shape)).offset(3));
+        return Err(Error::format(
+            &image_path,
+            format!("images have three dimensions, not {:?}", images.shape),
+        )
+        .offset(3));
     };
     if labels.shape != [n] {
-        return Err(Error::format(&label_path, format!("there are {n} images and labels of shape {:?}", labels.shape)).offset(4));
+        return Err(Error::format(
+            &label_path,
+            format!("there are {n} images and labels of shape {:?}", labels.shape),
+        )
+        .offset(4));
     }
     if let Some(i) = labels.values.iter().position(|&label| label > 9) {
-        return Err(Error::format(&label_path, format!("the label {} is not a digit", labels.values[i])).offset(8 + i as u64));
+        return Err(Error::format(&label_path, format!("the label {} is not a digit", labels.values[i]))
+            .offset(8 + i as u64));
     }
-    let features = Array::from_vec(images.values.iter().map(|&x| f32::from(x)).collect(), Shape::new(&[n, height * width])?)?;
+    let features = Array::from_vec(
+        images.values.iter().map(|&x| f32::from(x)).collect(),
+        Shape::new(&[n, height * width])?,
+    )?;
     let labels = labels.values.iter().map(|&label| i64::from(label)).collect();
     Dataset::new(format!("mnist-{name}"), features, labels, (0..10).map(|c| c.to_string()).collect())
 }
@@ -84,7 +106,11 @@ fn find(folder: &Path, stem: &str, kind: &str) -> Result<PathBuf> {
     let names = ["-", "."].iter().flat_map(|dot| ["", ".gz"].map(|end| format!("{stem}{dot}{kind}{end}")));
     let paths: Vec<PathBuf> = names.map(|name| folder.join(name)).collect();
     paths.iter().find(|path| path.is_file()).cloned().ok_or_else(|| {
-        Error::new(crate::ErrorKind::Io, format!("{stem}-{kind} is not in this folder, neither plain nor as .gz")).path(folder)
+        Error::new(
+            crate::ErrorKind::Io,
+            format!("{stem}-{kind} is not in this folder, neither plain nor as .gz"),
+        )
+        .path(folder)
     })
 }
 

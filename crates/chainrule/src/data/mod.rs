@@ -4,7 +4,7 @@ mod csv;
 mod digits;
 mod idx;
 
-pub use self::csv::{CsvOptions, read_csv};
+pub use self::csv::{CsvOptions, read_csv, read_features};
 pub use self::digits::digits;
 pub use self::idx::{Idx, load_mnist, read_idx};
 
@@ -32,12 +32,19 @@ impl Dataset {
     ///
     /// # Errors
     /// The numbers of examples and labels differ, or a label isn't a class.
-    pub fn new(name: impl Into<String>, features: Array, labels: Vec<i64>, classes: Vec<String>) -> Result<Dataset> {
+    pub fn new(
+        name: impl Into<String>,
+        features: Array,
+        labels: Vec<i64>,
+        classes: Vec<String>,
+    ) -> Result<Dataset> {
         let examples = features.shape().first().copied().unwrap_or(0);
         if examples != labels.len() {
             return Err(Error::shape(format!("there are {examples} examples and {} labels", labels.len())));
         }
-        if let Some(i) = labels.iter().position(|&label| usize::try_from(label).map_or(true, |l| l >= classes.len())) {
+        if let Some(i) =
+            labels.iter().position(|&label| usize::try_from(label).map_or(true, |l| l >= classes.len()))
+        {
             return Err(Error::index(format!(
                 "the label {} of example {i} is not one of the {} classes",
                 labels[i],
@@ -73,7 +80,8 @@ impl Dataset {
         let mut rows = Vec::with_capacity(examples.len() * width);
         let mut labels = Vec::with_capacity(examples.len());
         for &i in examples {
-            let label = *self.labels.get(i).ok_or_else(|| Error::index(format!("there is no example {i}")))?;
+            let label =
+                *self.labels.get(i).ok_or_else(|| Error::index(format!("there is no example {i}")))?;
             labels.push(label);
             rows.extend_from_slice(&values[i * width..(i + 1) * width]);
         }
@@ -103,7 +111,9 @@ impl Dataset {
     /// ```
     pub fn stratified_split(&self, test_fraction: f64, seed: u64) -> Result<(Dataset, Dataset)> {
         if !(test_fraction > 0.0 && test_fraction < 1.0) {
-            return Err(Error::argument(format!("the test part is a fraction between 0 and 1, not {test_fraction}")));
+            return Err(Error::argument(format!(
+                "the test part is a fraction between 0 and 1, not {test_fraction}"
+            )));
         }
         let mut generator = Generator::new(seed);
         let (mut train, mut test) = (Vec::new(), Vec::new());
@@ -124,7 +134,8 @@ impl Dataset {
     pub fn batches(&self, size: usize, seed: u64, epoch: usize) -> Vec<Vec<usize>> {
         // Each epoch has a stream of its own, so that training can go on in the middle.
         let mut generator = Generator::resume(seed ^ 0x5EED_BA7C, epoch as u64);
-        let order: Vec<usize> = generator.permutation(self.len()).to_i64_vec().into_iter().map(|i| i as usize).collect();
+        let order: Vec<usize> =
+            generator.permutation(self.len()).to_i64_vec().into_iter().map(|i| i as usize).collect();
         order.chunks(size.max(1)).map(<[usize]>::to_vec).collect()
     }
 }
@@ -174,7 +185,10 @@ impl Scaler {
     pub fn apply(&self, features: &Array) -> Result<Array> {
         let width = self.mean.len();
         if features.rank() != 2 || features.shape()[1] != width {
-            return Err(Error::shape(format!("the network was trained on {width} features, the data is {}", features.shape())));
+            return Err(Error::shape(format!(
+                "the network was trained on {width} features, the data is {}",
+                features.shape()
+            )));
         }
         let mut scaled = features.cast(crate::DType::F32).copied();
         if let Some(values) = scaled.make_mut::<f32>() {
@@ -204,6 +218,8 @@ fn unpack(bytes: &[u8], path: &Path) -> Result<Vec<u8>> {
     let limit = bytes.len() as u64 * MOST;
     let mut unpacked = Vec::new();
     let mut reader = flate2::read::MultiGzDecoder::new(bytes).take(limit);
-    reader.read_to_end(&mut unpacked).map_err(|e| Error::format(path, format!("not a whole gzip file: {e}")))?;
+    reader
+        .read_to_end(&mut unpacked)
+        .map_err(|e| Error::format(path, format!("not a whole gzip file: {e}")))?;
     Ok(unpacked)
 }

@@ -203,7 +203,9 @@ impl Expr {
         match self.kind() {
             Kind::Number(_) | Kind::Symbol(_) => vec![],
             Kind::Neg(a) => vec![a],
-            Kind::Add(a, b) | Kind::Sub(a, b) | Kind::Mul(a, b) | Kind::Div(a, b) | Kind::Pow(a, b) => vec![a, b],
+            Kind::Add(a, b) | Kind::Sub(a, b) | Kind::Mul(a, b) | Kind::Div(a, b) | Kind::Pow(a, b) => {
+                vec![a, b]
+            }
             Kind::Call(_, parts) | Kind::Vector(parts) => parts.iter().collect(),
             Kind::Choose(_, parts) => parts.iter().collect(),
         }
@@ -268,7 +270,14 @@ impl fmt::Display for Expr {
             a.write_within(f, left)?;
             f.write_str(op)?;
             // A sign right after an operator reads badly.
-            b.write_within(f, if matches!(b.kind(), Kind::Neg(_)) || b.as_number().is_some_and(|x| x < 0.0) { 3 } else { right })
+            b.write_within(
+                f,
+                if matches!(b.kind(), Kind::Neg(_)) || b.as_number().is_some_and(|x| x < 0.0) {
+                    3
+                } else {
+                    right
+                },
+            )
         };
         match self.kind() {
             Kind::Number(x) => write!(f, "{x}"),

@@ -74,7 +74,11 @@ pub(crate) fn of_elementwise<E: Elementwise>(gate: &E) -> Formula {
         inputs: inputs.to_vec(),
         value: symbol::trace(names, |x| gate.value(x)),
         local: (0..inputs.len())
-            .map(|i| symbol::trace([names[0], names[1], names[2], "y"], |[a, b, c, y]: [Symbol; 4]| gate.local(i, [a, b, c], y)))
+            .map(|i| {
+                symbol::trace([names[0], names[1], names[2], "y"], |[a, b, c, y]: [Symbol; 4]| {
+                    gate.local(i, [a, b, c], y)
+                })
+            })
             .collect(),
     }
 }

@@ -7,8 +7,17 @@ use crate::gates;
 use crate::tensor::{Operand, Tensor};
 
 /// The gates of this family.
-pub(super) const GATES: &[Entry] =
-    &[Add::ENTRY, Sub::ENTRY, Rsub::ENTRY, Mul::ENTRY, Div::ENTRY, Neg::ENTRY, Pow::ENTRY, Reciprocal::ENTRY, Square::ENTRY];
+pub(super) const GATES: &[Entry] = &[
+    Add::ENTRY,
+    Sub::ENTRY,
+    Rsub::ENTRY,
+    Mul::ENTRY,
+    Div::ENTRY,
+    Neg::ENTRY,
+    Pow::ENTRY,
+    Reciprocal::ENTRY,
+    Square::ENTRY,
+];
 
 pub(super) fn f64s<const N: usize>(values: [f64; N]) -> Array {
     Array::filled(values.to_vec(), crate::Shape::from([N]))
@@ -34,7 +43,9 @@ fn binary_samples(gate: impl Into<GateRef>) -> Vec<Sample> {
 
 fn not_bool(name: &str, inputs: &[Meta]) -> Result<()> {
     if inputs.iter().all(|meta| meta.dtype == DType::Bool) {
-        return Err(Error::dtype(format!("{name} isn't defined for bool")).hint("cast to a number type first"));
+        return Err(
+            Error::dtype(format!("{name} isn't defined for bool")).hint("cast to a number type first")
+        );
     }
     Ok(())
 }

@@ -136,7 +136,10 @@ impl Where {
             let condition = || Array::filled(vec![true, false, true], [3].into());
             vec![
                 Sample::new(Where, [condition(), f64s([1.0, 2.0, 3.0]), f64s([4.0, 5.0, 6.0])]),
-                Sample::new(Where, [condition(), Array::scalar(2.0f64), matrix([[4.0, 5.0, 6.0], [7.0, 8.0, 9.0]])]),
+                Sample::new(
+                    Where,
+                    [condition(), Array::scalar(2.0f64), matrix([[4.0, 5.0, 6.0], [7.0, 8.0, 9.0]])],
+                ),
                 Sample::new(Where, [f64s([1.0]), f64s([1.0]), f64s([1.0])]).refused(ErrorKind::DType),
             ]
         },

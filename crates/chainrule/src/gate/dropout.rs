@@ -55,7 +55,10 @@ impl Gate for Dropout {
         expect_inputs(inputs, 1)?;
         only_float(&inputs[0])?;
         if !(0.0..=1.0).contains(&self.p) {
-            return Err(Error::argument(format!("the probability of leaving out is between 0 and 1, not {}", self.p)));
+            return Err(Error::argument(format!(
+                "the probability of leaving out is between 0 and 1, not {}",
+                self.p
+            )));
         }
         Ok([inputs[0]].into())
     }

@@ -154,7 +154,8 @@ impl<E: Elementwise> Gate for E {
         expect_inputs(inputs, E::INPUTS.len())?;
         self.check(inputs)?;
         let dtype = promoted(inputs);
-        let dtype = if dtype.is_float() || self.integer([1; MAX_INPUTS]).is_some() { dtype } else { DType::F32 };
+        let dtype =
+            if dtype.is_float() || self.integer([1; MAX_INPUTS]).is_some() { dtype } else { DType::F32 };
         Ok([Meta { dtype, shape: broadcast(inputs)? }].into())
     }
 
@@ -207,7 +208,8 @@ impl<E: Elementwise> Gate for E {
                     }
                 };
                 let values = [read(0)?, read(1)?, read(2)?, read(MAX_INPUTS)?];
-                let local = lifted::evaluate(g.dtype(), values, |[a, b, c, y]| self.local(input, [a, b, c], y))?;
+                let local =
+                    lifted::evaluate(g.dtype(), values, |[a, b, c, y]| self.local(input, [a, b, c], y))?;
                 g.mul(&local).map(Some)
             })
             .collect()
@@ -259,14 +261,21 @@ fn forward_float<E: Elementwise, T: Float>(gate: &E, inputs: &[&Array], shape: &
     }
 }
 
-fn forward_integer<E: Elementwise>(gate: &E, inputs: &[&Array], dtype: DType, shape: &Shape) -> Result<Array> {
+fn forward_integer<E: Elementwise>(
+    gate: &E,
+    inputs: &[&Array],
+    dtype: DType,
+    shape: &Shape,
+) -> Result<Array> {
     let mut columns = [const { Vec::new() }; MAX_INPUTS];
     for (column, input) in columns.iter_mut().zip(inputs) {
         *column = input.cast(dtype).expand(*shape)?.to_i64_vec();
     }
     let at = |input: usize, i: usize| columns[input].get(i).copied().unwrap_or(0);
     let values = (0..shape.elements()).map(|i| gate.integer([at(0, i), at(1, i), at(2, i)]).unwrap_or(0));
-    Ok(dispatch!(dtype, T => Array::filled(values.map(<T as crate::array::Element>::from_i64).collect(), *shape)))
+    Ok(
+        dispatch!(dtype, T => Array::filled(values.map(<T as crate::array::Element>::from_i64).collect(), *shape)),
+    )
 }
 
 #[inline]
@@ -293,7 +302,9 @@ fn fused_input<E: Elementwise>(gate: &E, input: usize, saved: &Saved, g: &Array)
 #[inline]
 fn product<E: Elementwise, T: Float>(gate: &E, input: usize, x: [Option<&Array>; 5], shape: &Shape) -> Array {
     let one = |x: Option<&Array>| x.map_or(Some(T::default()), Array::inline_value);
-    if let (Some(g), Some(a), Some(b), Some(c), Some(y)) = (one(x[0]), one(x[1]), one(x[2]), one(x[3]), one(x[4])) {
+    if let (Some(g), Some(a), Some(b), Some(c), Some(y)) =
+        (one(x[0]), one(x[1]), one(x[2]), one(x[3]), one(x[4]))
+    {
         let x = [g, a, b, c, y];
         return Array::scalar(match input {
             0 => T::map_one(&Product::<E, 0>(gate), x),
@@ -309,7 +320,11 @@ fn product<E: Elementwise, T: Float>(gate: &E, input: usize, x: [Option<&Array>;
 }
 
 /// Runs an elementwise body over arrays that broadcast to `shape`; a missing operand is 0.
-pub(crate) fn map<const N: usize, T: Float, B: Body<N>>(body: &B, x: [Option<&Array>; N], shape: &Shape) -> Array {
+pub(crate) fn map<const N: usize, T: Float, B: Body<N>>(
+    body: &B,
+    x: [Option<&Array>; N],
+    shape: &Shape,
+) -> Array {
     let mut out = memory::take::<T>(shape.elements());
     if out.is_empty() {
         return Array::filled(out, *shape);
@@ -331,7 +346,8 @@ pub(crate) fn map<const N: usize, T: Float, B: Body<N>>(body: &B, x: [Option<&Ar
             _ => x.expand(*shape).map_or(x, |x| x.contiguous()),
         })
     });
-    let row = expanded.iter().flatten().map(Array::elements).filter(|&n| n > 1 && n < whole).min().unwrap_or(whole);
+    let row =
+        expanded.iter().flatten().map(Array::elements).filter(|&n| n > 1 && n < whole).min().unwrap_or(whole);
     if row == whole {
         let operands = std::array::from_fn(|i| part(&expanded[i], 0, whole));
         T::map(body, operands, &mut out);

@@ -9,9 +9,24 @@ use crate::tensor::Tensor;
 
 /// The gates of this family.
 pub(super) const GATES: &[Entry] = &[
-    Exp::ENTRY, Expm1::ENTRY, Log::ENTRY, Log1p::ENTRY, Sqrt::ENTRY, Sin::ENTRY, Cos::ENTRY, Abs::ENTRY, Sign::ENTRY,
-    Erf::ENTRY, Relu::ENTRY, Sigmoid::ENTRY, Tanh::ENTRY, LeakyRelu::ENTRY, Softplus::ENTRY, Gelu::ENTRY,
-    GeluTanh::ENTRY, Silu::ENTRY,
+    Exp::ENTRY,
+    Expm1::ENTRY,
+    Log::ENTRY,
+    Log1p::ENTRY,
+    Sqrt::ENTRY,
+    Sin::ENTRY,
+    Cos::ENTRY,
+    Abs::ENTRY,
+    Sign::ENTRY,
+    Erf::ENTRY,
+    Relu::ENTRY,
+    Sigmoid::ENTRY,
+    Tanh::ENTRY,
+    LeakyRelu::ENTRY,
+    Softplus::ENTRY,
+    Gelu::ENTRY,
+    GeluTanh::ENTRY,
+    Silu::ENTRY,
 ];
 
 const SQRT_HALF: f64 = std::f64::consts::FRAC_1_SQRT_2;

@@ -46,8 +46,9 @@ fn places(index: &Array, shape: &Shape, dim: usize) -> Result<Vec<usize>> {
     let mut result = Vec::with_capacity(index.elements());
     for i in index.to_i64_vec() {
         let along = place(i, shape.get(dim).copied().unwrap_or(1), dim)?;
-        let offset: usize =
-            (0..sizes.rank()).map(|d| if d == dim { along } else { position[d] } * strides.get(d).copied().unwrap_or(1)).sum();
+        let offset: usize = (0..sizes.rank())
+            .map(|d| if d == dim { along } else { position[d] } * strides.get(d).copied().unwrap_or(1))
+            .sum();
         result.push(offset);
         for d in (0..sizes.rank()).rev() {
             position[d] += 1;
@@ -161,7 +162,8 @@ impl ScatterAdd {
             let source = || matrix([[0.1, 0.2], [0.3, 0.4]]);
             vec![
                 Sample::new(ScatterAdd { dim: 1 }, [x(), index().cast(DType::I64), source()]),
-                Sample::new(ScatterAdd { dim: 0 }, [x(), index().cast(DType::I64), source()]).refused(ErrorKind::Index),
+                Sample::new(ScatterAdd { dim: 0 }, [x(), index().cast(DType::I64), source()])
+                    .refused(ErrorKind::Index),
             ]
         },
     };
@@ -227,7 +229,10 @@ impl Gate for ScatterAdd {
                     let missing = size - grown.shape()[dim];
                     if missing > 0 {
                         let meta = Meta { dtype: g.dtype(), shape: grown.shape().with_size(dim, missing) };
-                        grown = Tensor::cat(&[&grown, &Tensor::from_array(Array::constant(0.0, meta))], dim as isize)?;
+                        grown = Tensor::cat(
+                            &[&grown, &Tensor::from_array(Array::constant(0.0, meta))],
+                            dim as isize,
+                        )?;
                     }
                 }
                 Some(grown)
@@ -302,13 +307,18 @@ impl Gate for IndexSelect {
             return Err(Error::shape(format!("the table of an embedding is a matrix, not of shape {x}")));
         }
         if !self.embedding && index.rank() > 1 {
-            return Err(Error::shape(format!("the index has one dimension, not the shape {index}")).hint("use gather, or embedding"));
+            return Err(Error::shape(format!("the index has one dimension, not the shape {index}"))
+                .hint("use gather, or embedding"));
         }
         if x.rank() == 0 {
             return Ok([inputs[0]].into());
         }
         let mut sizes = x[..dim].to_vec();
-        if self.embedding { sizes.extend_from_slice(&index) } else { sizes.push(index.elements()) }
+        if self.embedding {
+            sizes.extend_from_slice(&index)
+        } else {
+            sizes.push(index.elements())
+        }
         sizes.extend_from_slice(&x[dim + 1..]);
         Ok([Meta { dtype: inputs[0].dtype, shape: Shape::new(&sizes)? }].into())
     }
@@ -317,7 +327,8 @@ impl Gate for IndexSelect {
         let x = inputs[0].contiguous();
         let dim = x.shape().dim(self.dim)?;
         let (outer, size, inner) = around(x.shape(), dim);
-        let rows: Vec<usize> = inputs[1].to_i64_vec().into_iter().map(|i| place(i, size, dim)).collect::<Result<_>>()?;
+        let rows: Vec<usize> =
+            inputs[1].to_i64_vec().into_iter().map(|i| place(i, size, dim)).collect::<Result<_>>()?;
         let shape = context.output(0).shape;
         Ok([dispatch!(x.dtype(), T => {
             let values = x.values::<T>();
@@ -344,7 +355,10 @@ impl Gate for IndexSelect {
     }
 
     fn formula(&self) -> Formula {
-        Formula::rule("y = rows of x, by index", ["∂L/∂x = rows of g, added up at the indices", "the index has no gradient"])
+        Formula::rule(
+            "y = rows of x, by index",
+            ["∂L/∂x = rows of g, added up at the indices", "the index has no gradient"],
+        )
     }
 }
 
@@ -393,7 +407,8 @@ impl Gate for IndexAdd {
     fn forward(&self, inputs: &[&Array], _context: &mut Context) -> Result<Outputs> {
         let dim = self.shape.dim(self.dim)?;
         let (outer, size, inner) = around(&self.shape, dim);
-        let rows: Vec<usize> = inputs[1].to_i64_vec().into_iter().map(|i| place(i, size, dim)).collect::<Result<_>>()?;
+        let rows: Vec<usize> =
+            inputs[1].to_i64_vec().into_iter().map(|i| place(i, size, dim)).collect::<Result<_>>()?;
         let source = inputs[0].contiguous();
         Ok([dispatch!(source.dtype(), T => {
             let values = source.values::<T>();
@@ -433,7 +448,10 @@ impl Gate for IndexAdd {
     }
 
     fn formula(&self) -> Formula {
-        Formula::rule("y = slices of x, added up at the indices", ["∂L/∂x = slices of g, by index", "the index has no gradient"])
+        Formula::rule(
+            "y = slices of x, added up at the indices",
+            ["∂L/∂x = slices of g, by index", "the index has no gradient"],
+        )
     }
 }
 

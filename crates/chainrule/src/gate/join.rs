@@ -57,7 +57,9 @@ impl Gate for Cat {
         let dim = first.shape.dim(self.dim)?;
         let mut size = 0;
         for meta in inputs {
-            if meta.shape.rank() != first.shape.rank() || meta.shape.with_size(dim, 0) != first.shape.with_size(dim, 0) {
+            if meta.shape.rank() != first.shape.rank()
+                || meta.shape.with_size(dim, 0) != first.shape.with_size(dim, 0)
+            {
                 return Err(Error::shape(format!(
                     "the shapes {} and {} differ in another dimension than {dim}",
                     first.shape, meta.shape
@@ -265,8 +267,12 @@ impl Tensor {
             return Err(Error::argument("there is nothing to stack: no tensors were given").at_gate("Cat"));
         };
         if let Some(other) = tensors.iter().find(|x| x.shape() != first.shape()) {
-            return Err(Error::shape(format!("stacked tensors must have the same shape, not {} and {}", first.shape(), other.shape()))
-                .at_gate("Cat"));
+            return Err(Error::shape(format!(
+                "stacked tensors must have the same shape, not {} and {}",
+                first.shape(),
+                other.shape()
+            ))
+            .at_gate("Cat"));
         }
         let raised: Vec<Tensor> = tensors.iter().map(|x| x.unsqueeze(dim)).collect::<Result<_>>()?;
         Tensor::cat(&raised.iter().collect::<Vec<_>>(), dim)
@@ -284,7 +290,8 @@ impl Tensor {
         if size == 0 {
             return Err(Error::argument("a part of size 0 never comes to the end").at_gate("Split"));
         }
-        let sizes: Vec<usize> = (0..total.div_ceil(size).max(1)).map(|i| size.min(total - i * size)).collect();
+        let sizes: Vec<usize> =
+            (0..total.div_ceil(size).max(1)).map(|i| size.min(total - i * size)).collect();
         self.split_sizes(&sizes, dim)
     }
 

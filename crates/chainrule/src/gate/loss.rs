@@ -10,7 +10,8 @@ use crate::gates;
 use crate::tensor::Tensor;
 
 /// The gates of this family.
-pub(super) const GATES: &[Entry] = &[MseLoss::ENTRY, BinaryCrossEntropy::ENTRY, BinaryCrossEntropyWithLogits::ENTRY];
+pub(super) const GATES: &[Entry] =
+    &[MseLoss::ENTRY, BinaryCrossEntropy::ENTRY, BinaryCrossEntropyWithLogits::ENTRY];
 
 fn pairs(gate: impl Into<GateRef>) -> Vec<Sample> {
     vec![Sample::new(gate, [f64s([0.3, 0.9, 0.5]), f64s([0.0, 1.0, 0.25])])]

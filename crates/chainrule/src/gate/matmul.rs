@@ -35,7 +35,10 @@ impl MatMul {
             let a = || matrix([[1.0, 2.0, -1.0], [0.5, -0.3, 2.0]]);
             let b = || matrix([[1.0, 0.2], [-1.0, 0.4], [0.3, 0.7]]);
             let batch = |n: usize, r: usize, c: usize| {
-                Array::filled((0..n * r * c).map(|i| (i * 7 % 11) as f64 * 0.3 - 1.0).collect(), [n, r, c].into())
+                Array::filled(
+                    (0..n * r * c).map(|i| (i * 7 % 11) as f64 * 0.3 - 1.0).collect(),
+                    [n, r, c].into(),
+                )
             };
             vec![
                 of(a(), b()),
@@ -64,13 +67,17 @@ impl MatMul {
 /// The operands as batches of matrices: their shapes, and the shape of the batch.
 fn batched(a: &Shape, b: &Shape) -> Result<(Shape, Shape, Shape)> {
     if a.rank() == 0 || b.rank() == 0 {
-        return Err(Error::shape("0-d tensors have no matrix product").hint("multiply them element by element"));
+        return Err(
+            Error::shape("0-d tensors have no matrix product").hint("multiply them element by element")
+        );
     }
     let left = if a.rank() == 1 { Shape::from([1, a[0]]) } else { *a };
     let right = if b.rank() == 1 { Shape::from([b[0], 1]) } else { *b };
     let (inner_a, inner_b) = (left[left.rank() - 1], right[right.rank() - 2]);
     if inner_a != inner_b {
-        return Err(Error::shape(format!("the shapes {a} and {b} can't be multiplied: {inner_a} columns meet {inner_b} rows")));
+        return Err(Error::shape(format!(
+            "the shapes {a} and {b} can't be multiplied: {inner_a} columns meet {inner_b} rows"
+        )));
     }
     let leading = |shape: &Shape| Shape::trusted(&shape[..shape.rank() - 2]);
     let batch = leading(&left).broadcast(&leading(&right))?;
@@ -96,8 +103,11 @@ impl Gate for MatMul {
     fn infer(&self, inputs: &[Meta]) -> Result<Metas> {
         expect_inputs(inputs, 2)?;
         if inputs[0].dtype != inputs[1].dtype {
-            return Err(Error::dtype(format!("a matrix product needs one element type, not {} and {}", inputs[0].dtype, inputs[1].dtype))
-                .hint("cast one of the two"));
+            return Err(Error::dtype(format!(
+                "a matrix product needs one element type, not {} and {}",
+                inputs[0].dtype, inputs[1].dtype
+            ))
+            .hint("cast one of the two"));
         }
         let (a, b) = (&inputs[0].shape, &inputs[1].shape);
         let (left, right, batch) = batched(a, b)?;
@@ -142,12 +152,9 @@ impl Gate for MatMul {
             let gradient = a.matmul(&g)?;
             if rank_b == 1 { gradient.squeeze(-1) } else { Ok(gradient) }
         };
-        Ok([
-            needs.input(0).then(gradient_a).transpose()?,
-            needs.input(1).then(gradient_b).transpose()?,
-        ]
-        .into_iter()
-        .collect())
+        Ok([needs.input(0).then(gradient_a).transpose()?, needs.input(1).then(gradient_b).transpose()?]
+            .into_iter()
+            .collect())
     }
 
     fn formula(&self) -> Formula {
@@ -183,7 +190,10 @@ fn places(x: &Array) -> Vec<usize> {
     let mut places = vec![x.layout().offset as isize];
     for dim in 0..rank {
         let step = x.strides()[dim];
-        places = places.iter().flat_map(|&place| (0..x.shape()[dim] as isize).map(move |i| place + i * step)).collect();
+        places = places
+            .iter()
+            .flat_map(|&place| (0..x.shape()[dim] as isize).map(move |i| place + i * step))
+            .collect();
     }
     places.into_iter().map(|place| place as usize).collect()
 }
@@ -197,7 +207,10 @@ fn batches<T: Product>(a: &Array, b: &Array, (m, k, n): (usize, usize, usize), s
     let mut out = crate::kernel::memory::take::<T>(shape.elements());
     // The rows of all batches of A are one tall matrix where every batch meets the same B.
     let (a, b) = (walkable(a), walkable(b));
-    let same_b = b.strides()[..b.rank() - 2].iter().zip(b.shape().iter()).all(|(&stride, &size)| stride == 0 || size == 1);
+    let same_b = b.strides()[..b.rank() - 2]
+        .iter()
+        .zip(b.shape().iter())
+        .all(|(&stride, &size)| stride == 0 || size == 1);
     if same_b && a.rank() > 2 && shape.elements() > 0 {
         let tall = a.contiguous();
         let rows = tall.elements() / k.max(1);
@@ -206,7 +219,8 @@ fn batches<T: Product>(a: &Array, b: &Array, (m, k, n): (usize, usize, usize), s
             let strides = &b.strides()[b.rank() - 2..];
             let left = Matrix { data: tall.values::<T>(), row: k, column: 1 };
             let buffer = b.buffer::<T>().expect("infer checked the element type");
-            let right = Matrix { data: &buffer[one..], row: strides[0] as usize, column: strides[1] as usize };
+            let right =
+                Matrix { data: &buffer[one..], row: strides[0] as usize, column: strides[1] as usize };
             T::product(rows, k, n, left, right, &mut out, false);
             return Array::filled(out, shape);
         }
@@ -214,8 +228,10 @@ fn batches<T: Product>(a: &Array, b: &Array, (m, k, n): (usize, usize, usize), s
     if m * n == 0 || shape.elements() == 0 {
         return Array::filled(out, shape);
     }
-    let (buffer_a, buffer_b) =
-        (a.buffer::<T>().expect("infer checked the element type"), b.buffer::<T>().expect("infer checked the element type"));
+    let (buffer_a, buffer_b) = (
+        a.buffer::<T>().expect("infer checked the element type"),
+        b.buffer::<T>().expect("infer checked the element type"),
+    );
     let (places_a, places_b) = (places(&a), places(&b));
     let strides = |x: &Array| (x.strides()[x.rank() - 2] as usize, x.strides()[x.rank() - 1] as usize);
     let ((row_a, column_a), (row_b, column_b)) = (strides(&a), strides(&b));
@@ -233,7 +249,12 @@ fn batches<T: Product>(a: &Array, b: &Array, (m, k, n): (usize, usize, usize), s
     Array::filled(out, shape)
 }
 
-fn integers<T: Element>(a: &Array, b: &Array, (m, k, n): (usize, usize, usize), shape: Shape) -> Result<Array> {
+fn integers<T: Element>(
+    a: &Array,
+    b: &Array,
+    (m, k, n): (usize, usize, usize),
+    shape: Shape,
+) -> Result<Array> {
     let (a, b) = (a.to_i64_vec(), b.to_i64_vec());
     let element = |i: usize| {
         let (batch, row, column) = (i / (m * n), i / n % m, i % n);
@@ -286,10 +307,15 @@ impl Gate for Linear {
             return Err(Error::dtype("a linear layer needs one float type for its input, weight and bias"));
         }
         if w.rank() != 2 || x.rank() == 0 || x[x.rank() - 1] != w[1] {
-            return Err(Error::shape(format!("an input of shape {x} doesn't fit a weight of shape {w}: its last size must be the weight's second")));
+            return Err(Error::shape(format!(
+                "an input of shape {x} doesn't fit a weight of shape {w}: its last size must be the weight's second"
+            )));
         }
         if b != Shape::from([w[0]]) {
-            return Err(Error::shape(format!("a weight of shape {w} goes with a bias of shape [{}], not {b}", w[0])));
+            return Err(Error::shape(format!(
+                "a weight of shape {w} goes with a bias of shape [{}], not {b}",
+                w[0]
+            )));
         }
         Ok([Meta { dtype: inputs[0].dtype, shape: x.with_size(x.rank() - 1, w[0]) }].into())
     }
@@ -336,8 +362,17 @@ fn linear<T: Product>(inputs: &[&Array], shape: Shape) -> Array {
         let rows = shape.elements() / outputs;
         let buffer = w.buffer::<T>().expect("infer checked the element type");
         let start = w.layout().offset.min(buffer.len());
-        let right = Matrix { data: &buffer[start..], row: w.strides()[1] as usize, column: w.strides()[0] as usize };
-        T::product(rows, k, outputs, Matrix { data: x.values::<T>(), row: k, column: 1 }, right, &mut out, true);
+        let right =
+            Matrix { data: &buffer[start..], row: w.strides()[1] as usize, column: w.strides()[0] as usize };
+        T::product(
+            rows,
+            k,
+            outputs,
+            Matrix { data: x.values::<T>(), row: k, column: 1 },
+            right,
+            &mut out,
+            true,
+        );
     }
     Array::filled(out, shape)
 }
@@ -366,8 +401,12 @@ impl Tensor {
     #[track_caller]
     pub fn dot(&self, other: &Tensor) -> Result<Tensor> {
         if self.rank() != 1 || other.rank() != 1 {
-            return Err(Error::shape(format!("a scalar product is of two vectors, not of shapes {} and {}", self.shape(), other.shape()))
-                .at_gate("MatMul"));
+            return Err(Error::shape(format!(
+                "a scalar product is of two vectors, not of shapes {} and {}",
+                self.shape(),
+                other.shape()
+            ))
+            .at_gate("MatMul"));
         }
         self.matmul(other)
     }

@@ -26,8 +26,8 @@ pub mod view;
 pub use context::{Context, Outputs};
 pub use elementwise::Elementwise;
 pub use entry::{Entry, Sample, Samples};
-pub use saves::{Needs, Saved, Saves};
 pub(crate) use saves::SavedValues;
+pub use saves::{Needs, Saved, Saves};
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -145,7 +145,8 @@ pub trait Gate: Debug + Send + Sync + 'static {
     /// By default: the gate has no derivative.
     fn backward(&self, saved: &Saved, upstream: &[Option<Tensor>], needs: &Needs) -> Result<Gradients> {
         let _ = (saved, upstream, needs);
-        Err(Error::autograd("this gate has no derivative").hint("detach its input if no gradient is wanted through it"))
+        Err(Error::autograd("this gate has no derivative")
+            .hint("detach its input if no gradient is wanted through it"))
     }
 
     /// The same as `backward` on values alone, for when no graph of the gradient is wanted.
@@ -219,5 +220,7 @@ pub fn run(gate: &dyn Gate, inputs: &[&Array]) -> Result<Outputs> {
 /// # Errors
 /// The gate's own.
 pub fn run_one(gate: &dyn Gate, inputs: &[&Array]) -> Result<Array> {
-    run(gate, inputs)?.pop().ok_or_else(|| Error::argument("the gate returned no output").at_gate(gate.name()))
+    run(gate, inputs)?
+        .pop()
+        .ok_or_else(|| Error::argument("the gate returned no output").at_gate(gate.name()))
 }

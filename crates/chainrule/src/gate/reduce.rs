@@ -9,14 +9,13 @@ use crate::array::{Array, DType, Element, Meta, Shape, dispatch, dispatch_float}
 use crate::error::{Error, ErrorKind, Result};
 use crate::formula::Formula;
 use crate::kernel::map::Float;
-use crate::kernel::sum::{self, Add};
 use crate::kernel::rows;
+use crate::kernel::sum::{self, Add};
 use crate::tensor::Tensor;
 
 /// The gates of this family.
-pub(super) const GATES: &[Entry] = &[
-    Sum::ENTRY, Mean::ENTRY, Prod::ENTRY, Extreme::ENTRY, ArgExtreme::ENTRY, LogSumExp::ENTRY, Var::ENTRY,
-];
+pub(super) const GATES: &[Entry] =
+    &[Sum::ENTRY, Mean::ENTRY, Prod::ENTRY, Extreme::ENTRY, ArgExtreme::ENTRY, LogSumExp::ENTRY, Var::ENTRY];
 
 /// The dimensions that a reduction runs over; none named means all.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -54,7 +53,11 @@ impl Dims {
 
     /// The shape of the result.
     pub(super) fn result(&self, shape: &Shape) -> Result<Shape> {
-        Ok(if self.keep { self.kept(shape)? } else { self.places(shape)?.into_iter().rev().fold(*shape, |s, d| s.without(d)) })
+        Ok(if self.keep {
+            self.kept(shape)?
+        } else {
+            self.places(shape)?.into_iter().rev().fold(*shape, |s, d| s.without(d))
+        })
     }
 
     /// The shape of the result with the reduced dimensions kept with size 1.
@@ -75,8 +78,11 @@ impl Dims {
     /// The elements with those that are reduced into one lying next to each other, row by row.
     pub(super) fn rows(&self, x: &Array) -> Result<Array> {
         let places = self.places(x.shape())?;
-        let order: Vec<isize> =
-            (0..x.rank()).filter(|d| !places.contains(d)).chain(places.iter().copied()).map(|d| d as isize).collect();
+        let order: Vec<isize> = (0..x.rank())
+            .filter(|d| !places.contains(d))
+            .chain(places.iter().copied())
+            .map(|d| d as isize)
+            .collect();
         Ok(x.permute(&order)?.contiguous())
     }
 
@@ -88,7 +94,8 @@ impl Dims {
 /// Samples of a reduction, from the gate for given dimensions.
 fn samples<G: Gate>(gate: impl Fn(Dims) -> G) -> Vec<Sample> {
     let x = || matrix([[1.5, -2.0, 0.5], [0.3, 4.0, -1.7]]);
-    let cube = || Array::filled((0..12).map(|i| f64::from(i * 5 % 12) * 0.37 - 1.9).collect(), [2, 3, 2].into());
+    let cube =
+        || Array::filled((0..12).map(|i| f64::from(i * 5 % 12) * 0.37 - 1.9).collect(), [2, 3, 2].into());
     vec![
         Sample::new(gate(Dims::all()), [x()]),
         Sample::new(gate(Dims::of(&[1], false)), [x()]),
@@ -162,9 +169,15 @@ impl Gate for Sum {
         Ok([Some(self.0.spread(g, &saved.input_meta(0)?.shape)?)].into_iter().collect())
     }
 
-    fn backward_fused(&self, saved: &Saved, upstream: &[Option<Array>], needs: &Needs) -> Option<Result<Gradients<Array>>> {
+    fn backward_fused(
+        &self,
+        saved: &Saved,
+        upstream: &[Option<Array>],
+        needs: &Needs,
+    ) -> Option<Result<Gradients<Array>>> {
         let Some(g) = &upstream[0] else { return Some(Ok(needs.none())) };
-        let spread = || g.reshape(self.0.kept(&saved.input_meta(0)?.shape)?)?.expand(saved.input_meta(0)?.shape);
+        let spread =
+            || g.reshape(self.0.kept(&saved.input_meta(0)?.shape)?)?.expand(saved.input_meta(0)?.shape);
         Some(spread().map(|g| [Some(g)].into_iter().collect()))
     }
 
@@ -188,7 +201,9 @@ impl Mean {
         line: line!(),
         samples: || {
             let mut all = samples(Mean);
-            all.push(Sample::new(Mean(Dims::all()), [Array::zeros_of([2], DType::I64)]).refused(ErrorKind::DType));
+            all.push(
+                Sample::new(Mean(Dims::all()), [Array::zeros_of([2], DType::I64)]).refused(ErrorKind::DType),
+            );
             all
         },
     };
@@ -198,7 +213,8 @@ pub(super) fn only_float(meta: &Meta) -> Result<()> {
     if meta.dtype.is_float() {
         return Ok(());
     }
-    Err(Error::dtype(format!("it is only defined for floats, not {}", meta.dtype)).hint("cast to f32 or f64 first"))
+    Err(Error::dtype(format!("it is only defined for floats, not {}", meta.dtype))
+        .hint("cast to f32 or f64 first"))
 }
 
 impl Gate for Mean {
@@ -415,13 +431,17 @@ impl Gate for Extreme {
         let shape = x.shape();
         let extreme = self.dims.spread(&saved.output(0)?, &shape)?;
         let ties = x.eq(&extreme)?.cast(g.dtype())?;
-        let count = ties.sum_dim(&self.dims.places(&shape)?.iter().map(|&d| d as isize).collect::<Vec<_>>(), true)?;
+        let count =
+            ties.sum_dim(&self.dims.places(&shape)?.iter().map(|&d| d as isize).collect::<Vec<_>>(), true)?;
         Ok([Some(self.dims.spread(g, &shape)?.mul(&ties.div(&count)?)?)].into_iter().collect())
     }
 
     fn formula(&self) -> Formula {
         let name = if self.largest { "max" } else { "min" };
-        Formula::rule(&format!("y = {name} x"), ["∂L/∂x = g at the extreme (shared by those that tie), 0 elsewhere"])
+        Formula::rule(
+            &format!("y = {name} x"),
+            ["∂L/∂x = g at the extreme (shared by those that tie), 0 elsewhere"],
+        )
     }
 }
 
@@ -758,11 +778,16 @@ impl Tensor {
     pub fn sum_to_size(&self, shape: impl Into<Shape>) -> Result<Tensor> {
         let (own, shape) = (self.shape(), shape.into());
         if shape.broadcast(&own).ok() != Some(own) {
-            return Err(Error::shape(format!("{own} can't be summed to {shape}, which doesn't broadcast to it")).at_gate("Sum"));
+            return Err(Error::shape(format!(
+                "{own} can't be summed to {shape}, which doesn't broadcast to it"
+            ))
+            .at_gate("Sum"));
         }
         let added = own.rank() - shape.rank();
-        let dims: Vec<isize> =
-            (0..own.rank()).filter(|&d| d < added || (shape[d - added] == 1 && own[d] != 1)).map(|d| d as isize).collect();
+        let dims: Vec<isize> = (0..own.rank())
+            .filter(|&d| d < added || (shape[d - added] == 1 && own[d] != 1))
+            .map(|d| d as isize)
+            .collect();
         if dims.is_empty() { self.reshape(shape) } else { self.sum_dim(&dims, false)?.reshape(shape) }
     }
 }

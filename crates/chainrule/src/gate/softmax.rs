@@ -166,9 +166,15 @@ impl NllLoss {
                 Sample::new(gate(Reduction::Mean), [x(), indices([2, 0, 1]), weights()]).constant(2),
                 Sample::new(gate(Reduction::Sum), [x(), indices([2, 0, -100]), weights()]).constant(2),
                 Sample::new(gate(Reduction::None), [x(), indices([2, -100, 1]), weights()]).constant(2),
-                Sample::new(gate(Reduction::Mean), [f64s([-0.5, -1.2, -2.0]), Array::scalar(1i64), weights()]).constant(2),
-                Sample::new(gate(Reduction::Mean), [x(), indices([2, 3, 1]), weights()]).refused(ErrorKind::Index),
-                Sample::new(gate(Reduction::Mean), [x(), indices([2, 1]), weights()]).refused(ErrorKind::Shape),
+                Sample::new(
+                    gate(Reduction::Mean),
+                    [f64s([-0.5, -1.2, -2.0]), Array::scalar(1i64), weights()],
+                )
+                .constant(2),
+                Sample::new(gate(Reduction::Mean), [x(), indices([2, 3, 1]), weights()])
+                    .refused(ErrorKind::Index),
+                Sample::new(gate(Reduction::Mean), [x(), indices([2, 1]), weights()])
+                    .refused(ErrorKind::Shape),
             ]
         },
     };
@@ -190,7 +196,11 @@ impl NllLoss {
                 return Ok(None);
             }
             let class = usize::try_from(class).ok().filter(|&c| c < classes).ok_or_else(|| {
-                Error::index(format!("the class {class} of example {} is not one of 0 to {}", i / places.max(1), classes as i64 - 1))
+                Error::index(format!(
+                    "the class {class} of example {} is not one of 0 to {}",
+                    i / places.max(1),
+                    classes as i64 - 1
+                ))
             })?;
             Ok(Some(((i / places * classes + class) * places + i % places, weights[class])))
         };
@@ -208,7 +218,8 @@ impl Gate for NllLoss {
         only_float(&inputs[0])?;
         let (x, target) = (inputs[0].shape, inputs[1].shape);
         if inputs[1].dtype.is_float() || inputs[1].dtype == DType::Bool {
-            return Err(Error::dtype(format!("class indices are integers, not {}", inputs[1].dtype)).hint("cast the targets to i64"));
+            return Err(Error::dtype(format!("class indices are integers, not {}", inputs[1].dtype))
+                .hint("cast the targets to i64"));
         }
         let expected = match x.rank() {
             0 => return Err(Error::shape("log probabilities need a dimension of classes")),
@@ -216,7 +227,9 @@ impl Gate for NllLoss {
             _ => x.without(1),
         };
         if target != expected {
-            return Err(Error::shape(format!("log probabilities of shape {x} go with targets of shape {expected}, not {target}")));
+            return Err(Error::shape(format!(
+                "log probabilities of shape {x} go with targets of shape {expected}, not {target}"
+            )));
         }
         if inputs[2].shape != Shape::from([NllLoss::sizes(&x).1]) {
             return Err(Error::shape(format!(
@@ -233,7 +246,8 @@ impl Gate for NllLoss {
         let Meta { dtype, shape } = context.output(0);
         let x = inputs[0].to_f64_vec();
         let picks = self.picks(inputs[0].shape(), inputs[1], inputs[2])?;
-        let losses: Vec<f64> = picks.iter().map(|pick| pick.map_or(0.0, |(i, weight)| -weight * x[i])).collect();
+        let losses: Vec<f64> =
+            picks.iter().map(|pick| pick.map_or(0.0, |(i, weight)| -weight * x[i])).collect();
         let total: f64 = losses.iter().sum();
         let values = match self.reduction {
             Reduction::None => losses,
@@ -259,12 +273,19 @@ impl Gate for NllLoss {
         }
         let local = Tensor::from_array(Array::filled(local, meta.shape).cast(meta.dtype));
         // Without reduction every example has its own upstream gradient, for all of its classes.
-        let g = if self.reduction == Reduction::None && meta.shape.rank() > 1 { g.unsqueeze(1)? } else { g.clone() };
+        let g = if self.reduction == Reduction::None && meta.shape.rank() > 1 {
+            g.unsqueeze(1)?
+        } else {
+            g.clone()
+        };
         Ok([Some(g.mul(&local)?), None, None].into_iter().collect())
     }
 
     fn formula(&self) -> Formula {
-        Formula::rule("y = −Σ w[c]·x[c] / Σ w[c]", ["∂L/∂x[c] = −g·w[c] / Σ w[c] at the class c, 0 elsewhere", "no gradient"])
+        Formula::rule(
+            "y = −Σ w[c]·x[c] / Σ w[c]",
+            ["∂L/∂x[c] = −g·w[c] / Σ w[c] at the class c, 0 elsewhere", "no gradient"],
+        )
     }
 }
 
@@ -337,7 +358,9 @@ impl Tensor {
     #[track_caller]
     pub fn nll_loss_with(&self, target: &Tensor, options: &CrossEntropy) -> Result<Tensor> {
         if options.label_smoothing != 0.0 {
-            return Err(Error::argument("label smoothing needs logits").at_gate("NllLoss").hint("use cross_entropy_with"));
+            return Err(Error::argument("label smoothing needs logits")
+                .at_gate("NllLoss")
+                .hint("use cross_entropy_with"));
         }
         let gate = NllLoss { ignore_index: options.ignore_index, reduction: options.reduction };
         Tensor::apply(gate, &[self, target, &self.class_weights(options)?])
@@ -371,7 +394,8 @@ impl Tensor {
     pub fn cross_entropy_with(&self, target: &Tensor, options: &CrossEntropy) -> Result<Tensor> {
         let smoothing = options.label_smoothing;
         if !(0.0..=1.0).contains(&smoothing) {
-            return Err(Error::argument(format!("label smoothing is between 0 and 1, not {smoothing}")).at_gate("CrossEntropy"));
+            return Err(Error::argument(format!("label smoothing is between 0 and 1, not {smoothing}"))
+                .at_gate("CrossEntropy"));
         }
         let dim = if self.rank() > 1 { 1 } else { 0 };
         let log_probabilities = self.log_softmax(dim)?;
@@ -387,7 +411,8 @@ impl Tensor {
         // The smooth part is the same loss with an even distribution as its target, for counted examples.
         let classes = self.shape()[dim as usize];
         let kept = target.ne(options.ignore_index)?;
-        let shape: Vec<usize> = (0..self.rank()).map(|d| if d as isize == dim { classes } else { 1 }).collect();
+        let shape: Vec<usize> =
+            (0..self.rank()).map(|d| if d as isize == dim { classes } else { 1 }).collect();
         let weighted = log_probabilities.mul(&weights.reshape(Shape::new(&shape)?)?)?;
         let even = Tensor::neg(&weighted.sum_dim(&[dim], false)?)?;
         let even = kept.where_(&even, &even.zeros_like())?;
@@ -426,7 +451,8 @@ impl Tensor {
             0.0 => target.clone(),
             _ => target.mul(1.0 - smoothing)?.add(smoothing / classes as f64)?,
         };
-        let shape: Vec<usize> = (0..self.rank()).map(|d| if d as isize == dim { classes } else { 1 }).collect();
+        let shape: Vec<usize> =
+            (0..self.rank()).map(|d| if d as isize == dim { classes } else { 1 }).collect();
         let weighted = log_probabilities.mul(&weights.reshape(Shape::new(&shape)?)?)?;
         let losses = Tensor::neg(&weighted.mul(&target)?.sum_dim(&[dim], false)?)?;
         match options.reduction {
@@ -444,9 +470,15 @@ impl Tensor {
         };
         let weights = match &options.weight {
             None => Array::full_of([classes], 1.0, self.dtype()),
-            Some(weights) if weights.len() == classes => Array::filled(weights.clone(), [classes].into()).cast(self.dtype()),
+            Some(weights) if weights.len() == classes => {
+                Array::filled(weights.clone(), [classes].into()).cast(self.dtype())
+            }
             Some(weights) => {
-                return Err(Error::shape(format!("{} weights were given for {classes} classes", weights.len())).at_gate("CrossEntropy"));
+                return Err(Error::shape(format!(
+                    "{} weights were given for {classes} classes",
+                    weights.len()
+                ))
+                .at_gate("CrossEntropy"));
             }
         };
         Ok(Tensor::from_array(weights))

@@ -76,7 +76,9 @@ impl View {
             samples.push(Sample::new(View::Expand([2, 3].into()), [matrix([[1.0], [2.0]])]));
             samples.push(Sample::new(View::Squeeze([1].into_iter().collect()), [matrix([[1.0], [2.0]])]));
             samples.push(Sample::new(View::Reshape([4, 2].into()), [x()]).refused(ErrorKind::Shape));
-            samples.push(Sample::new(View::Permute([0, 0].into_iter().collect()), [x()]).refused(ErrorKind::Argument));
+            samples.push(
+                Sample::new(View::Permute([0, 0].into_iter().collect()), [x()]).refused(ErrorKind::Argument),
+            );
             samples.push(Sample::new(View::Select(1, 3), [x()]).refused(ErrorKind::Index));
             samples.push(Sample::new(View::Expand([2, 4].into()), [x()]).refused(ErrorKind::Shape));
             samples.push(Sample::new(View::Transpose(0, 2), [x()]).refused(ErrorKind::Index));
@@ -159,14 +161,20 @@ impl Gate for View {
 
     fn formula(&self) -> Formula {
         match self {
-            View::Reshape(shape) => Formula::rule(&format!("y = x with the shape {shape}"), ["∂L/∂x = g with the shape of x"]),
-            View::Permute(_) | View::Transpose(..) => {
-                Formula::rule("y = x with its dimensions reordered", ["∂L/∂x = g with its dimensions put back"])
+            View::Reshape(shape) => {
+                Formula::rule(&format!("y = x with the shape {shape}"), ["∂L/∂x = g with the shape of x"])
             }
-            View::Expand(_) => Formula::rule("y = x, repeated along dimensions", ["∂L/∂x = g, summed over the repetitions"]),
-            View::Squeeze(_) | View::Unsqueeze(_) => {
-                Formula::rule("y = x, with dimensions of size 1 removed or inserted", ["∂L/∂x = g with the shape of x"])
+            View::Permute(_) | View::Transpose(..) => Formula::rule(
+                "y = x with its dimensions reordered",
+                ["∂L/∂x = g with its dimensions put back"],
+            ),
+            View::Expand(_) => {
+                Formula::rule("y = x, repeated along dimensions", ["∂L/∂x = g, summed over the repetitions"])
             }
+            View::Squeeze(_) | View::Unsqueeze(_) => Formula::rule(
+                "y = x, with dimensions of size 1 removed or inserted",
+                ["∂L/∂x = g with the shape of x"],
+            ),
             View::Select(..) | View::Slice(..) | View::Diagonal(..) => {
                 Formula::rule("y = some elements of x", ["∂L/∂x = g at these elements, 0 elsewhere"])
             }
@@ -210,7 +218,11 @@ impl Gate for Unview {
         let meta = Meta { dtype: inputs[0].dtype, shape: self.shape };
         let seen = self.view.of(&Array::phantom(meta))?;
         if *seen.shape() != inputs[0].shape {
-            return Err(Error::shape(format!("the view has the shape {}, its input {}", seen.shape(), inputs[0].shape)));
+            return Err(Error::shape(format!(
+                "the view has the shape {}, its input {}",
+                seen.shape(),
+                inputs[0].shape
+            )));
         }
         Ok([meta].into())
     }
@@ -294,7 +306,8 @@ impl Tensor {
                 .hint("one size may be -1, and is computed from the others"));
         }
         let computed = if unknown == 1 { self.elements() / known } else { 0 };
-        let sizes: Vec<usize> = sizes.iter().map(|&size| if size < 0 { computed } else { size as usize }).collect();
+        let sizes: Vec<usize> =
+            sizes.iter().map(|&size| if size < 0 { computed } else { size as usize }).collect();
         self.reshape(Shape::new(&sizes)?)
     }
 
@@ -316,7 +329,9 @@ impl Tensor {
         let shape = self.shape();
         let (start, end) = (shape.dim(start)?, shape.dim(end)?);
         if start > end {
-            return Err(Error::argument(format!("flatten from dimension {start} to {end}: the first comes after the last")));
+            return Err(Error::argument(format!(
+                "flatten from dimension {start} to {end}: the first comes after the last"
+            )));
         }
         if shape.rank() == 0 {
             return self.reshape([1]);
@@ -354,7 +369,8 @@ impl Tensor {
         match self.rank() {
             0 | 1 => Ok(self.clone()),
             2 => Tensor::apply(View::Transpose(0, 1), &[self]),
-            rank => Err(Error::shape(format!("t() is for at most two dimensions, not {rank}")).hint("use transpose or permute")),
+            rank => Err(Error::shape(format!("t() is for at most two dimensions, not {rank}"))
+                .hint("use transpose or permute")),
         }
     }
 

@@ -32,7 +32,9 @@ pub fn write_atomic(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
     if let Err(error) = written {
         // The error that matters is the first one.
         drop(fs::remove_file(&temporary));
-        return Err(Error::io(path, &error).hint("is the folder there and writable, and is there space on the disk?"));
+        return Err(
+            Error::io(path, &error).hint("is the folder there and writable, and is there space on the disk?")
+        );
     }
     sync_folder(path);
     Ok(())
@@ -42,7 +44,12 @@ pub fn write_atomic(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
 fn beside(path: &Path) -> Result<PathBuf> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let name = path.file_name().ok_or_else(|| Error::argument("a file name is needed").path(path))?;
-    let unique = format!(".{}.{}-{}.part", name.to_string_lossy(), std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+    let unique = format!(
+        ".{}.{}-{}.part",
+        name.to_string_lossy(),
+        std::process::id(),
+        COUNT.fetch_add(1, Ordering::Relaxed)
+    );
     Ok(path.with_file_name(unique))
 }
 

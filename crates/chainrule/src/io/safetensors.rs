@@ -44,7 +44,11 @@ impl Bytes for bool {
 ///
 /// # Errors
 /// The file can't be written.
-pub fn save_tensors(path: impl AsRef<Path>, tensors: &[(String, Array)], metadata: &[(String, String)]) -> Result<()> {
+pub fn save_tensors(
+    path: impl AsRef<Path>,
+    tensors: &[(String, Array)],
+    metadata: &[(String, String)],
+) -> Result<()> {
     let path = path.as_ref();
     let bytes: Vec<Vec<u8>> = tensors
         .iter()
@@ -73,7 +77,8 @@ pub fn save_tensors(path: impl AsRef<Path>, tensors: &[(String, Array)], metadat
         })
         .collect::<Result<Vec<_>>>()?;
     let metadata: HashMap<String, String> = metadata.iter().cloned().collect();
-    let file = ::safetensors::serialize(views, Some(metadata)).map_err(|e| Error::format(path, e.to_string()))?;
+    let file =
+        ::safetensors::serialize(views, Some(metadata)).map_err(|e| Error::format(path, e.to_string()))?;
     write_atomic(path, &file)
 }
 
@@ -98,7 +103,8 @@ pub type Loaded = (Vec<(String, Array)>, Vec<(String, String)>);
 pub fn load_tensors(path: impl AsRef<Path>) -> Result<Loaded> {
     let path = path.as_ref();
     let bytes = std::fs::read(path).map_err(|e| Error::io(path, &e))?;
-    let broken = |e: ::safetensors::SafeTensorError| Error::format(path, format!("not a whole safetensors file: {e}"));
+    let broken =
+        |e: ::safetensors::SafeTensorError| Error::format(path, format!("not a whole safetensors file: {e}"));
     let (_, header) = SafeTensors::read_metadata(&bytes).map_err(broken)?;
     let file = SafeTensors::deserialize(&bytes).map_err(broken)?;
     let mut tensors = Vec::new();
@@ -110,7 +116,12 @@ pub fn load_tensors(path: impl AsRef<Path>) -> Result<Loaded> {
             Dtype::I64 => DType::I64,
             Dtype::F32 => DType::F32,
             Dtype::F64 => DType::F64,
-            other => return Err(Error::format(path, format!("the tensor {name} has the element type {other:?}, which isn't supported"))),
+            other => {
+                return Err(Error::format(
+                    path,
+                    format!("the tensor {name} has the element type {other:?}, which isn't supported"),
+                ));
+            }
         };
         let shape = Shape::new(view.shape()).map_err(|e| e.path(path))?;
         let array = dispatch!(dtype, T => {
@@ -119,7 +130,8 @@ pub fn load_tensors(path: impl AsRef<Path>) -> Result<Loaded> {
         tensors.push((name, array.map_err(|e| e.path(path))?));
     }
     tensors.sort_by(|a, b| a.0.cmp(&b.0));
-    let mut about: Vec<(String, String)> = header.metadata().clone().unwrap_or_default().into_iter().collect();
+    let mut about: Vec<(String, String)> =
+        header.metadata().clone().unwrap_or_default().into_iter().collect();
     about.sort();
     Ok((tensors, about))
 }

@@ -70,12 +70,22 @@ macro_rules! float {
                 if super::has_avx2() {
                     #[target_feature(enable = "avx2,fma")]
                     fn avx2<const N: usize, B: Body<N>>(body: &B, x: [Operand<'_, $T>; N], out: &mut [$T]) {
-                        each(x, out, #[inline(always)] |x| $unwrap(body.call::<$Fast>(x.map($wrap))));
+                        each(
+                            x,
+                            out,
+                            #[inline(always)]
+                            |x| $unwrap(body.call::<$Fast>(x.map($wrap))),
+                        );
                     }
                     // SAFETY: the processor has both features, as was just checked.
                     return unsafe { avx2(body, x, out) };
                 }
-                each(x, out, #[inline(always)] |x| $unwrap(body.call::<$Plain>(x.map($wrap))));
+                each(
+                    x,
+                    out,
+                    #[inline(always)]
+                    |x| $unwrap(body.call::<$Plain>(x.map($wrap))),
+                );
             }
         }
     };
@@ -104,7 +114,10 @@ fn each<const N: usize, T: Element>(x: [Operand<'_, T>; N], out: &mut [T], body:
     }
     if all {
         for place in 0..out.len() {
-            out[place] = body(std::array::from_fn(#[inline(always)] |i| slices[i][place]));
+            out[place] = body(std::array::from_fn(
+                #[inline(always)]
+                |i| slices[i][place],
+            ));
         }
         return;
     }
@@ -116,12 +129,18 @@ fn each<const N: usize, T: Element>(x: [Operand<'_, T>; N], out: &mut [T], body:
     }
     for (block, out) in out.chunks_mut(BLOCK).enumerate() {
         let start = block * BLOCK;
-        let part: [&[T]; N] = std::array::from_fn(#[inline(always)] |i| match x[i] {
-            Operand::Slice(slice) => &slice[start..start + out.len()],
-            Operand::One(_) => &spread[i][..out.len()],
-        });
+        let part: [&[T]; N] = std::array::from_fn(
+            #[inline(always)]
+            |i| match x[i] {
+                Operand::Slice(slice) => &slice[start..start + out.len()],
+                Operand::One(_) => &spread[i][..out.len()],
+            },
+        );
         for place in 0..out.len() {
-            out[place] = body(std::array::from_fn(#[inline(always)] |i| part[i][place]));
+            out[place] = body(std::array::from_fn(
+                #[inline(always)]
+                |i| part[i][place],
+            ));
         }
     }
 }

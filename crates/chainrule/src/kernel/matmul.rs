@@ -17,7 +17,15 @@ pub(crate) struct Matrix<'a, T> {
 /// Elements with a fast matrix product.
 pub(crate) trait Product: Element + super::sum::Add + std::ops::Mul<Output = Self> {
     /// `C = A·B` (`m`×`k` times `k`×`n`), or `C += A·B` where `accumulate`; `c` is row-major.
-    fn product(m: usize, k: usize, n: usize, a: Matrix<'_, Self>, b: Matrix<'_, Self>, c: &mut [Self], accumulate: bool);
+    fn product(
+        m: usize,
+        k: usize,
+        n: usize,
+        a: Matrix<'_, Self>,
+        b: Matrix<'_, Self>,
+        c: &mut [Self],
+        accumulate: bool,
+    );
 }
 
 /// Multiply-adds below which one thread does the work alone.
@@ -40,7 +48,9 @@ macro_rules! product {
                 c: &mut [$T],
                 accumulate: bool,
             ) {
-                assert!(c.len() >= m * n && a.data.len() >= reach(&a, m, k) && b.data.len() >= reach(&b, k, n));
+                assert!(
+                    c.len() >= m * n && a.data.len() >= reach(&a, m, k) && b.data.len() >= reach(&b, k, n)
+                );
                 let c = &mut c[..m * n];
                 if k == 0 || c.is_empty() {
                     if !accumulate {
@@ -104,7 +114,9 @@ mod tests {
 
     #[test]
     fn products_agree_with_the_definition_and_do_not_depend_on_threads() {
-        for (m, k, n) in [(0, 2, 3), (2, 0, 3), (1, 1, 1), (3, 5, 7), (65, 70, 129), (4, 300, 700), (200, 64, 33)] {
+        for (m, k, n) in
+            [(0, 2, 3), (2, 0, 3), (1, 1, 1), (3, 5, 7), (65, 70, 129), (4, 300, 700), (200, 64, 33)]
+        {
             let a: Vec<f64> = (0..m * k).map(|i| ((i * 31) % 17) as f64 - 8.0).collect();
             let b: Vec<f64> = (0..k * n).map(|i| ((i * 13) % 11) as f64 - 5.0).collect();
             for transposed in [false, true] {
@@ -132,7 +144,8 @@ mod tests {
             .map(|&threads| {
                 pool::set_num_threads(threads);
                 let mut c = vec![0.0; m * n];
-                let (a, b) = (Matrix { data: &a[..], row: k, column: 1 }, Matrix { data: &b[..], row: n, column: 1 });
+                let (a, b) =
+                    (Matrix { data: &a[..], row: k, column: 1 }, Matrix { data: &b[..], row: n, column: 1 });
                 f32::product(m, k, n, a, b, &mut c, false);
                 c
             })

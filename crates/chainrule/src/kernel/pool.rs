@@ -163,7 +163,8 @@ pub(crate) fn parallel(tasks: usize, body: &(dyn Fn(usize) + Sync)) {
     let pool = pool();
     pool.ensure(threads - 1);
     // SAFETY: only the lifetime is erased; this function doesn't return before all tasks have finished.
-    let body = unsafe { std::mem::transmute::<&(dyn Fn(usize) + Sync), &'static (dyn Fn(usize) + Sync)>(body) };
+    let body =
+        unsafe { std::mem::transmute::<&(dyn Fn(usize) + Sync), &'static (dyn Fn(usize) + Sync)>(body) };
     let job = Arc::new(Job {
         body,
         tasks,

@@ -14,7 +14,8 @@ pub(crate) struct Stream {
 impl Stream {
     /// Four random words at this position.
     fn words(&self, position: u64) -> [u32; 4] {
-        let counter = [position as u32, (position >> 32) as u32, self.stream as u32, (self.stream >> 32) as u32];
+        let counter =
+            [position as u32, (position >> 32) as u32, self.stream as u32, (self.stream >> 32) as u32];
         philox(counter, [self.seed as u32, (self.seed >> 32) as u32])
     }
 

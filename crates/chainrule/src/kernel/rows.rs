@@ -35,7 +35,9 @@ impl Body<1> for Log {
 
 /// The largest element; NaN where one is NaN.
 fn largest<T: Float>(row: &[T]) -> T {
-    row.iter().copied().fold(T::from_f64(f64::NEG_INFINITY), |m, x| if x > m || x.partial_cmp(&x).is_none() { x } else { m })
+    row.iter()
+        .copied()
+        .fold(T::from_f64(f64::NEG_INFINITY), |m, x| if x > m || x.partial_cmp(&x).is_none() { x } else { m })
 }
 
 /// Rows that one thread works on at a time.
@@ -46,7 +48,8 @@ fn grain(columns: usize) -> usize {
 /// `out = softmax(x)` over rows of this length: exp(x − max) / Σ exp(x − max).
 pub(crate) fn softmax<T: Float + Add>(x: &[T], columns: usize, out: &mut [T]) {
     pool::chunks_mut(out, grain(columns) * columns, |start, out| {
-        for (row, out) in x[start..start + out.len()].chunks_exact(columns).zip(out.chunks_exact_mut(columns)) {
+        for (row, out) in x[start..start + out.len()].chunks_exact(columns).zip(out.chunks_exact_mut(columns))
+        {
             T::map(&ExpMinus, [Operand::Slice(row), Operand::One(largest(row))], out);
             let total = sum::sum(out);
             for value in out {

@@ -17,7 +17,9 @@ pub(crate) fn sum<T: Float + Add>(x: &[T]) -> T {
         return pairwise(x);
     }
     let mut parts = vec![T::default(); x.len().div_ceil(GRAIN)];
-    pool::chunks_mut(&mut parts, 1, |i, part| part[0] = pairwise(&x[i * GRAIN..x.len().min((i + 1) * GRAIN)]));
+    pool::chunks_mut(&mut parts, 1, |i, part| {
+        part[0] = pairwise(&x[i * GRAIN..x.len().min((i + 1) * GRAIN)])
+    });
     pairwise(&parts)
 }
 

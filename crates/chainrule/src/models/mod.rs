@@ -47,7 +47,9 @@ impl Mlp {
     /// There are fewer than two sizes, or one is 0.
     pub fn build(sizes: &[usize], activation: Activation, generator: &mut Generator) -> Result<Sequential> {
         if sizes.len() < 2 || sizes.contains(&0) {
-            return Err(Error::argument(format!("a network needs at least two sizes, none of them 0, not {sizes:?}")));
+            return Err(Error::argument(format!(
+                "a network needs at least two sizes, none of them 0, not {sizes:?}"
+            )));
         }
         let mut net = Sequential::new();
         for (i, pair) in sizes.windows(2).enumerate() {

@@ -44,6 +44,15 @@ impl Module for Linear {
         x.linear(&self.weight, self.bias.as_ref())
     }
 
+    fn forward_with(&self, parameters: &mut dyn Iterator<Item = Tensor>, x: &Tensor) -> Result<Tensor> {
+        let mut next = || {
+            parameters.next().ok_or_else(|| Error::argument("there are too few parameters for the network"))
+        };
+        let weight = next()?;
+        let bias = if self.bias.is_some() { Some(next()?) } else { None };
+        x.linear(&weight, bias.as_ref())
+    }
+
     fn named_parameters(&self) -> Vec<(String, Tensor)> {
         let mut all = vec![("weight".to_string(), self.weight.clone())];
         all.extend(self.bias.iter().map(|bias| ("bias".to_string(), bias.clone())));
@@ -92,7 +101,9 @@ impl Dropout {
     /// p isn't in 0…1.
     pub fn new(p: f64) -> Result<Dropout> {
         if !(0.0..=1.0).contains(&p) {
-            return Err(Error::argument(format!("the probability of leaving out is between 0 and 1, not {p}")));
+            return Err(Error::argument(format!(
+                "the probability of leaving out is between 0 and 1, not {p}"
+            )));
         }
         Ok(Dropout { p, training: AtomicBool::new(true) })
     }
@@ -153,9 +164,17 @@ impl Module for Sequential {
         self.0.iter().try_fold(x.clone(), |x, module| module.forward(&x))
     }
 
+    fn forward_with(&self, parameters: &mut dyn Iterator<Item = Tensor>, x: &Tensor) -> Result<Tensor> {
+        self.0.iter().try_fold(x.clone(), |x, module| module.forward_with(parameters, &x))
+    }
+
     fn named_parameters(&self) -> Vec<(String, Tensor)> {
         let named = |(i, module): (usize, &Box<dyn Module>)| {
-            module.named_parameters().into_iter().map(move |(name, parameter)| (format!("{i}.{name}"), parameter)).collect::<Vec<_>>()
+            module
+                .named_parameters()
+                .into_iter()
+                .map(move |(name, parameter)| (format!("{i}.{name}"), parameter))
+                .collect::<Vec<_>>()
         };
         self.0.iter().enumerate().flat_map(named).collect()
     }

@@ -29,6 +29,16 @@ pub trait Module: Debug + Send + Sync {
         Vec::new()
     }
 
+    /// The module's value with other parameters in place of its own (in the order of
+    /// [`Module::named_parameters`]), of any float type.
+    ///
+    /// # Errors
+    /// There are too few parameters, or they don't fit.
+    fn forward_with(&self, parameters: &mut dyn Iterator<Item = Tensor>, x: &Tensor) -> Result<Tensor> {
+        let _ = parameters;
+        self.forward(x)
+    }
+
     /// The parameters without their names.
     fn parameters(&self) -> Vec<Tensor> {
         self.named_parameters().into_iter().map(|(_, parameter)| parameter).collect()
@@ -51,9 +61,13 @@ pub trait Module: Debug + Send + Sync {
     fn load_parameters(&self, values: &[(String, Tensor)]) -> Result<()> {
         let own = self.named_parameters();
         let find = |name: &str| values.iter().find(|(other, _)| other == name).map(|(_, value)| value);
-        let missing: Vec<&str> = own.iter().map(|(name, _)| &name[..]).filter(|name| find(name).is_none()).collect();
-        let unexpected: Vec<&str> =
-            values.iter().map(|(name, _)| &name[..]).filter(|name| own.iter().all(|(o, _)| o != name)).collect();
+        let missing: Vec<&str> =
+            own.iter().map(|(name, _)| &name[..]).filter(|name| find(name).is_none()).collect();
+        let unexpected: Vec<&str> = values
+            .iter()
+            .map(|(name, _)| &name[..])
+            .filter(|name| own.iter().all(|(o, _)| o != name))
+            .collect();
         let misshaped: Vec<String> = own
             .iter()
             .filter_map(|(name, parameter)| Some((name, parameter.shape(), find(name)?.shape())))
@@ -62,12 +76,19 @@ pub trait Module: Debug + Send + Sync {
             .collect();
         if !missing.is_empty() || !unexpected.is_empty() || !misshaped.is_empty() {
             let mut faults = Vec::new();
-            for (what, names) in [("missing", missing.join(", ")), ("unexpected", unexpected.join(", ")), ("misshaped", misshaped.join(", "))] {
+            for (what, names) in [
+                ("missing", missing.join(", ")),
+                ("unexpected", unexpected.join(", ")),
+                ("misshaped", misshaped.join(", ")),
+            ] {
                 if !names.is_empty() {
                     faults.push(format!("{what}: {names}"));
                 }
             }
-            return Err(Error::argument(format!("the parameters don't fit the network; {}", faults.join("; "))));
+            return Err(Error::argument(format!(
+                "the parameters don't fit the network; {}",
+                faults.join("; ")
+            )));
         }
         for (name, parameter) in &own {
             if let Some(value) = find(name) {

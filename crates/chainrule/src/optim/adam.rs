@@ -76,14 +76,16 @@ impl Optimizer for Adam {
         let AdamOptions { beta1, beta2, eps, weight_decay, decoupled } = self.options;
         let size = self.rate / (1.0 - beta1.powf(self.steps as f64));
         let root = (1.0 - beta2.powf(self.steps as f64)).sqrt();
-        let (decay, shrink) = if decoupled { (0.0, 1.0 - self.rate * weight_decay) } else { (weight_decay, 1.0) };
+        let (decay, shrink) =
+            if decoupled { (0.0, 1.0 - self.rate * weight_decay) } else { (weight_decay, 1.0) };
         for (parameter, (m, v)) in self.parameters.iter().zip(&mut self.means) {
             let Some(gradient) = parameter.grad() else { continue };
             let gradient = gradient.array();
             no_grad(|| -> Result<()> {
                 update!(parameter, gradient, |p, g, T| {
                     let (Some(m), Some(v)) = (m.make_mut::<T>(), v.make_mut::<T>()) else { return };
-                    let [keep1, take1, keep2, take2] = [beta1, 1.0 - beta1, beta2, 1.0 - beta2].map(T::from_f64);
+                    let [keep1, take1, keep2, take2] =
+                        [beta1, 1.0 - beta1, beta2, 1.0 - beta2].map(T::from_f64);
                     let [size, root, eps, decay, shrink] = [size, root, eps, decay, shrink].map(T::from_f64);
                     for (((p, &g), m), v) in p.iter_mut().zip(g).zip(m).zip(v) {
                         *p = *p * shrink;

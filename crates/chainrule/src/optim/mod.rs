@@ -45,7 +45,13 @@ pub trait Optimizer: std::fmt::Debug + Send {
 }
 
 /// Float elements with the arithmetic of an update rule.
-trait Real: Element + std::ops::Add<Output = Self> + std::ops::Sub<Output = Self> + std::ops::Mul<Output = Self> + std::ops::Div<Output = Self> {
+trait Real:
+    Element
+    + std::ops::Add<Output = Self>
+    + std::ops::Sub<Output = Self>
+    + std::ops::Mul<Output = Self>
+    + std::ops::Div<Output = Self>
+{
     fn sqrt(self) -> Self;
 }
 
@@ -65,7 +71,11 @@ impl Real for f64 {
 fn find(state: &[(String, Array)], name: &str, like: &Tensor) -> Result<Array> {
     match state.iter().find(|(other, _)| other == name) {
         Some((_, array)) if array.shape() == &like.shape() => Ok(array.cast(like.dtype())),
-        Some((_, array)) => Err(Error::shape(format!("the optimiser's {name} has the shape {}, not {}", array.shape(), like.shape()))),
+        Some((_, array)) => Err(Error::shape(format!(
+            "the optimiser's {name} has the shape {}, not {}",
+            array.shape(),
+            like.shape()
+        ))),
         None => Err(Error::argument(format!("the optimiser's {name} is missing"))),
     }
 }
@@ -87,11 +97,15 @@ macro_rules! update {
         $parameter.modify(|array| match array.dtype() {
             DType::F64 => {
                 type $T = f64;
-                if let (Some($p), Some($g)) = (array.make_mut::<f64>(), gradient.as_slice::<f64>()) { $body }
+                if let (Some($p), Some($g)) = (array.make_mut::<f64>(), gradient.as_slice::<f64>()) {
+                    $body
+                }
             }
             _ => {
                 type $T = f32;
-                if let (Some($p), Some($g)) = (array.make_mut::<f32>(), gradient.as_slice::<f32>()) { $body }
+                if let (Some($p), Some($g)) = (array.make_mut::<f32>(), gradient.as_slice::<f32>()) {
+                    $body
+                }
             }
         })?;
     }};

@@ -43,7 +43,12 @@ pub struct Sgd {
 impl Sgd {
     /// Plain gradient descent with learning rate γ.
     pub fn new(parameters: &[Tensor], rate: f64) -> Sgd {
-        Sgd { parameters: parameters.to_vec(), rate, options: SgdOptions::default(), momentum: vec![None; parameters.len()] }
+        Sgd {
+            parameters: parameters.to_vec(),
+            rate,
+            options: SgdOptions::default(),
+            momentum: vec![None; parameters.len()],
+        }
     }
 
     /// With momentum, weight decay or Nesterov's variant.
@@ -72,7 +77,8 @@ impl Optimizer for Sgd {
             let memory = memory.as_mut();
             no_grad(|| -> Result<()> {
                 update!(parameter, gradient, |p, g, T| {
-                    let [rate, momentum, keep, decay] = [rate, momentum, 1.0 - dampening, weight_decay].map(T::from_f64);
+                    let [rate, momentum, keep, decay] =
+                        [rate, momentum, 1.0 - dampening, weight_decay].map(T::from_f64);
                     match memory.and_then(|memory| memory.make_mut::<T>()) {
                         None => {
                             for (p, &g) in p.iter_mut().zip(g) {

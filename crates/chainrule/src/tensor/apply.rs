@@ -4,9 +4,9 @@ use std::panic::Location;
 
 use smallvec::SmallVec;
 
+use super::Tensor;
 use super::mode::{Recording, Step, is_anomaly_enabled, is_grad_enabled, is_recording};
 use super::node::{Edge, Node, Shared};
-use super::Tensor;
 use crate::array::{Array, Meta};
 use crate::error::{Error, ErrorKind, Result};
 use crate::gate::{Context, GateRef, Needs, Outputs, SavedValues};
@@ -49,7 +49,11 @@ impl Tensor {
 }
 
 /// Runs a gate: its checks, its forward pass, and the recording of its node where a gradient is wanted.
-pub(crate) fn apply_at(gate: GateRef, inputs: &[&Tensor], location: &'static Location<'static>) -> Result<Tensors> {
+pub(crate) fn apply_at(
+    gate: GateRef,
+    inputs: &[&Tensor],
+    location: &'static Location<'static>,
+) -> Result<Tensors> {
     let (outputs, metas, extras) = forward(&gate, inputs, location)?;
 
     let wanted = is_grad_enabled() && inputs.iter().any(|x| x.requires_grad());
@@ -120,11 +124,16 @@ fn forward(
     if is_anomaly_enabled()
         && let Some(i) = outputs.iter().position(|y| !y.all_finite())
     {
-        let culprit = Error::new(ErrorKind::Anomaly, format!("output {i} of the forward pass has a value that is NaN or infinite"));
-        return Err(attributed(culprit).location(location).hint(match arrays.iter().all(Array::all_finite) {
-            true => "all of its inputs are finite: this is the first gate to leave the finite numbers",
-            false => "an input of it was not finite already",
-        }));
+        let culprit = Error::new(
+            ErrorKind::Anomaly,
+            format!("output {i} of the forward pass has a value that is NaN or infinite"),
+        );
+        return Err(attributed(culprit).location(location).hint(
+            match arrays.iter().all(Array::all_finite) {
+                true => "all of its inputs are finite: this is the first gate to leave the finite numbers",
+                false => "an input of it was not finite already",
+            },
+        ));
     }
     Ok((outputs, promised, extras))
 }

@@ -157,8 +157,10 @@ impl<'a> Backward<'a> {
 /// The gradient at an output.
 fn seed<G: Carrier>(i: usize, output: &Tensor, upstream: Option<&Tensor>) -> Result<G> {
     if !output.requires_grad() {
-        return Err(Error::autograd(format!("output {i} doesn't require a gradient and wasn't made by a gate"))
-            .hint("does any input require a gradient, and was it computed outside no_grad?"));
+        return Err(Error::autograd(format!(
+            "output {i} doesn't require a gradient and wasn't made by a gate"
+        ))
+        .hint("does any input require a gradient, and was it computed outside no_grad?"));
     }
     let meta = output.meta();
     match upstream {
@@ -278,9 +280,11 @@ impl<G: Carrier> Sweep<G> {
     /// Finds the nodes from which a wanted tensor can be reached, so that no others run.
     fn limit_to_paths(&mut self, wanted: &[&Tensor], outputs: &[&Tensor]) {
         let leaves: HashSet<usize> = wanted.iter().filter(|x| x.is_leaf()).map(|x| x.id()).collect();
-        let nodes: HashSet<u64> = wanted.iter().filter_map(|x| x.node()).map(|(node, _)| node.number()).collect();
+        let nodes: HashSet<u64> =
+            wanted.iter().filter_map(|x| x.node()).map(|(node, _)| node.number()).collect();
         let mut seen: HashMap<u64, Shared<Node>> = HashMap::new();
-        let mut stack: Vec<&Shared<Node>> = outputs.iter().filter_map(|x| x.node()).map(|(node, _)| node).collect();
+        let mut stack: Vec<&Shared<Node>> =
+            outputs.iter().filter_map(|x| x.node()).map(|(node, _)| node).collect();
         while let Some(node) = stack.pop() {
             if seen.insert(node.number(), node.clone()).is_none() {
                 stack.extend(node.edges().iter().filter_map(|edge| match edge {
@@ -438,7 +442,11 @@ impl<G: Carrier> Sweep<G> {
                 .hint("keep them for another pass with Backward::of(…).retain_graph(true)"));
             }
             SavedState::Kept(values) => {
-                if self.retain_graph { values.clone() } else { std::mem::take(values) }
+                if self.retain_graph {
+                    values.clone()
+                } else {
+                    std::mem::take(values)
+                }
             }
         };
         if !self.retain_graph && !saved.is_empty() {

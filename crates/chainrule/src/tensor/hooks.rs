@@ -154,8 +154,10 @@ impl Tensor {
         match self.node() {
             Some((node, output)) => Ok(add(&node.hooks_mut().on_output, (output, hook))),
             None if self.requires_grad() => Ok(add(&self.extra().hooks.before, hook)),
-            None => Err(Error::autograd("a hook on a tensor that doesn't require a gradient would never run")
-                .hint("switch gradients on first: requires_grad_(true)")),
+            None => {
+                Err(Error::autograd("a hook on a tensor that doesn't require a gradient would never run")
+                    .hint("switch gradients on first: requires_grad_(true)"))
+            }
         }
     }
 

@@ -32,7 +32,11 @@ impl Tensor {
         let old = self.array();
         let new = change(&old)?;
         if new.meta() != old.meta() {
-            return Err(Error::shape(format!("an in-place change must keep {}, and would give {}", old.meta(), new.meta())));
+            return Err(Error::shape(format!(
+                "an in-place change must keep {}, and would give {}",
+                old.meta(),
+                new.meta()
+            )));
         }
         drop(old);
         self.modify(|array| *array = new)
@@ -55,8 +59,10 @@ impl Tensor {
                 .hint("compute a new tensor, or detach this one first"));
         }
         if self.requires_grad() && is_grad_enabled() {
-            return Err(Error::autograd("a leaf that requires a gradient can't be changed in place while gradients are on")
-                .hint("change it inside no_grad(|| …)"));
+            return Err(Error::autograd(
+                "a leaf that requires a gradient can't be changed in place while gradients are on",
+            )
+            .hint("change it inside no_grad(|| …)"));
         }
         Ok(())
     }

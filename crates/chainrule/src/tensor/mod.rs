@@ -18,8 +18,8 @@ mod walk;
 pub use backward::{Backward, grad};
 pub use create::{param, tensor};
 pub use hooks::HookHandle;
-pub use mode::{AnomalyGuard, GradModeGuard, detect_anomaly, enable_grad, is_grad_enabled, no_grad};
 pub(crate) use mode::Recording;
+pub use mode::{AnomalyGuard, GradModeGuard, detect_anomaly, enable_grad, is_grad_enabled, no_grad};
 pub(crate) use node::{Node, Shared};
 pub use operators::Operand;
 
@@ -102,7 +102,11 @@ impl Tensor {
 
     /// A saved output as a tensor again: part of the graph only where a graph of the gradient is wanted.
     pub(crate) fn rejoin(array: Array, node: &Shared<Node>, output: usize) -> Tensor {
-        if is_grad_enabled() { Tensor::computed(array, node.clone(), output) } else { Tensor::from_array(array) }
+        if is_grad_enabled() {
+            Tensor::computed(array, node.clone(), output)
+        } else {
+            Tensor::from_array(array)
+        }
     }
 
     /// The values, as a snapshot that later in-place updates of the tensor don't change.
@@ -200,8 +204,11 @@ impl Tensor {
         match &self.0.value {
             Value::Leaf { requires_grad, .. } => {
                 if on && !self.dtype().is_float() {
-                    return Err(Error::dtype(format!("only floats can require a gradient, not {}", self.dtype()))
-                        .hint("cast to f32 or f64 first"));
+                    return Err(Error::dtype(format!(
+                        "only floats can require a gradient, not {}",
+                        self.dtype()
+                    ))
+                    .hint("cast to f32 or f64 first"));
                 }
                 requires_grad.store(on, Ordering::Relaxed);
                 Ok(self.clone())
@@ -313,7 +320,9 @@ impl Tensor {
                 Ok(())
             }
             None if self.requires_grad() => Ok(()),
-            None => Err(Error::autograd("retain_grad was called on a tensor that doesn't require a gradient")),
+            None => {
+                Err(Error::autograd("retain_grad was called on a tensor that doesn't require a gradient"))
+            }
         }
     }
 

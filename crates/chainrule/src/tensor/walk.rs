@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::node::{Edge, Node, Shared};
 use super::Tensor;
+use super::node::{Edge, Node, Shared};
 
 impl Tensor {
     /// The leaves that require a gradient and on which this tensor depends, in order of first use.

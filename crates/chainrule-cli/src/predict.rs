@@ -1,0 +1,76 @@
+//! `chainrule predict`: classes and probabilities for the rows of a table.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use chainrule::data::read_features;
+use chainrule::train::TrainedModel;
+use clap::Args;
+use serde::Serialize;
+
+use crate::Failure;
+
+/// Options of `chainrule predict`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  chainrule predict --model runs/digits-mlp-1 --data new.csv
+  chainrule predict --model runs/digits-mlp-1/model.safetensors --data new.csv --json")]
+pub struct Options {
+    /// A run's folder, or its model.safetensors
+    #[arg(long)]
+    model: PathBuf,
+    /// A CSV table with the features (a column more is taken as the class and left out)
+    #[arg(long)]
+    data: PathBuf,
+    /// JSON instead of CSV
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Row<'a> {
+    class: &'a str,
+    probabilities: Vec<f32>,
+}
+
+/// Classifies every row and prints the result.
+pub fn run(options: Options) -> Result<ExitCode, Failure> {
+    let model = TrainedModel::load(&options.model)?;
+    let features = read_features(&options.data, model.scaler.mean.len(), model.settings.target.as_deref())?;
+    let probabilities = model.predict(&features)?;
+    let values = probabilities.to_vec::<f32>()?;
+    let rows: Vec<Row> = values
+        .chunks(model.classes.len())
+        .map(|row| {
+            let best = (0..row.len()).max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap_or(0);
+            Row { class: &model.classes[best], probabilities: row.to_vec() }
+        })
+        .collect();
+    let mut text = String::new();
+    if options.json {
+        #[derive(Serialize)]
+        struct Answer<'a> {
+            classes: &'a [String],
+            predictions: Vec<Row<'a>>,
+        }
+        writeln!(
+            text,
+            "{}",
+            serde_json::to_string_pretty(&Answer { classes: &model.classes, predictions: rows })?
+        )?;
+    } else {
+        writeln!(
+            text,
+            "class,{}",
+            model.classes.iter().map(|c| format!("p_{c}")).collect::<Vec<_>>().join(",")
+        )?;
+        for row in rows {
+            let numbers: Vec<String> = row.probabilities.iter().map(|p| format!("{p:.6}")).collect();
+            writeln!(text, "{},{}", row.class, numbers.join(","))?;
+        }
+    }
+    std::io::stdout().write_all(text.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,125 @@
+//! The settings of a run.
+
+use serde::{Deserialize, Serialize};
+
+use crate::array::Generator;
+use crate::error::{Error, Result};
+use crate::models::{Mlp, SoftmaxRegression};
+use crate::nn::{Activation, Sequential};
+use crate::optim::{Adam, AdamOptions, Optimizer, Sgd, SgdOptions};
+use crate::tensor::Tensor;
+
+/// A network by its kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Arch {
+    /// One linear layer
+    Softmax,
+    /// Linear layers with ReLU between them
+    Mlp,
+}
+
+/// An optimiser by its kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OptimizerKind {
+    /// Gradient descent with momentum 0.9
+    Sgd,
+    /// Adam
+    Adam,
+    /// Adam with decoupled weight decay
+    Adamw,
+}
+
+/// Everything that decides the outcome of a run. The number of threads isn't among it: it changes nothing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Settings {
+    /// Where the data is from: `digits`, a CSV file or a folder of IDX files.
+    pub data: String,
+    /// The column of a CSV file that holds the classes.
+    pub target: Option<String>,
+    /// The network.
+    pub arch: Arch,
+    /// The sizes of its hidden layers.
+    pub hidden: Vec<usize>,
+    /// How often every example is seen.
+    pub epochs: usize,
+    /// Examples in a step.
+    pub batch: usize,
+    /// The learning rate.
+    pub lr: f64,
+    /// The optimiser.
+    pub optimizer: OptimizerKind,
+    /// Decides the split, the initial values and the order of examples.
+    pub seed: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            data: "digits".into(),
+            target: None,
+            arch: Arch::Mlp,
+            hidden: vec![64],
+            epochs: 30,
+            batch: 32,
+            lr: 3e-3,
+            optimizer: OptimizerKind::Adam,
+            seed: 0,
+        }
+    }
+}
+
+impl Settings {
+    /// Checks what no other part checks.
+    ///
+    /// # Errors
+    /// A number makes no sense.
+    pub fn check(&self) -> Result<()> {
+        if self.batch == 0 {
+            return Err(Error::argument("a batch needs at least one example"));
+        }
+        if !(self.lr > 0.0 && self.lr.is_finite()) {
+            return Err(Error::argument(format!(
+                "the learning rate must be a positive number, not {}",
+                self.lr
+            )));
+        }
+        if self.hidden.contains(&0) {
+            return Err(Error::argument("a hidden layer needs at least one unit"));
+        }
+        Ok(())
+    }
+
+    /// The fresh network for this many features and classes.
+    ///
+    /// # Errors
+    /// A size is 0.
+    pub fn network(&self, features: usize, classes: usize) -> Result<Sequential> {
+        let mut generator = Generator::new(self.seed);
+        match self.arch {
+            Arch::Softmax => SoftmaxRegression::build(features, classes, &mut generator),
+            Arch::Mlp => {
+                let sizes: Vec<usize> =
+                    std::iter::once(features).chain(self.hidden.iter().copied()).chain([classes]).collect();
+                Mlp::build(&sizes, Activation::Relu, &mut generator)
+            }
+        }
+    }
+
+    /// The optimiser for these parameters.
+    ///
+    /// # Errors
+    /// Its options don't go together.
+    pub fn build_optimizer(&self, parameters: &[Tensor]) -> Result<Box<dyn Optimizer>> {
+        Ok(match self.optimizer {
+            OptimizerKind::Sgd => Box::new(Sgd::with(
+                parameters,
+                self.lr,
+                SgdOptions { momentum: 0.9, ..SgdOptions::default() },
+            )?),
+            OptimizerKind::Adam => Box::new(Adam::new(parameters, self.lr)),
+            OptimizerKind::Adamw => Box::new(Adam::with(parameters, self.lr, AdamOptions::adamw())),
+        })
+    }
+}
