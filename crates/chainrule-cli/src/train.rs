@@ -87,7 +87,7 @@ pub struct Options {
     /// Examples in a step
     #[arg(long, default_value_t = 32)]
     batch: usize,
-    /// The learning rate (default: 0.003 for adam and adamw, 0.05 for sgd)
+    /// The learning rate (default: 0.006 for adam and adamw, 0.05 for sgd)
     #[arg(long)]
     lr: Option<f64>,
     /// The optimiser
@@ -114,8 +114,8 @@ impl Options {
             OptimizerArg::Adam => OptimizerKind::Adam,
             OptimizerArg::Adamw => OptimizerKind::Adamw,
         };
-        let default_lr = if optimizer == OptimizerKind::Sgd { 0.05 } else { 3e-3 };
         let fresh = self.network.settings();
+        let default_lr = if optimizer == OptimizerKind::Sgd { 0.05 } else { fresh.lr };
         Settings {
             epochs: self.epochs.unwrap_or(fresh.epochs),
             batch: self.batch,

@@ -6,6 +6,7 @@ pub mod data;
 pub mod error;
 pub mod formula;
 pub mod gate;
+pub mod graph;
 pub mod io;
 mod kernel;
 pub mod models;
@@ -20,6 +21,7 @@ pub use array::{
 };
 pub use error::{Error, ErrorKind, Result};
 pub use formula::Formula;
+pub use graph::ComputationalGraph;
 pub use kernel::pool::{num_threads, set_num_threads};
 pub use tensor::{
     AnomalyGuard, Backward, GradModeGuard, HookHandle, Operand, Tensor, WeakTensor, detect_anomaly,

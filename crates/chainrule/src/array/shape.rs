@@ -43,7 +43,7 @@ impl Shape {
         }
         // Zero-size dimensions count as 1 here: [0, huge, huge] must be refused too, its strides overflow.
         let product = sizes.iter().try_fold(1usize, |n, &s| n.checked_mul(s.max(1)));
-        if !product.is_some_and(|n| n <= i64::MAX as usize / 8) {
+        if product.is_none_or(|n| n > i64::MAX as usize / 8) {
             return Err(Error::shape(format!("the shape {sizes:?} has more elements than memory can hold")));
         }
         Ok(Shape::trusted(sizes))
@@ -103,8 +103,8 @@ impl Shape {
         let rank = self.rank().max(other.rank());
         let mut sizes = [0; MAX_RANK];
         for from_end in 1..=rank {
-            let a = self.from_end(from_end);
-            let b = other.from_end(from_end);
+            let a = self.size_from_end(from_end);
+            let b = other.size_from_end(from_end);
             sizes[rank - from_end] = match (a, b) {
                 _ if a == b => a,
                 (1, _) => b,
@@ -121,7 +121,7 @@ impl Shape {
     }
 
     /// The size of the n-th dimension from the end (1 is the last), or 1 where there is none.
-    fn from_end(&self, n: usize) -> usize {
+    fn size_from_end(&self, n: usize) -> usize {
         if n <= self.rank() { self.sizes[self.rank() - n] } else { 1 }
     }
 

@@ -192,7 +192,7 @@ pub(super) fn weighted(y: &Tensor) -> Result<Tensor> {
         (0..y.elements()).map(|i| 0.5 + ((i * 7 + 3) % 11) as f64 / 7.0 - (i % 3) as f64 * 0.4).collect();
     let weights =
         Array::from_vec(weights, y.shape())?.cast(if y.dtype().is_float() { y.dtype() } else { DType::F64 });
-    y.mul(&Tensor::from_array(weights))?.sum()
+    y.mul(Tensor::from_array(weights))?.sum()
 }
 
 impl GradCheck {

@@ -14,11 +14,16 @@ use crate::tensor::{Backward, Tensor, enable_grad, no_grad};
 
 /// Checks all laws on all samples of a gate; each breach is one sentence.
 ///
-/// 1. The backward pass equals differences in f64, and 2. so does the gradient of the gradient.
-/// 3. Gradient and directional derivative are adjoint. 4. Strided, expanded and offset inputs give the same.
-/// 5. The same tensor may stand in two slots. 6. An output may be used twice. 7. Empty and 0-d inputs work
-/// (they are among the samples). 8. f32 agrees with f64. 9. Every subset of inputs may need a gradient.
-/// 10. Bad inputs give the declared error. 11. `no_grad` records nothing. 12. The gate is documented.
+/// * 1: the backward pass equals differences in f64; 2: so does the gradient of the gradient.
+/// * 3: gradient and directional derivative are adjoint.
+/// * 4: strided, expanded and offset inputs give the same.
+/// * 5: the same tensor may stand in two slots; 6: an output may be used twice.
+/// * 7: empty and 0-d inputs work (they are among the samples).
+/// * 8: f32 agrees with f64.
+/// * 9: every subset of inputs may need a gradient.
+/// * 10: bad inputs give the declared error.
+/// * 11: `no_grad` records nothing.
+/// * 12: the gate is documented.
 pub fn check(entry: &Entry) -> Vec<String> {
     let mut breaches = Vec::new();
     if entry.doc.trim().is_empty() {
@@ -217,7 +222,7 @@ fn check_second(sample: &Sample, tell: Tell) -> Result<()> {
         for (x, gradient) in inputs.iter().zip(found) {
             if let Some(gradient) = gradient {
                 let weights = Array::filled(direction(&x.array()), x.shape()).cast(x.dtype());
-                let part = enable_grad(|| gradient.mul(&Tensor::from_array(weights))?.sum())?;
+                let part = enable_grad(|| gradient.mul(Tensor::from_array(weights))?.sum())?;
                 total = Some(match total {
                     Some(sum) => enable_grad(|| sum.add(&part))?,
                     None => part,
@@ -253,7 +258,7 @@ fn check_second(sample: &Sample, tell: Tell) -> Result<()> {
                 }
             })
             .collect();
-        Ok(project(&leaves(&moved, &needs), false)?.map_or(Ok(0.0), |y| y.item())?)
+        project(&leaves(&moved, &needs), false)?.map_or(Ok(0.0), |y| y.item())
     };
     let measured = super::derivative(along, 0.0)?;
     let scale = analytic.abs().max(measured.value.abs());

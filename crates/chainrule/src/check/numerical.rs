@@ -102,7 +102,7 @@ pub struct Derivative {
 pub fn derivative(f: impl Fn(f64) -> Result<f64>, x: f64) -> Result<Derivative> {
     const ROWS: usize = 6;
     const SHRINK: f64 = 2.0;
-    let scale = x.abs().max(1e-2).min(1.0);
+    let scale = x.abs().clamp(1e-2, 1.0);
     let here = f(x)?;
     let mut step = 2e-2 * scale;
     let mut table = [[0.0; ROWS]; ROWS];

@@ -106,7 +106,7 @@ impl Dataset {
     /// ```
     /// let (train, test) = chainrule::data::digits().stratified_split(0.2, 0)?;
     /// assert_eq!(train.len() + test.len(), 1797);
-    /// assert_eq!(test.len(), 360);
+    /// assert_eq!(test.len(), 359);
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn stratified_split(&self, test_fraction: f64, seed: u64) -> Result<(Dataset, Dataset)> {

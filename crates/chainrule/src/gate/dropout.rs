@@ -78,7 +78,7 @@ impl Gate for Dropout {
 
     fn backward(&self, saved: &Saved, upstream: &[Option<Tensor>], needs: &Needs) -> Result<Gradients> {
         let Some(g) = &upstream[0] else { return Ok(needs.none()) };
-        Ok([Some(g.mul(&Tensor::from_array(saved.extra(0)?.clone()))?)].into_iter().collect())
+        Ok([Some(g.mul(Tensor::from_array(saved.extra(0)?.clone()))?)].into_iter().collect())
     }
 
     fn formula(&self) -> Formula {

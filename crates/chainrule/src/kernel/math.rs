@@ -102,7 +102,7 @@ pub(super) fn tanh<const FMA: bool>(x: f32) -> f32 {
             4.893_525e-3,
         ],
     );
-    let q = polynomial::<FMA, 4>(square, [1.198_258_4e-6, 1.185_347_06e-4, 2.268_434_6e-3, 4.893_525e-3]);
+    let q = polynomial::<FMA, 4>(square, [1.198_258_4e-6, 1.185_347e-4, 2.268_434_6e-3, 4.893_525e-3]);
     let y = clamped * p / q;
     let y = if x > c { 1.0 } else { y };
     let y = if x < -c { -1.0 } else { y };

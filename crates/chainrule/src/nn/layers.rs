@@ -169,14 +169,11 @@ impl Module for Sequential {
     }
 
     fn named_parameters(&self) -> Vec<(String, Tensor)> {
-        let named = |(i, module): (usize, &Box<dyn Module>)| {
-            module
-                .named_parameters()
-                .into_iter()
-                .map(move |(name, parameter)| (format!("{i}.{name}"), parameter))
-                .collect::<Vec<_>>()
-        };
-        self.0.iter().enumerate().flat_map(named).collect()
+        let mut all = Vec::new();
+        for (i, module) in self.0.iter().enumerate() {
+            all.extend(module.named_parameters().into_iter().map(|(name, parameter)| (format!("{i}.{name}"), parameter)));
+        }
+        all
     }
 
     fn set_training(&self, on: bool) {

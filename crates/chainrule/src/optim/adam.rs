@@ -88,11 +88,11 @@ impl Optimizer for Adam {
                         [beta1, 1.0 - beta1, beta2, 1.0 - beta2].map(T::from_f64);
                     let [size, root, eps, decay, shrink] = [size, root, eps, decay, shrink].map(T::from_f64);
                     for (((p, &g), m), v) in p.iter_mut().zip(g).zip(m).zip(v) {
-                        *p = *p * shrink;
+                        *p *= shrink;
                         let g = g + decay * *p;
                         *m = keep1 * *m + take1 * g;
                         *v = keep2 * *v + take2 * g * g;
-                        *p = *p - size * *m / (Real::sqrt(*v) / root + eps);
+                        *p -= size * *m / (Real::sqrt(*v) / root + eps);
                     }
                 });
                 Ok(())

@@ -143,7 +143,7 @@ fn edge_to(tensor: &Tensor) -> Edge {
     match tensor.node() {
         Some((node, output)) => Edge::Node(node.clone(), output as u32),
         None if tensor.requires_grad() => Edge::Leaf(tensor.clone()),
-        None => Edge::None,
+        None => Edge::Constant(tensor.clone()),
     }
 }
 

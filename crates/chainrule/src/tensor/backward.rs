@@ -299,7 +299,7 @@ impl<G: Carrier> Sweep<G> {
         let mut on_path = HashSet::new();
         for number in numbers {
             let leads = seen[&number].edges().iter().any(|edge| match edge {
-                Edge::None => false,
+                Edge::Constant(_) => false,
                 Edge::Leaf(leaf) => leaves.contains(&leaf.id()),
                 Edge::Node(node, _) => on_path.contains(&node.number()) || nodes.contains(&node.number()),
             });
@@ -394,7 +394,7 @@ impl<G: Carrier> Sweep<G> {
                 return Ok(());
             }
             needs = Needs::new(node.edges().iter().map(|edge| match edge {
-                Edge::None => false,
+                Edge::Constant(_) => false,
                 Edge::Leaf(leaf) => self.is_wanted(|x| x.is(leaf)),
                 Edge::Node(to, _) => {
                     on_path.contains(&to.number())
@@ -407,7 +407,7 @@ impl<G: Carrier> Sweep<G> {
         for (i, (edge, gradient)) in node.edges().iter().zip(gradients).enumerate() {
             let (Some(gradient), true) = (gradient, needs.input(i)) else { continue };
             match edge {
-                Edge::None => {}
+                Edge::Constant(_) => {}
                 Edge::Leaf(leaf) => {
                     let gradient = gradient.fit(leaf.meta()).map_err(|e| at(e, &node))?;
                     self.arrive_at_leaf(leaf, gradient)?;

@@ -20,7 +20,7 @@ pub use create::{param, tensor};
 pub use hooks::HookHandle;
 pub(crate) use mode::Recording;
 pub use mode::{AnomalyGuard, GradModeGuard, detect_anomaly, enable_grad, is_grad_enabled, no_grad};
-pub(crate) use node::{Node, Shared};
+pub(crate) use node::{Edge, Node, Shared};
 pub use operators::Operand;
 
 use std::fmt;

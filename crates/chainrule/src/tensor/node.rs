@@ -18,8 +18,8 @@ pub(crate) type Shared<T> = Arc<T>;
 /// From an input of a gate to where its gradient goes.
 #[derive(Debug, Clone)]
 pub(crate) enum Edge {
-    /// The input needs no gradient.
-    None,
+    /// The input needs no gradient; it is kept so that the graph can be captured and run again.
+    Constant(Tensor),
     /// The input is an output of this node: the one with this number.
     Node(Shared<Node>, u32),
     /// The input is a leaf.
@@ -101,7 +101,7 @@ impl Node {
     #[inline]
     pub(crate) fn input_meta(&self, i: usize) -> Option<Meta> {
         match self.edges.get(i)? {
-            Edge::None => None,
+            Edge::Constant(_) => None,
             Edge::Node(node, output) => Some(node.outputs[*output as usize]),
             Edge::Leaf(tensor) => Some(tensor.meta()),
         }
@@ -109,7 +109,7 @@ impl Node {
 
     #[inline]
     pub(crate) fn needs(&self) -> Needs {
-        Needs::new(self.edges.iter().map(|edge| !matches!(edge, Edge::None)))
+        Needs::new(self.edges.iter().map(|edge| !matches!(edge, Edge::Constant(_))))
     }
 
     #[inline]

@@ -61,9 +61,9 @@ impl Default for Settings {
             target: None,
             arch: Arch::Mlp,
             hidden: vec![64],
-            epochs: 30,
+            epochs: 40,
             batch: 32,
-            lr: 3e-3,
+            lr: 6e-3,
             optimizer: OptimizerKind::Adam,
             seed: 0,
         }

@@ -1,0 +1,165 @@
+//! What each gate of a graph did in the last run: value, upstream gradient, local gradients, products.
+
+use super::{ComputationalGraph, Source, ValueId};
+use crate::array::{Array, Meta};
+use crate::error::{Error, Result};
+use crate::formula::Formula;
+use crate::tensor::{Backward, Tensor, enable_grad};
+
+/// One gate in the last run.
+#[derive(Debug, Clone)]
+pub struct GateReport {
+    /// The gate's place in topological order, from 0.
+    pub place: usize,
+    /// The gate's name.
+    pub name: String,
+    /// What it computes.
+    pub formula: Formula,
+    /// The name of its first output: `g1`, `g2`…
+    pub output_name: String,
+    /// Its inputs.
+    pub inputs: Vec<InputReport>,
+    /// Element type and shape of its outputs.
+    pub outputs: Vec<Meta>,
+    /// The value of its first output.
+    pub value: Array,
+    /// The upstream gradient of its first output; `None` before backward, and where it has none.
+    pub upstream: Option<Array>,
+    /// The line of the program that ran it, where it was recorded.
+    pub location: Option<String>,
+}
+
+/// One input of a gate in the last run.
+#[derive(Debug, Clone)]
+pub struct InputReport {
+    /// Which value it is.
+    pub id: ValueId,
+    /// Its name: an input's, a gate's (`g1`…), or a constant's number.
+    pub name: String,
+    /// Element type and shape.
+    pub meta: Meta,
+    /// The local gradient ∂output/∂input.
+    pub local: Local,
+    /// Upstream × local: what the gate passes to this input.
+    pub passed: Option<Array>,
+}
+
+/// A local gradient.
+#[derive(Debug, Clone)]
+pub enum Local {
+    /// Of an elementwise gate: the tensor of local gradients (a number, for scalars)
+    Values(Array),
+    /// Of any other gate: the rule in words
+    Rule(String),
+    /// The input has no gradient
+    None,
+}
+
+impl ComputationalGraph {
+    /// The name of a value: an input's own, `g1`, `g2`… for gates, the number itself for small constants.
+    pub fn name_of(&self, id: ValueId) -> String {
+        match self.values.get(id.0) {
+            Some(Source::Input { name, .. }) => name.clone(),
+            Some(Source::Gate(place)) => {
+                let step = &self.steps[*place];
+                match step.outputs.iter().position(|other| *other == id) {
+                    Some(0) | None => format!("g{}", place + 1),
+                    Some(i) => format!("g{}.{i}", place + 1),
+                }
+            }
+            Some(Source::Constant(tensor)) if tensor.elements() == 1 => {
+                tensor.item().map_or_else(|_| "constant".into(), |x| x.to_string())
+            }
+            Some(Source::Constant(tensor)) => format!("constant {}", tensor.meta()),
+            None => "a value of another graph".into(),
+        }
+    }
+
+    /// The gates in topological order, with what each did in the last run.
+    ///
+    /// # Errors
+    /// [`ComputationalGraph::forward`] hasn't run.
+    pub fn gates(&self) -> Result<Vec<GateReport>> {
+        let run = self.run.as_ref().ok_or_else(|| {
+            Error::autograd("there is nothing to report before forward ran").hint("run forward, and backward for gradients")
+        })?;
+        self.steps
+            .iter()
+            .enumerate()
+            .map(|(place, step)| {
+                let formula = step.gate.formula();
+                let first = step.outputs[0];
+                let upstream = run.gradients.as_ref().and_then(|all| all[first.0].clone());
+                let inputs: Vec<Array> = step.inputs.iter().map(|id| run.tensors[id.0].array()).collect();
+                let needs: Vec<bool> = step.inputs.iter().map(|id| run.tensors[id.0].requires_grad()).collect();
+                let passed = match &run.gradients {
+                    None => vec![None; inputs.len()],
+                    Some(all) => {
+                        let upstream: Vec<Option<Array>> = step.outputs.iter().map(|id| all[id.0].clone()).collect();
+                        products(step, &inputs, &needs, &upstream)?
+                    }
+                };
+                let locals = match &formula {
+                    Formula::Elementwise { .. } => {
+                        let ones = Array::constant(1.0, run.tensors[first.0].meta());
+                        products(step, &inputs, &needs, &[Some(ones)])?
+                    }
+                    Formula::Rule { .. } => vec![None; inputs.len()],
+                };
+                let inputs = step
+                    .inputs
+                    .iter()
+                    .enumerate()
+                    .map(|(i, &id)| InputReport {
+                        id,
+                        name: self.name_of(id),
+                        meta: inputs[i].meta(),
+                        local: match (&locals[i], needs[i]) {
+                            (_, false) => Local::None,
+                            (Some(values), true) => Local::Values(values.clone()),
+                            (None, true) => Local::Rule(formula.gradient(i).unwrap_or_default()),
+                        },
+                        passed: passed[i].clone(),
+                    })
+                    .collect();
+                Ok(GateReport {
+                    place,
+                    name: step.gate.name().to_string(),
+                    formula,
+                    output_name: self.name_of(first),
+                    inputs,
+                    outputs: step.outputs.iter().map(|id| run.tensors[id.0].meta()).collect(),
+                    value: run.tensors[first.0].array(),
+                    upstream,
+                    location: step.location.map(|at| format!("{}:{}", at.file(), at.line())),
+                })
+            })
+            .collect()
+    }
+}
+
+/// What a gate, run by itself, passes to each of its inputs for these upstream gradients.
+fn products(
+    step: &super::Step,
+    inputs: &[Array],
+    needs: &[bool],
+    upstream: &[Option<Array>],
+) -> Result<Vec<Option<Array>>> {
+    let leaves: Vec<Tensor> = inputs.iter().zip(needs).map(|(x, &needs)| Tensor::leaf(x.clone(), needs)).collect();
+    let generator = crate::Generator::of_thread();
+    let outputs = enable_grad(|| Tensor::apply_many(step.gate.clone(), &leaves.iter().collect::<Vec<_>>()))?;
+    generator.set_thread();
+    let (roots, gradients): (Vec<&Tensor>, Vec<Tensor>) = outputs
+        .iter()
+        .zip(upstream)
+        .filter(|(y, _)| y.requires_grad())
+        .filter_map(|(y, g)| Some((y, Tensor::from_array(g.clone()?))))
+        .unzip();
+    let wanted: Vec<&Tensor> = leaves.iter().filter(|x| x.requires_grad()).collect();
+    if roots.is_empty() || wanted.is_empty() {
+        return Ok(vec![None; inputs.len()]);
+    }
+    let gradients: Vec<&Tensor> = gradients.iter().collect();
+    let mut found = Backward::of(&roots).upstream(&gradients).allow_unused(true).gradients(&wanted)?.into_iter();
+    Ok(leaves.iter().map(|x| if x.requires_grad() { found.next().flatten().map(|g| g.array()) } else { None }).collect())
+}
