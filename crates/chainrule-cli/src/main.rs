@@ -3,6 +3,7 @@
 mod check;
 mod completions;
 mod data;
+mod explain;
 mod gates;
 mod predict;
 mod train;
@@ -16,6 +17,7 @@ use clap::{Parser, Subcommand};
 #[command(version, about, long_about = None, after_help = "Examples:
   chainrule train                          train on the embedded handwritten digits
   chainrule predict --model runs/digits-mlp-1 --data new.csv
+  chainrule explain '(x+y)*z' x=-2 y=5 z=-4
   chainrule check --model runs/digits-mlp-1
   chainrule gates Tanh                     what a gate computes, and its local gradient")]
 struct Cli {
@@ -29,6 +31,8 @@ enum Command {
     Train(train::Options),
     /// Classify the rows of a table with a trained network
     Predict(predict::Options),
+    /// Work out an expression's gradients step by step
+    Explain(explain::Options),
     /// Compare a network's gradients with numerical ones
     Check(check::Options),
     /// The table of gates, or one gate in detail
@@ -44,6 +48,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Train(options) => train::run(options),
         Command::Predict(options) => predict::run(options),
+        Command::Explain(options) => explain::run(options),
         Command::Check(options) => check::run(options),
         Command::Gates(options) => gates::run(options),
         Command::Completions(options) => completions::run(options),

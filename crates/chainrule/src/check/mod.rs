@@ -11,4 +11,4 @@ mod numerical;
 
 pub use gates::{GateFault, check_gates};
 pub use gradcheck::{Finding, GradCheck, Mismatch, Report, gradcheck, gradgradcheck};
-pub use numerical::{Difference, derivative, numerical_gradient, numerical_gradient_with};
+pub use numerical::{Derivative, Difference, derivative, numerical_gradient, numerical_gradient_with};

@@ -211,6 +211,28 @@ impl Expr {
         }
     }
 
+    /// The same expression with names replaced by others.
+    pub fn rename(&self, new_name: &dyn Fn(&str) -> Option<String>) -> Expr {
+        let all = |parts: &[Expr]| parts.iter().map(|part| part.rename(new_name)).collect::<Vec<_>>();
+        let new = |e: &Expr| e.rename(new_name);
+        match self.kind() {
+            Kind::Number(_) => self.clone(),
+            Kind::Symbol(name) => new_name(name).map_or_else(|| self.clone(), |name| Expr::symbol(&name)),
+            Kind::Neg(a) => -new(a),
+            Kind::Add(a, b) => new(a) + new(b),
+            Kind::Sub(a, b) => new(a) - new(b),
+            Kind::Mul(a, b) => new(a) * new(b),
+            Kind::Div(a, b) => new(a) / new(b),
+            Kind::Pow(a, b) => new(a).pow(new(b)),
+            Kind::Call(function, arguments) => Expr::call(*function, all(arguments)),
+            Kind::Vector(elements) => Expr::vector(all(elements)),
+            Kind::Choose(comparison, parts) => {
+                let [a, b, yes, no] = &**parts;
+                Expr::choose(*comparison, [new(a), new(b), new(yes), new(no)])
+            }
+        }
+    }
+
     /// The names in it, in order of first appearance.
     pub fn symbols(&self) -> Vec<String> {
         fn visit(expr: &Expr, found: &mut Vec<String>) {
@@ -284,7 +306,9 @@ impl fmt::Display for Expr {
             Kind::Symbol(name) => f.write_str(name),
             Kind::Neg(a) => {
                 f.write_str("-")?;
-                a.write_within(f, 3)
+                // Two signs in a row read badly; −a/b needs no parentheses, as (−a)/b is the same.
+                let signed = matches!(a.kind(), Kind::Neg(_)) || a.as_number().is_some_and(|x| x < 0.0);
+                a.write_within(f, if signed { 3 } else { 2 })
             }
             Kind::Add(a, b) => binary(f, a, " + ", b, 1, 1),
             Kind::Sub(a, b) => binary(f, a, " - ", b, 1, 2),

@@ -3,10 +3,12 @@
 //! A gate's calculus is written once, in Rust, generic over the numbers it runs on. Run on symbols, it
 //! becomes the expression tree from which texts, pictures and symbolic derivatives come.
 
+mod derive;
 mod expr;
+mod parse;
 mod symbol;
 
-pub use expr::{Comparison, Expr, Function};
+pub use expr::{Comparison, Expr, Function, Kind};
 
 use crate::gate::Elementwise;
 use symbol::Symbol;

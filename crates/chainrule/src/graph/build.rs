@@ -47,7 +47,12 @@ impl ComputationalGraph {
     ///
     /// # Errors
     /// An input is of another graph, or there are no outputs.
-    pub fn add_many(&mut self, gate: impl Into<GateRef>, inputs: &[ValueId], outputs: usize) -> Result<Vec<ValueId>> {
+    pub fn add_many(
+        &mut self,
+        gate: impl Into<GateRef>,
+        inputs: &[ValueId],
+        outputs: usize,
+    ) -> Result<Vec<ValueId>> {
         let gate = gate.into();
         if inputs.iter().any(|id| id.0 >= self.values.len()) {
             return Err(Error::argument("an input is a value of another graph").at_gate(gate.name()));

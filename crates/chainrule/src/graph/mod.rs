@@ -4,6 +4,7 @@
 //! again with new inputs, and it can be looked at: every value, local gradient and upstream gradient.
 
 mod build;
+mod expression;
 mod report;
 
 pub use report::{GateReport, InputReport, Local};
@@ -129,12 +130,13 @@ impl ComputationalGraph {
         }
         for step in &self.steps {
             let ready: Vec<&Tensor> = step.inputs.iter().filter_map(|id| tensors[id.0].as_ref()).collect();
-            let outputs = enable_grad(|| Tensor::apply_many(step.gate.clone(), &ready)).map_err(|error| {
-                match step.location {
+            let outputs =
+                enable_grad(|| Tensor::apply_many(step.gate.clone(), &ready)).map_err(|error| match step
+                    .location
+                {
                     Some(location) => error.location(location),
                     None => error,
-                }
-            })?;
+                })?;
             for (id, tensor) in step.outputs.iter().zip(outputs) {
                 tensors[id.0] = Some(tensor);
             }
@@ -164,7 +166,8 @@ impl ComputationalGraph {
     fn backward_from(&mut self, upstream: Option<&Tensor>) -> Result<Vec<(String, Array)>> {
         let output = self.output;
         let (Some(run), Some(output)) = (&mut self.run, output) else {
-            return Err(Error::autograd("backward was called before forward").hint("run forward first: it computes what backward needs"));
+            return Err(Error::autograd("backward was called before forward")
+                .hint("run forward first: it computes what backward needs"));
         };
         let wanted: Vec<&Tensor> = run.tensors.iter().filter(|x| x.requires_grad()).collect();
         let loss = &run.tensors[output.0];
@@ -200,7 +203,8 @@ impl ComputationalGraph {
     /// # Errors
     /// [`ComputationalGraph::forward`] hasn't run.
     pub fn value(&self, id: ValueId) -> Result<Array> {
-        let run = self.run.as_ref().ok_or_else(|| Error::autograd("there are no values before forward ran"))?;
+        let run =
+            self.run.as_ref().ok_or_else(|| Error::autograd("there are no values before forward ran"))?;
         run.tensors.get(id.0).map(Tensor::array).ok_or_else(|| Error::index("the value is of another graph"))
     }
 
@@ -210,7 +214,8 @@ impl ComputationalGraph {
     /// [`ComputationalGraph::backward`] hasn't run.
     pub fn gradient(&self, id: ValueId) -> Result<Option<Array>> {
         let gradients = self.run.as_ref().and_then(|run| run.gradients.as_ref());
-        let gradients = gradients.ok_or_else(|| Error::autograd("there are no gradients before backward ran"))?;
+        let gradients =
+            gradients.ok_or_else(|| Error::autograd("there are no gradients before backward ran"))?;
         gradients.get(id.0).cloned().ok_or_else(|| Error::index("the value is of another graph"))
     }
 }
@@ -233,7 +238,8 @@ fn given(name: &str, default: Option<&Array>, inputs: &[(&str, &Tensor)]) -> Res
             array
         }
         None => default.cloned().ok_or_else(|| {
-            Error::argument(format!("the input {name} is missing")).hint("give every input a value: forward(&[(name, tensor), …])")
+            Error::argument(format!("the input {name} is missing"))
+                .hint("give every input a value: forward(&[(name, tensor), …])")
         })?,
     };
     let float = array.dtype().is_float();

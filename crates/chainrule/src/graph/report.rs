@@ -81,7 +81,8 @@ impl ComputationalGraph {
     /// [`ComputationalGraph::forward`] hasn't run.
     pub fn gates(&self) -> Result<Vec<GateReport>> {
         let run = self.run.as_ref().ok_or_else(|| {
-            Error::autograd("there is nothing to report before forward ran").hint("run forward, and backward for gradients")
+            Error::autograd("there is nothing to report before forward ran")
+                .hint("run forward, and backward for gradients")
         })?;
         self.steps
             .iter()
@@ -91,11 +92,13 @@ impl ComputationalGraph {
                 let first = step.outputs[0];
                 let upstream = run.gradients.as_ref().and_then(|all| all[first.0].clone());
                 let inputs: Vec<Array> = step.inputs.iter().map(|id| run.tensors[id.0].array()).collect();
-                let needs: Vec<bool> = step.inputs.iter().map(|id| run.tensors[id.0].requires_grad()).collect();
+                let needs: Vec<bool> =
+                    step.inputs.iter().map(|id| run.tensors[id.0].requires_grad()).collect();
                 let passed = match &run.gradients {
                     None => vec![None; inputs.len()],
                     Some(all) => {
-                        let upstream: Vec<Option<Array>> = step.outputs.iter().map(|id| all[id.0].clone()).collect();
+                        let upstream: Vec<Option<Array>> =
+                            step.outputs.iter().map(|id| all[id.0].clone()).collect();
                         products(step, &inputs, &needs, &upstream)?
                     }
                 };
@@ -145,7 +148,8 @@ fn products(
     needs: &[bool],
     upstream: &[Option<Array>],
 ) -> Result<Vec<Option<Array>>> {
-    let leaves: Vec<Tensor> = inputs.iter().zip(needs).map(|(x, &needs)| Tensor::leaf(x.clone(), needs)).collect();
+    let leaves: Vec<Tensor> =
+        inputs.iter().zip(needs).map(|(x, &needs)| Tensor::leaf(x.clone(), needs)).collect();
     let generator = crate::Generator::of_thread();
     let outputs = enable_grad(|| Tensor::apply_many(step.gate.clone(), &leaves.iter().collect::<Vec<_>>()))?;
     generator.set_thread();
@@ -160,6 +164,10 @@ fn products(
         return Ok(vec![None; inputs.len()]);
     }
     let gradients: Vec<&Tensor> = gradients.iter().collect();
-    let mut found = Backward::of(&roots).upstream(&gradients).allow_unused(true).gradients(&wanted)?.into_iter();
-    Ok(leaves.iter().map(|x| if x.requires_grad() { found.next().flatten().map(|g| g.array()) } else { None }).collect())
+    let mut found =
+        Backward::of(&roots).upstream(&gradients).allow_unused(true).gradients(&wanted)?.into_iter();
+    Ok(leaves
+        .iter()
+        .map(|x| if x.requires_grad() { found.next().flatten().map(|g| g.array()) } else { None })
+        .collect())
 }

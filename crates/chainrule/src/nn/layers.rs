@@ -171,7 +171,12 @@ impl Module for Sequential {
     fn named_parameters(&self) -> Vec<(String, Tensor)> {
         let mut all = Vec::new();
         for (i, module) in self.0.iter().enumerate() {
-            all.extend(module.named_parameters().into_iter().map(|(name, parameter)| (format!("{i}.{name}"), parameter)));
+            all.extend(
+                module
+                    .named_parameters()
+                    .into_iter()
+                    .map(|(name, parameter)| (format!("{i}.{name}"), parameter)),
+            );
         }
         all
     }
