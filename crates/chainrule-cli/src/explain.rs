@@ -32,7 +32,7 @@ exp log sqrt sin cos tanh sigmoid relu abs sign max min softmax dot sum."
 pub struct Options {
     /// The expression
     expression: String,
-    /// The values of its names: x=-2, v=[1,2,3]
+    /// The values of its names: `x=-2`, `v=[1,2,3]`
     #[arg(value_name = "NAME=VALUE")]
     values: Vec<String>,
     /// Add the derivatives by hand: symbolic, and as products of local derivatives along each path

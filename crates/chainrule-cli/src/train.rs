@@ -99,7 +99,7 @@ pub struct Options {
     /// Print nothing but errors
     #[arg(long)]
     quiet: bool,
-    /// The run's folder (default: runs/<data>-<arch>-<number>)
+    /// The run's folder (default: runs/DATA-ARCH-NUMBER)
     #[arg(long)]
     out: Option<PathBuf>,
     /// Go on with an interrupted run

@@ -40,8 +40,8 @@ pub fn by_hand(
             let mut paths = Vec::new();
             walk(&input.name, gates, gates.len() - 1, Vec::new(), &mut paths);
             let shown = paths.len().min(MOST);
-            let terms: Vec<String> = paths[..shown].iter().map(|path| names(path)).collect();
-            let products: Vec<String> = paths[..shown].iter().map(|path| factors(path)).collect();
+            let terms: Vec<String> = paths[..shown].iter().map(names).collect();
+            let products: Vec<String> = paths[..shown].iter().map(factors).collect();
             text += &format!("  ∂L/∂{} = {}\n", input.name, terms.join("\n       + "));
             if paths.len() > MOST {
                 text += &format!("       + {} more paths\n", paths.len() - MOST);
