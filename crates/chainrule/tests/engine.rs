@@ -1,5 +1,7 @@
 //! The engine's rules: leaves, accumulation, freed graphs, hooks, modes, deep graphs.
 
+#![allow(clippy::unwrap_used)]
+
 use chainrule::{param, tensor};
 
 #[test]

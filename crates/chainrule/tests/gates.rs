@@ -1,5 +1,7 @@
 //! The laws, applied to every gate and every sample by one loop.
 
+#![allow(clippy::unwrap_used)]
+
 use chainrule::check::laws;
 use chainrule::gate;
 
