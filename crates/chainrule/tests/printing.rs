@@ -106,7 +106,10 @@ fn matrices_and_more() {
         &Tensor::arange(0., 30., 1.).unwrap(),
         "tensor([ 0.,  1.,  2.,  3.,  4.,  5.,  6.,  7.,  8.,  9., 10., 11., 12., 13.,\n        14., 15., 16., 17., 18., 19., 20., 21., 22., 23., 24., 25., 26., 27.,\n        28., 29.])",
     );
-    check(&Tensor::arange(0., 1001., 1.).unwrap(), "tensor([   0.,    1.,    2.,  ...,  998.,  999., 1000.])");
+    check(
+        &Tensor::arange(0., 1001., 1.).unwrap(),
+        "tensor([   0.,    1.,    2.,  ...,  998.,  999., 1000.])",
+    );
     check(
         &Tensor::arange(0, 1200, 1).unwrap().reshape([30, 40]).unwrap(),
         "tensor([[   0,    1,    2,  ...,   37,   38,   39],\n        [  40,   41,   42,  ...,   77,   78,   79],\n        [  80,   81,   82,  ...,  117,  118,  119],\n        ...,\n        [1080, 1081, 1082,  ..., 1117, 1118, 1119],\n        [1120, 1121, 1122,  ..., 1157, 1158, 1159],\n        [1160, 1161, 1162,  ..., 1197, 1198, 1199]])",
@@ -127,7 +130,10 @@ fn matrices_and_more() {
         &Tensor::from_array(Array::zeros_of([2, 0], DType::F64)),
         "tensor([], size=(2, 0), dtype=torch.float64)",
     );
-    check(&Tensor::new([[1, -2], [30, 4]], DType::I32).unwrap(), "tensor([[ 1, -2],\n        [30,  4]], dtype=torch.int32)");
+    check(
+        &Tensor::new([[1, -2], [30, 4]], DType::I32).unwrap(),
+        "tensor([[ 1, -2],\n        [30,  4]], dtype=torch.int32)",
+    );
     check(
         &Tensor::linspace(0., 1., 25),
         "tensor([0.0000, 0.0417, 0.0833, 0.1250, 0.1667, 0.2083, 0.2500, 0.2917, 0.3333,\n        0.3750, 0.4167, 0.4583, 0.5000, 0.5417, 0.5833, 0.6250, 0.6667, 0.7083,\n        0.7500, 0.7917, 0.8333, 0.8750, 0.9167, 0.9583, 1.0000])",
@@ -182,7 +188,10 @@ fn gradients() {
         &Tensor::ones([1, 1]).requires_grad_(true).unwrap().expand([3, 3]).unwrap(),
         &format!("tensor([{one},\n        {one},\n        {one}], grad_fn=<ExpandBackward0>)"),
     );
-    check(&param([[1., 2.], [3., 4.]]).sum_dim(&[1], false).unwrap(), "tensor([3., 7.], grad_fn=<SumBackward1>)");
+    check(
+        &param([[1., 2.], [3., 4.]]).sum_dim(&[1], false).unwrap(),
+        "tensor([3., 7.], grad_fn=<SumBackward1>)",
+    );
     check(&param(1.).exp().unwrap().detach(), "tensor(2.7183)");
     check(
         &(Tensor::ones([1001]).requires_grad_(true).unwrap() * 2.),
@@ -213,8 +222,14 @@ fn gradients() {
         "tensor([[3., 3., 3.]], grad_fn=<AddmmBackward0>)",
     );
     check(&x.linear(&weight, None).unwrap(), "tensor([[2., 2., 2.]], grad_fn=<MmBackward0>)");
-    check(&Tensor::cat(&[&param([1.]), &tensor([2.])], 0).unwrap(), "tensor([1., 2.], grad_fn=<CatBackward0>)");
-    check(&param([1., 2.]).log_softmax(0).unwrap(), "tensor([-1.3133, -0.3133], grad_fn=<LogSoftmaxBackward0>)");
+    check(
+        &Tensor::cat(&[&param([1.]), &tensor([2.])], 0).unwrap(),
+        "tensor([1., 2.], grad_fn=<CatBackward0>)",
+    );
+    check(
+        &param([1., 2.]).log_softmax(0).unwrap(),
+        "tensor([-1.3133, -0.3133], grad_fn=<LogSoftmaxBackward0>)",
+    );
     check(&param([1., 2.]).sigmoid().unwrap(), "tensor([0.7311, 0.8808], grad_fn=<SigmoidBackward0>)");
     check(&param([1., 2.]).max().unwrap(), "tensor(2., grad_fn=<MaxBackward1>)");
     check(&param([1., 2.]).dot(&tensor([1., 2.])).unwrap(), "tensor(5., grad_fn=<DotBackward0>)");
@@ -235,7 +250,10 @@ fn gradients() {
     let forty = Tensor::ones([40]).requires_grad_(true).unwrap() * 1.5;
     let row = ["1.5000"; 9].join(", ");
     let rows = [&row[..]; 4].join(",\n        ");
-    check(&forty, &format!("tensor([{rows},\n        1.5000, 1.5000, 1.5000, 1.5000], grad_fn=<MulBackward0>)"));
+    check(
+        &forty,
+        &format!("tensor([{rows},\n        1.5000, 1.5000, 1.5000, 1.5000], grad_fn=<MulBackward0>)"),
+    );
 }
 
 #[test]

@@ -34,6 +34,8 @@ pub enum View {
     Permute(SmallVec<[isize; 4]>),
     /// Two dimensions exchanged
     Transpose(isize, isize),
+    /// A matrix transposed
+    T,
     /// Dimensions of size 1 repeated
     Expand(Shape),
     /// These dimensions removed where their size is 1
@@ -63,6 +65,7 @@ impl View {
                 View::Reshape([3, 2].into()),
                 View::Permute([1, 0].into_iter().collect()),
                 View::Transpose(0, -1),
+                View::T,
                 View::Expand([4, 2, 3].into()),
                 View::Squeeze([0].into_iter().collect()),
                 View::Unsqueeze(1),
@@ -92,6 +95,7 @@ impl View {
             View::Reshape(shape) => x.reshape(*shape),
             View::Permute(order) => x.permute(order),
             View::Transpose(a, b) => x.transpose(*a, *b),
+            View::T => x.transpose(0, 1),
             View::Expand(shape) => x.expand(*shape),
             View::Squeeze(dims) => {
                 let mut places = crate::array::dims(x.shape(), dims)?;
@@ -112,6 +116,7 @@ impl Gate for View {
             View::Reshape(_) => "View",
             View::Permute(_) => "Permute",
             View::Transpose(..) => "Transpose",
+            View::T => "T",
             View::Expand(_) => "Expand",
             View::Squeeze(_) => "Squeeze",
             View::Unsqueeze(_) => "Unsqueeze",
@@ -143,6 +148,7 @@ impl Gate for View {
         let gradient = match self {
             View::Reshape(_) | View::Squeeze(_) | View::Unsqueeze(_) => g.reshape(meta.shape)?,
             View::Transpose(a, b) => g.transpose(*a, *b)?,
+            View::T => g.transpose(0, 1)?,
             View::Permute(order) => {
                 let places = crate::array::dims(&meta.shape, order)?;
                 let mut inverse = vec![0isize; places.len()];
@@ -368,7 +374,7 @@ impl Tensor {
     pub fn t(&self) -> Result<Tensor> {
         match self.rank() {
             0 | 1 => Ok(self.clone()),
-            2 => Tensor::apply(View::Transpose(0, 1), &[self]),
+            2 => Tensor::apply(View::T, &[self]),
             rank => Err(Error::shape(format!("t() is for at most two dimensions, not {rank}"))
                 .hint("use transpose or permute")),
         }
