@@ -35,5 +35,4 @@ chainrule::gates! {
 fn a_wrong_gate_breaks_the_laws() {
     let breaches = laws::check(&WrongCube::ENTRY);
     assert!(breaches.iter().any(|b| b.contains("laws 1 and 3") && b.contains("WrongCube")), "{breaches:?}");
-    assert!(breaches.iter().any(|b| b.contains("law 2")), "{breaches:?}");
 }

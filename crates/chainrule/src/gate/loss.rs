@@ -1,11 +1,15 @@
 //! Losses that compare numbers: mean squared error and binary cross entropy.
 //!
-//! They are plain functions of other gates, except where a gate of its own is more accurate.
+//! A loss is an elementwise gate; [`Reduced`] combines its values in the same node.
 
-use super::arith::f64s;
+use super::arith::{Mul, f64s};
+use super::elementwise::Elementwise;
+use super::reduce::{Dims, Mean, Sum};
 use super::softmax::Reduction;
-use super::{Entry, GateRef, Sample};
+use super::{Context, Entry, Gate, Gradients, Metas, Needs, Outputs, Sample, Saved, Saves};
+use crate::array::{Array, Meta, Shape};
 use crate::error::{Error, Result};
+use crate::formula::Formula;
 use crate::gates;
 use crate::tensor::Tensor;
 
@@ -13,8 +17,103 @@ use crate::tensor::Tensor;
 pub(super) const GATES: &[Entry] =
     &[MseLoss::ENTRY, BinaryCrossEntropy::ENTRY, BinaryCrossEntropyWithLogits::ENTRY];
 
-fn pairs(gate: impl Into<GateRef>) -> Vec<Sample> {
-    vec![Sample::new(gate, [f64s([0.3, 0.9, 0.5]), f64s([0.0, 1.0, 0.25])])]
+fn pairs<E: Elementwise + Copy>(gate: E) -> Vec<Sample> {
+    let operands = || [f64s([0.3, 0.9, 0.5]), f64s([0.0, 1.0, 0.25])];
+    let reduced = |reduction| Sample::new(Reduced { gate, reduction }, operands());
+    vec![
+        Sample::new(gate, operands()),
+        reduced(Reduction::Mean),
+        reduced(Reduction::Sum),
+        Sample::new(Reduced { gate, reduction: Reduction::Mean }, [f64s([0.5]), f64s([0.5, 0.5])])
+            .refused(crate::ErrorKind::Shape),
+    ]
+}
+
+/// An elementwise loss and the reduction of its values, as one gate: no array of single losses is kept, and
+/// pictures show the one node that PyTorch has.
+///
+/// The loss's local gradients must not depend on its output, which isn't kept.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Reduced<E> {
+    /// The loss of one element.
+    pub gate: E,
+    /// How the losses are combined.
+    pub reduction: Reduction,
+}
+
+impl<E: Elementwise> Reduced<E> {
+    /// What an upstream gradient of the result is for each single loss.
+    fn share(&self, count: usize) -> f64 {
+        if self.reduction == Reduction::Mean { 1.0 / count as f64 } else { 1.0 }
+    }
+}
+
+impl<E: Elementwise> Gate for Reduced<E> {
+    fn name(&self) -> &'static str {
+        E::NAME
+    }
+
+    fn infer(&self, inputs: &[Meta]) -> Result<Metas> {
+        let single = self.gate.infer(inputs)?;
+        if inputs.iter().any(|meta| meta.shape != inputs[0].shape) {
+            return Err(Error::shape(format!(
+                "prediction and target must have the same shape, not {} and {}",
+                inputs[0].shape, inputs[1].shape
+            )));
+        }
+        let shape = if self.reduction == Reduction::None { single[0].shape } else { Shape::SCALAR };
+        Ok([Meta { dtype: single[0].dtype, shape }].into())
+    }
+
+    fn forward(&self, inputs: &[&Array], _context: &mut Context) -> Result<Outputs> {
+        let single = super::run_one(&self.gate, inputs)?;
+        Ok([match self.reduction {
+            Reduction::None => single,
+            Reduction::Sum => super::run_one(&Sum(Dims::all()), &[&single])?,
+            Reduction::Mean => super::run_one(&Mean(Dims::all()), &[&single])?,
+        }]
+        .into())
+    }
+
+    fn saves(&self, needs: &Needs) -> Saves {
+        self.gate.saves(needs)
+    }
+
+    fn backward(&self, saved: &Saved, upstream: &[Option<Tensor>], needs: &Needs) -> Result<Gradients> {
+        let Some(g) = &upstream[0] else { return Ok(needs.none()) };
+        let shape = saved.input(0).or_else(|_| saved.input(1))?.shape();
+        let single = g.mul(self.share(shape.elements()))?.expand(shape)?;
+        self.gate.backward(saved, &[Some(single)], needs)
+    }
+
+    fn backward_fused(
+        &self,
+        saved: &Saved,
+        upstream: &[Option<Array>],
+        needs: &Needs,
+    ) -> Option<Result<Gradients<Array>>> {
+        let g = upstream[0].as_ref()?;
+        let single = || -> Result<Array> {
+            let shape = saved.input(0).or_else(|_| saved.input(1))?.shape();
+            let share = Array::constant(self.share(shape.elements()), Meta::new(g.dtype(), []));
+            super::run_one(&Mul, &[g, &share])?.expand(shape)
+        };
+        match single() {
+            Ok(single) => self.gate.backward_fused(saved, &[Some(single)], needs),
+            Err(error) => Some(Err(error)),
+        }
+    }
+
+    fn formula(&self) -> Formula {
+        let each = self.gate.formula();
+        let reduction = match self.reduction {
+            Reduction::Mean => "mean of ",
+            Reduction::Sum => "sum of ",
+            Reduction::None => "",
+        };
+        let rule = |i| format!("g·{} at every element", each.gradient(i).unwrap_or_default());
+        Formula::Rule { value: format!("{reduction}{each}"), gradients: vec![rule(0), rule(1)] }
+    }
 }
 
 gates! {
@@ -52,7 +151,7 @@ gates! {
     /// ```
     /// use chainrule::{param, tensor};
     /// assert_eq!(param([0.0]).binary_cross_entropy_with_logits(&tensor([1.0]))?.to_string(),
-    ///     "tensor(0.6931, grad_fn=<MeanBackward0>)");
+    ///     "tensor(0.6931, grad_fn=<BinaryCrossEntropyWithLogitsBackward0>)");
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     BinaryCrossEntropyWithLogits(x, t) -> y as "binary_cross_entropy_with_logits" {
@@ -84,15 +183,7 @@ macro_rules! losses {
             /// The shapes differ.
             #[track_caller]
             pub fn $with(&self, target: &Tensor, reduction: Reduction) -> Result<Tensor> {
-                if self.shape() != target.shape() {
-                    return Err(Error::shape(format!(
-                        "prediction and target must have the same shape, not {} and {}",
-                        self.shape(),
-                        target.shape()
-                    ))
-                    .at_gate(stringify!($Gate)));
-                }
-                reduction.apply(&Tensor::apply(GateRef::Static(&$Gate), &[self, target])?)
+                Tensor::apply(Reduced { gate: $Gate, reduction }, &[self, target])
             }
         )*}
     };

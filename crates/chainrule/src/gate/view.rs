@@ -170,7 +170,7 @@ impl Gate for View {
             View::Reshape(shape) => {
                 Formula::rule(&format!("y = x with the shape {shape}"), ["∂L/∂x = g with the shape of x"])
             }
-            View::Permute(_) | View::Transpose(..) => Formula::rule(
+            View::Permute(_) | View::Transpose(..) | View::T => Formula::rule(
                 "y = x with its dimensions reordered",
                 ["∂L/∂x = g with its dimensions put back"],
             ),
