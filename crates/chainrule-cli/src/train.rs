@@ -185,6 +185,9 @@ pub fn run(options: Options) -> Result<ExitCode, Failure> {
     show.end();
     training.save_checkpoint(&folder)?;
     training.save_results(&folder)?;
+    for name in ["curves.svg", "curves.png"] {
+        chainrule::plot::training_curves(training.history(), folder.join(name))?;
+    }
     let (_, accuracy) = training.evaluate()?;
     show.summary(&training, accuracy, started.elapsed(), &folder)?;
     if !training.is_done() {

@@ -47,6 +47,8 @@ mod kernel;
 pub mod models;
 pub mod nn;
 pub mod optim;
+#[cfg(feature = "plot")]
+pub mod plot;
 pub mod tensor;
 pub mod train;
 

@@ -11,6 +11,8 @@ mod dtype;
 mod elements;
 mod layout;
 mod literal;
+#[cfg(feature = "ndarray")]
+mod ndarray;
 mod random;
 mod shape;
 pub(crate) mod storage;

@@ -1,0 +1,260 @@
+//! The program as a user meets it: commands, files, exit codes.
+#![allow(clippy::unwrap_used)]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+/// A folder of its own for each test, removed afterwards.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Folder {
+        let path = std::env::temp_dir().join(format!("chainrule-test-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(&path).unwrap();
+        Folder(path)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_chainrule"));
+        command.args(arguments).current_dir(&self.0);
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    /// Standard output of a run that must succeed.
+    #[track_caller]
+    fn ok(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+        text
+    }
+
+    /// The one sentence of a run that must fail with this code.
+    #[track_caller]
+    fn fails(&self, code: i32, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{text}");
+        assert!(!text.contains("panicked"), "{text}");
+        text
+    }
+
+    fn bytes(&self, path: &str) -> Vec<u8> {
+        std::fs::read(self.0.join(path)).unwrap()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn training_writes_a_whole_run() {
+    let folder = Folder::new("run");
+    let text = folder.ok(&["train", "--epochs", "2"]);
+    assert!(text.contains("gradient check: passed"), "{text}");
+    assert!(text.contains("confusion matrix"), "{text}");
+    let mut files: Vec<String> = std::fs::read_dir(folder.0.join("runs/digits-mlp-1"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    files.sort();
+    assert_eq!(
+        files,
+        [
+            "checkpoint.safetensors",
+            "curves.png",
+            "curves.svg",
+            "metrics.csv",
+            "metrics.json",
+            "model.safetensors",
+            "settings.json"
+        ]
+    );
+    let table = String::from_utf8(folder.bytes("runs/digits-mlp-1/metrics.csv")).unwrap();
+    assert_eq!(table.lines().count(), 3);
+    assert!(folder.bytes("runs/digits-mlp-1/curves.png").starts_with(b"\x89PNG"));
+    let metrics: serde_json::Value =
+        serde_json::from_slice(&folder.bytes("runs/digits-mlp-1/metrics.json")).unwrap();
+    assert_eq!(metrics["epochs"].as_array().unwrap().len(), 2);
+    // A second run gets a name of its own; --quiet says nothing.
+    assert_eq!(folder.ok(&["train", "--epochs", "1", "--quiet"]), "");
+    assert!(folder.0.join("runs/digits-mlp-2/model.safetensors").exists());
+    assert!(folder.ok(&["check", "--model", "runs/digits-mlp-1"]).contains("gradient check passed"));
+}
+
+#[test]
+fn the_default_reaches_97_percent() {
+    let folder = Folder::new("accuracy");
+    let mut accuracies: Vec<f64> = (0..10)
+        .map(|seed| {
+            let text = folder.ok(&["train", "--seed", &seed.to_string()]);
+            let tail = text.split("test accuracy ").nth(1).unwrap();
+            tail.split('%').next().unwrap().parse().unwrap()
+        })
+        .collect();
+    accuracies.sort_by(f64::total_cmp);
+    assert!((accuracies[4] + accuracies[5]) / 2.0 >= 97.0, "{accuracies:?}");
+}
+
+#[test]
+fn threads_and_resuming_change_no_bit() {
+    let folder = Folder::new("bits");
+    folder.ok(&["train", "--epochs", "4", "--threads", "1", "--quiet", "--out", "a"]);
+    folder.ok(&["train", "--epochs", "4", "--threads", "3", "--quiet", "--out", "b"]);
+    folder.ok(&["train", "--epochs", "2", "--quiet", "--out", "c"]);
+    folder.ok(&["train", "--resume", "c", "--epochs", "4", "--quiet"]);
+    assert_eq!(folder.bytes("a/model.safetensors"), folder.bytes("b/model.safetensors"));
+    assert_eq!(folder.bytes("a/model.safetensors"), folder.bytes("c/model.safetensors"));
+    assert_eq!(folder.bytes("a/metrics.csv"), folder.bytes("c/metrics.csv"));
+    assert!(folder.fails(1, &["train", "--out", "a"]).contains("exists already"));
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_run_goes_on_to_the_same_bits() {
+    let folder = Folder::new("interrupt");
+    for optimizer in ["adam", "sgd"] {
+        let (whole, broken) = (format!("{optimizer}-whole"), format!("{optimizer}-broken"));
+        let options = ["train", "--epochs", "60", "--quiet", "--optimizer", optimizer, "--out"];
+        folder.ok(&[&options[..], &[&whole]].concat());
+        let mut child =
+            folder.command(&[&options[..], &[&broken]].concat()).stdout(Stdio::null()).spawn().unwrap();
+        while !folder.0.join(&broken).exists() {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        std::thread::sleep(std::time::Duration::from_millis(150));
+        let signal = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+        assert!(signal.success());
+        assert!(child.wait().unwrap().success());
+        let epochs =
+            String::from_utf8(folder.bytes(&format!("{broken}/metrics.csv"))).unwrap().lines().count() - 1;
+        assert!(epochs < 60, "the run was over before it could be interrupted");
+        folder.ok(&["train", "--resume", &broken, "--quiet"]);
+        assert_eq!(
+            folder.bytes(&format!("{whole}/model.safetensors")),
+            folder.bytes(&format!("{broken}/model.safetensors")),
+            "{optimizer} after {epochs} epochs"
+        );
+    }
+}
+
+#[test]
+fn tables_are_trained_on_and_predicted() {
+    let folder = Folder::new("table");
+    let rows: String = (0..90)
+        .map(|i| {
+            let class = i % 3;
+            let x = class as f64 * 2.0 + f64::from(i % 7) * 0.1;
+            format!("{x},{},{}\n", -x + f64::from(i % 5) * 0.1, ["ant", "bee", "cat"][class])
+        })
+        .collect();
+    std::fs::write(folder.0.join("insects.csv"), format!("size,weight,kind\n{rows}")).unwrap();
+    let train =
+        ["train", "--data", "insects.csv", "--target", "kind", "--hidden", "8", "--epochs", "40", "--quiet"];
+    folder.ok(&train);
+    std::fs::write(folder.0.join("new.csv"), "size,weight\n0.1,-0.1\n4.2,-4.1\n").unwrap();
+    let answer = folder.ok(&["predict", "--model", "runs/insects-mlp-1", "--data", "new.csv"]);
+    let lines: Vec<&str> = answer.lines().collect();
+    assert_eq!(lines[0], "class,p_ant,p_bee,p_cat");
+    assert!(lines[1].starts_with("ant,") && lines[2].starts_with("cat,"), "{answer}");
+    let json = folder.ok(&[
+        "predict",
+        "--model",
+        "runs/insects-mlp-1/model.safetensors",
+        "--data",
+        "new.csv",
+        "--json",
+    ]);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["predictions"][1]["class"], "cat");
+    std::fs::write(folder.0.join("narrow.csv"), "size\n0.1\n").unwrap();
+    let error = folder.fails(1, &["predict", "--model", "runs/insects-mlp-1", "--data", "narrow.csv"]);
+    assert!(error.contains("takes 2 features"), "{error}");
+    assert!(folder.fails(1, &["predict", "--model", "new.csv", "--data", "new.csv"]).contains("safetensors"));
+}
+
+#[test]
+fn explanations_have_the_lectures_numbers() {
+    let folder = Folder::new("explain");
+    let text = folder.ok(&["explain", "(x+y)*z", "x=-2", "y=5", "z=-4", "--symbolic"]);
+    for expected in ["L = -12", "g1 = x + y", "∂L/∂x = z = -4", "∂L/∂x = ∂g2/∂g1 · ∂g1/∂x", "(-4) · 1"]
+    {
+        assert!(text.contains(expected), "{expected} is not in\n{text}");
+    }
+    assert!(!text.contains('\x1b') && text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    let neuron = "1/(1+exp(-(w0*x0+w1*x1+w2)))";
+    let values = ["w0=2", "x0=-1", "w1=-3", "x1=-2", "w2=-3"];
+    let text = folder.ok(&[&["explain", neuron], &values[..]].concat());
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    let json = folder.ok(&[&["explain", neuron, "--json"], &values[..]].concat());
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let gradients: Vec<String> = json["inputs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|input| {
+            format!("{} {:.2}", input["name"].as_str().unwrap(), input["gradient"][0].as_f64().unwrap())
+        })
+        .collect();
+    assert_eq!(gradients, ["w0 -0.20", "x0 0.39", "w1 -0.39", "x1 -0.59", "w2 0.20"]);
+    assert_eq!(format!("{:.2}", json["value"].as_f64().unwrap()), "0.73");
+    // Forks, steps, kinks, vectors.
+    assert!(folder.ok(&["explain", "x*x + x", "x=3"]).contains("sums at forks"));
+    let steps = folder.ok(&["explain", "x*x", "x=3", "--step"]);
+    assert!(steps.find("forward").unwrap() < steps.find("backward").unwrap(), "{steps}");
+    assert!(folder.ok(&["explain", "abs(x)", "x=0"]).contains("a kink: -1 left, 1 right"));
+    let vector = folder.ok(&["explain", "-log(dot(softmax(v), [0,1,0]))", "v=[1,2,3]"]);
+    assert!(vector.contains("∂L/∂v[1]"), "{vector}");
+}
+
+#[test]
+fn mistakes_get_one_sentence() {
+    let folder = Folder::new("mistakes");
+    for (arguments, expected) in [
+        (&["explain", "(x+y"][..], "`)`"),
+        (&["explain", "x+y", "x=1"], "no value for y"),
+        (&["explain", "x", "x=1"], "nothing to compute"),
+        (&["explain", "x+1", "q=1"], "doesn't mention q"),
+        (&["explain", "x*2", "x=[1,2]"], "has 2 elements"),
+        (&["train", "--data", "nowhere"], "no such file or folder"),
+        (&["train", "--batch", "0"], "at least one example"),
+        (&["train", "--lr", "-1"], "positive number"),
+        (&["train", "--resume", "nowhere"], "nowhere"),
+        (&["predict", "--model", "nowhere", "--data", "x.csv"], "nowhere"),
+        (&["gates", "tanhh"], "there is no gate tanhh"),
+    ] {
+        let error = folder.fails(1, arguments);
+        assert!(error.contains(expected) && error.trim_end().lines().count() == 1, "{arguments:?}: {error}");
+    }
+    assert!(!Path::new(&folder.0.join("runs")).exists(), "a mistake must not leave an empty run");
+    folder.fails(2, &["train", "--no-such-option"]);
+    folder.fails(2, &["nothing"]);
+}
+
+#[test]
+fn gates_and_completions_are_listed() {
+    let folder = Folder::new("gates");
+    let table = folder.ok(&["gates"]);
+    for gate in chainrule::gate::table() {
+        assert!(table.contains(gate.name), "{} is not in the table", gate.name);
+    }
+    let tanh = folder.ok(&["gates", "tanh"]);
+    assert!(
+        tanh.contains("y = tanh(x)") && tanh.contains("∂y/∂x = 1 - y*y") && tanh.contains("functions.rs:"),
+        "{tanh}"
+    );
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        assert!(folder.ok(&["completions", shell]).contains("chainrule"));
+    }
+    for command in ["train", "predict", "explain", "check", "gates", "completions"] {
+        assert!(folder.ok(&[command, "--help"]).contains("Example"), "{command}");
+    }
+}
