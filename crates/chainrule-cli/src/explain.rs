@@ -31,6 +31,7 @@ exp log sqrt sin cos tanh sigmoid relu abs sign max min softmax dot sum."
 )]
 pub struct Options {
     /// The expression
+    #[arg(allow_hyphen_values = true)]
     expression: String,
     /// The values of its names: `x=-2`, `v=[1,2,3]`
     #[arg(value_name = "NAME=VALUE")]

@@ -88,7 +88,7 @@ pub struct Options {
     #[arg(long, default_value_t = 32)]
     batch: usize,
     /// The learning rate (default: 0.006 for adam and adamw, 0.05 for sgd)
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     lr: Option<f64>,
     /// The optimiser
     #[arg(long, value_enum, default_value = "adam")]

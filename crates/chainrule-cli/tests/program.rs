@@ -152,8 +152,8 @@ fn tables_are_trained_on_and_predicted() {
     let rows: String = (0..90)
         .map(|i| {
             let class = i % 3;
-            let x = class as f64 * 2.0 + f64::from(i % 7) * 0.1;
-            format!("{x},{},{}\n", -x + f64::from(i % 5) * 0.1, ["ant", "bee", "cat"][class])
+            let x = class as f64 * 2.0 + (i % 7) as f64 * 0.1;
+            format!("{x},{},{}\n", -x + (i % 5) as f64 * 0.1, ["ant", "bee", "cat"][class])
         })
         .collect();
     std::fs::write(folder.0.join("insects.csv"), format!("size,weight,kind\n{rows}")).unwrap();
@@ -213,6 +213,7 @@ fn explanations_have_the_lectures_numbers() {
     assert!(folder.ok(&["explain", "abs(x)", "x=0"]).contains("a kink: -1 left, 1 right"));
     let vector = folder.ok(&["explain", "-log(dot(softmax(v), [0,1,0]))", "v=[1,2,3]"]);
     assert!(vector.contains("∂L/∂v[1]"), "{vector}");
+    assert!(folder.ok(&["explain", "--json", "-x*x", "x=3"]).starts_with('{'));
 }
 
 #[test]

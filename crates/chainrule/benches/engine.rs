@@ -17,7 +17,7 @@ fn scalar_gates(c: &mut Criterion) {
         group.throughput(Throughput::Elements(gates));
         group.bench_function(gates.to_string(), |b| {
             b.iter(|| {
-                [&x, &y, &z].map(Tensor::zero_grad);
+                [&x, &y, &z].into_iter().for_each(Tensor::zero_grad);
                 let mut t = (&x + &y) * &z;
                 for _ in 1..gates / 2 {
                     t = (&t + &y) * &z;

@@ -6,7 +6,7 @@ use super::gates::{GateFault, check_gates};
 use super::numerical::{derivative, same_randomness};
 use crate::array::{Array, DType};
 use crate::error::{Error, Result};
-use crate::tensor::{Backward, Tensor, no_grad};
+use crate::tensor::{Backward, Tensor, enable_grad, no_grad};
 
 /// How gradients are checked; the default suits f64.
 ///
@@ -169,21 +169,18 @@ pub fn gradgradcheck(function: impl Fn(&[Tensor]) -> Result<Tensor>, inputs: &[T
     if !first.passed() {
         return Ok(first);
     }
-    let differentiated: Vec<&Tensor> = inputs.iter().filter(|x| x.requires_grad()).collect();
-    check.run(
-        |inputs| {
-            let y = weighted(&function(inputs)?)?;
-            let wanted: Vec<&Tensor> = inputs.iter().filter(|x| x.requires_grad()).collect();
-            let wanted = if wanted.is_empty() { differentiated.clone() } else { wanted };
-            let gradients = Backward::of(&[&y]).create_graph(true).allow_unused(true).gradients(&wanted)?;
-            let mut total = y.mul(0.0)?;
-            for gradient in gradients.into_iter().flatten() {
-                total = total.add(&weighted(&gradient)?)?;
-            }
-            Ok(total)
-        },
-        inputs,
-    )
+    // Differences are evaluated with gradients off; here what is evaluated is itself a gradient.
+    let gradient = |inputs: &[Tensor]| -> Result<Tensor> {
+        let y = weighted(&function(inputs)?)?;
+        let wanted: Vec<&Tensor> = inputs.iter().filter(|x| x.requires_grad()).collect();
+        let gradients = Backward::of(&[&y]).create_graph(true).allow_unused(true).gradients(&wanted)?;
+        let mut total = y.mul(0.0)?;
+        for gradient in gradients.into_iter().flatten() {
+            total = total.add(&weighted(&gradient)?)?;
+        }
+        Ok(total)
+    };
+    check.run(|inputs| enable_grad(|| gradient(inputs)), inputs)
 }
 
 /// The sum of all elements with fixed, uneven weights: one number whose gradient sees every element.

@@ -1,0 +1,148 @@
+//! Where PyTorch's gradcheck is weak, this one must not be.
+#![allow(clippy::unwrap_used)]
+
+use std::cell::Cell;
+
+use chainrule::check::{GradCheck, gradcheck, gradgradcheck};
+use chainrule::gate::{Sample, arith};
+use chainrule::nn::Module;
+use chainrule::{Array, DType, Generator, Result, Tensor, models, nn, tensor};
+
+fn leaf(values: impl chainrule::Literal) -> Tensor {
+    Tensor::new(values, DType::F64).unwrap().requires_grad_(true).unwrap()
+}
+
+chainrule::gates! {
+    /// `y = x²` with a derivative of 0.
+    NoSlope(x) -> y as "no_slope" {
+        value: x * x;
+        local: [0.0];
+        samples: vec![];
+    }
+
+    /// `y = x³` with a derivative 5 % too large.
+    TooSteep(x) -> y as "too_steep" {
+        value: x * x * x;
+        local: [3.15 * x * x];
+        samples: vec![Sample::new(arith::Neg, [Array::scalar(1.0f64)])];
+    }
+}
+
+#[test]
+fn tiny_gradients_are_compared_too() {
+    let report = gradcheck(|x| Tensor::apply(NoSlope, &[&x[0]]), &[leaf([1e-6])]).unwrap();
+    assert!(!report.passed(), "{report}");
+}
+
+#[test]
+fn captured_parameters_are_checked() {
+    let w = leaf([999.0, 1.0]);
+    let report = gradcheck(|x| Tensor::apply(TooSteep, &[&w])?.mul(&x[0]), &[leaf([0.5, 0.25])]).unwrap();
+    assert!(report.findings[0].wrong == 0 && report.findings[1].wrong == 2, "{report}");
+    assert!(report.findings[1].name.starts_with("captured parameter"), "{report}");
+}
+
+#[test]
+fn the_wrong_gate_is_named_with_its_line() {
+    let x = leaf([0.5, -1.0]);
+    let line = Cell::new(0);
+    let report = gradcheck(
+        |x| {
+            line.set(line!() + 1);
+            let y = Tensor::apply(TooSteep, &[&x[0].tanh()?])?;
+            y.exp()?.sum()
+        },
+        &[x],
+    )
+    .unwrap();
+    assert_eq!(report.faults.len(), 1, "{report}");
+    assert_eq!(report.faults[0].gate, "TooSteep");
+    assert!(report.faults[0].location.as_ref().unwrap().contains(&format!("gradcheck.rs:{}", line.get())));
+}
+
+#[test]
+fn the_second_derivative_of_a_wrong_first_one_fails() {
+    let report = gradgradcheck(|x| Tensor::apply(TooSteep, &[&x[0]]), &[leaf([0.5])]).unwrap();
+    assert!(!report.passed());
+    assert!(
+        gradgradcheck(|x| x[0].sin()?.mul(&x[1].exp()?), &[leaf([0.5, 1.0]), leaf([0.1])]).unwrap().passed()
+    );
+}
+
+#[test]
+fn one_wrong_element_among_thousands_is_found() {
+    let x = Tensor::from_array(Array::linspace_of(0.5, 1.5, 3000, DType::F64)).requires_grad_(true).unwrap();
+    let report = gradcheck(
+        |x| {
+            let first = Tensor::apply(TooSteep, &[&x[0].narrow(0, 1234, 1)?])?;
+            x[0].square()?.sum()?.add(&first.sum()?)
+        },
+        &[x],
+    )
+    .unwrap();
+    assert_eq!((report.findings[0].compared, report.findings[0].wrong), (3000, 1));
+    assert_eq!(report.findings[0].worst.as_ref().unwrap().index, [1234]);
+}
+
+#[test]
+fn integer_outputs_beside_floats_do_no_harm() {
+    let report = gradcheck(
+        |x| {
+            let best = x[0].argmax()?;
+            x[0].gather(0, &best.reshape([1])?)?.square()?.sum()
+        },
+        &[leaf([1.0, 3.0, 2.0])],
+    );
+    assert!(report.unwrap().passed());
+}
+
+#[test]
+fn kinks_are_called_kinks() {
+    for f in [Tensor::relu as fn(&Tensor) -> Result<Tensor>, Tensor::abs] {
+        let report = gradcheck(|x| f(&x[0]), &[leaf([0.0, 1.0])]).unwrap();
+        assert!(report.passed(), "{report}");
+        assert_eq!(report.findings[0].kinks.len(), 1);
+        assert_eq!((report.findings[0].compared, &report.findings[0].kinks[0].0[..]), (1, &[0][..]));
+        assert!(report.to_string().contains("kink"), "{report}");
+    }
+}
+
+#[test]
+fn dropout_draws_the_same_numbers_again() {
+    let x = Tensor::from_array(Generator::new(3).randn([20], DType::F64)).requires_grad_(true).unwrap();
+    assert!(gradcheck(|x| x[0].dropout(0.5)?.square()?.sum(), &[x]).unwrap().passed());
+}
+
+#[test]
+fn nothing_to_check_is_an_error() {
+    let error = gradcheck(|x| x[0].square(), &[tensor([1.0])]).unwrap_err();
+    assert!(error.to_string().contains("requires a gradient"), "{error}");
+}
+
+#[test]
+fn the_report_shows_the_worst_element_with_both_numbers() {
+    let report = gradcheck(|x| Tensor::apply(TooSteep, &[&x[0]]), &[leaf([0.5, 2.0])]).unwrap();
+    let text = report.to_string();
+    for part in ["2 of 2 gradients DISAGREE", "worst at [", "backpropagation", "differences", "tolerated"] {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
+    assert!(report.into_result().is_err());
+}
+
+#[test]
+fn values_are_as_before_after_a_check() {
+    let x = leaf([0.1, 0.2]);
+    let before = x.to_f64_vec();
+    gradcheck(|x| x[0].exp(), std::slice::from_ref(&x)).unwrap();
+    assert_eq!(x.to_f64_vec(), before);
+}
+
+#[test]
+fn a_whole_network_in_single_precision_passes_within_what_its_digits_allow() {
+    let net = models::Mlp::build(&[4, 5, 3], nn::Activation::Tanh, &mut Generator::new(0)).unwrap();
+    let x = Tensor::from_array(Generator::new(1).randn([6, 4], DType::F32));
+    let labels = tensor([0, 1, 2, 0, 1, 2]);
+    let report = GradCheck::default().run(|_| net.forward(&x)?.cross_entropy(&labels), &[]).unwrap();
+    assert!(report.passed(), "{report}");
+    assert_eq!(report.findings.len(), 4);
+}
