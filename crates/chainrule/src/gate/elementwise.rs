@@ -7,7 +7,7 @@
 use std::fmt::Debug;
 use std::ops::{Add, Div, Mul, Sub};
 
-use super::{Context, Gate, Gradients, Metas, Needs, Outputs, Saved, Saves, lifted};
+use super::{Context, Gate, Gradients, Metas, Needs, Outputs, Saved, Saves, ScalarGate, lifted};
 use crate::array::{Array, DType, Meta, Shape, dispatch};
 use crate::error::{Error, Result};
 use crate::formula::{self, Formula};
@@ -238,6 +238,34 @@ impl<E: Elementwise> Gate for E {
 
     fn formula(&self) -> Formula {
         formula::of_elementwise(self)
+    }
+
+    #[inline]
+    fn as_scalar(&self) -> Option<&dyn ScalarGate> {
+        const SCALAR: Meta = Meta { dtype: DType::F32, shape: Shape::SCALAR };
+        self.check(&[SCALAR; MAX_INPUTS][..E::INPUTS.len()]).is_ok().then_some(self)
+    }
+}
+
+impl<E: Elementwise> ScalarGate for E {
+    #[inline]
+    fn inputs(&self) -> usize {
+        E::INPUTS.len()
+    }
+
+    #[inline]
+    fn value(&self, x: [f32; 3]) -> f32 {
+        f32::map_one(&Value(self), x)
+    }
+
+    #[inline]
+    fn product(&self, input: usize, upstream: f32, [a, b, c]: [f32; 3], y: f32) -> f32 {
+        let x = [upstream, a, b, c, y];
+        match input {
+            0 => f32::map_one(&Product::<E, 0>(self), x),
+            1 => f32::map_one(&Product::<E, 1>(self), x),
+            _ => f32::map_one(&Product::<E, 2>(self), x),
+        }
     }
 }
 

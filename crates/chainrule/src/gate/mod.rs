@@ -162,6 +162,11 @@ pub trait Gate: Debug + Send + Sync + 'static {
         None
     }
 
+    /// The gate on 0-d f32 values, where it has such a form: graphs of scalars then run without arrays.
+    fn as_scalar(&self) -> Option<&dyn ScalarGate> {
+        None
+    }
+
     /// What the gate computes and its local gradients, for people.
     fn formula(&self) -> Formula;
 
@@ -170,6 +175,16 @@ pub trait Gate: Debug + Send + Sync + 'static {
         let _ = inputs;
         outputs.iter().map(|meta| meta.shape.elements() as u64).sum()
     }
+}
+
+/// A gate with one output, on plain numbers; every [`Elementwise`] gate is one.
+pub trait ScalarGate {
+    /// How many inputs the gate takes (at most three).
+    fn inputs(&self) -> usize;
+    /// The output; unused inputs are 0.
+    fn value(&self, x: [f32; 3]) -> f32;
+    /// Upstream gradient × local gradient of one input.
+    fn product(&self, input: usize, upstream: f32, x: [f32; 3], y: f32) -> f32;
 }
 
 /// A gate as nodes and graphs hold it: a constant of the program, or shared.

@@ -147,6 +147,28 @@ impl<'a> Saved<'a> {
         Ok(tensor.clone())
     }
 
+    /// The 0-d f32 values of the saved inputs and output, 0 where not saved; `None` where one isn't such a
+    /// value.
+    ///
+    /// # Errors
+    /// A saved input has been changed in place since.
+    pub(crate) fn scalars(&self) -> Result<Option<([f32; 3], f32)>> {
+        let (mut x, mut y) = ([0.0; 3], 0.0);
+        for (place, version, tensor) in &self.values.inputs {
+            let value = tensor.with_array(Array::inline_value::<f32>);
+            let (Some(value), Some(slot)) = (value, x.get_mut(*place as usize)) else { return Ok(None) };
+            if tensor.version() != *version {
+                self.input(*place as usize)?;
+            }
+            *slot = value;
+        }
+        for (_, array) in &self.values.outputs {
+            let Some(value) = array.inline_value::<f32>() else { return Ok(None) };
+            y = value;
+        }
+        Ok(Some((x, y)))
+    }
+
     /// The values of input `i`.
     ///
     /// # Errors

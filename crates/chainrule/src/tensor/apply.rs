@@ -7,9 +7,9 @@ use smallvec::SmallVec;
 use super::Tensor;
 use super::mode::{Recording, Step, is_anomaly_enabled, is_grad_enabled, is_recording};
 use super::node::{Edge, Node, Shared};
-use crate::array::{Array, Meta};
+use crate::array::{Array, DType, Meta, Shape};
 use crate::error::{Error, ErrorKind, Result};
-use crate::gate::{Context, GateRef, Needs, Outputs, SavedValues};
+use crate::gate::{Context, GateRef, Metas, Needs, Outputs, SavedValues};
 
 /// A gate's outputs as tensors.
 pub(crate) type Tensors = SmallVec<[Tensor; 1]>;
@@ -54,7 +54,10 @@ pub(crate) fn apply_at(
     inputs: &[&Tensor],
     location: &'static Location<'static>,
 ) -> Result<Tensors> {
-    let (outputs, metas, extras) = forward(&gate, inputs, location)?;
+    let (outputs, metas, extras) = match scalar_forward(&gate, inputs) {
+        Some(y) => (Outputs::from([Array::scalar(y)]), Metas::from([SCALAR]), Vec::new()),
+        None => forward(&gate, inputs, location)?,
+    };
 
     let wanted = is_grad_enabled() && inputs.iter().any(|x| x.requires_grad());
     let differentiable = wanted && metas.iter().any(|meta| meta.dtype.is_float());
@@ -96,13 +99,29 @@ pub(crate) fn apply_at(
     Ok(outputs)
 }
 
+const SCALAR: Meta = Meta { dtype: DType::F32, shape: Shape::SCALAR };
+
+/// The value of an elementwise gate whose inputs are all 0-d f32, which no rule can refuse.
+#[inline]
+fn scalar_forward(gate: &GateRef, inputs: &[&Tensor]) -> Option<f32> {
+    if inputs.len() > 3 || is_anomaly_enabled() {
+        return None;
+    }
+    let mut x = [0.0; 3];
+    for (slot, input) in x.iter_mut().zip(inputs) {
+        *slot = input.with_array(Array::inline_value::<f32>)?;
+    }
+    let gate = gate.as_scalar()?;
+    (gate.inputs() == inputs.len()).then(|| gate.value(x))
+}
+
 /// The gate's checks and forward pass; errors name the gate and show what it was given.
 #[inline]
 fn forward(
     gate: &GateRef,
     inputs: &[&Tensor],
     location: &'static Location<'static>,
-) -> Result<(Outputs, crate::gate::Metas, Vec<Array>)> {
+) -> Result<(Outputs, Metas, Vec<Array>)> {
     let arrays: SmallVec<[Array; 3]> = inputs.iter().map(|x| x.array()).collect();
     let views: SmallVec<[&Array; 3]> = arrays.iter().collect();
     let metas: SmallVec<[Meta; 3]> = views.iter().map(|x| x.meta()).collect();
