@@ -155,7 +155,7 @@ impl<'a> Saved<'a> {
     pub(crate) fn scalars(&self) -> Result<Option<([f32; 3], f32)>> {
         let (mut x, mut y) = ([0.0; 3], 0.0);
         for (place, version, tensor) in &self.values.inputs {
-            let value = tensor.with_array(Array::inline_value::<f32>);
+            let value = tensor.number();
             let (Some(value), Some(slot)) = (value, x.get_mut(*place as usize)) else { return Ok(None) };
             if tensor.version() != *version {
                 self.input(*place as usize)?;

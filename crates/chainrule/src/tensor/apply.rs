@@ -6,8 +6,8 @@ use smallvec::SmallVec;
 
 use super::Tensor;
 use super::mode::{Recording, Step, is_anomaly_enabled, is_grad_enabled, is_recording};
-use super::node::{Edge, Node, Shared};
-use crate::array::{Array, DType, Meta, Shape};
+use super::node::{Edge, Node, NodeOutputs, Shared};
+use crate::array::{Array, Meta};
 use crate::error::{Error, ErrorKind, Result};
 use crate::gate::{Context, GateRef, Metas, Needs, Outputs, SavedValues};
 
@@ -33,6 +33,9 @@ impl Tensor {
         location: &'static Location<'static>,
     ) -> Result<Tensor> {
         let gate = gate.into();
+        if let Some(y) = scalar_forward(&gate, inputs) {
+            return Ok(scalar_output(gate, inputs, y, location));
+        }
         let name = gate.name();
         let mut outputs = apply_at(gate, inputs, location)?;
         outputs.pop().ok_or_else(|| Error::argument("the gate has no output").at_gate(name))
@@ -54,10 +57,7 @@ pub(crate) fn apply_at(
     inputs: &[&Tensor],
     location: &'static Location<'static>,
 ) -> Result<Tensors> {
-    let (outputs, metas, extras) = match scalar_forward(&gate, inputs) {
-        Some(y) => (Outputs::from([Array::scalar(y)]), Metas::from([SCALAR]), Vec::new()),
-        None => forward(&gate, inputs, location)?,
-    };
+    let (outputs, metas, extras) = forward(&gate, inputs, location)?;
 
     let wanted = is_grad_enabled() && inputs.iter().any(|x| x.requires_grad());
     let differentiable = wanted && metas.iter().any(|meta| meta.dtype.is_float());
@@ -84,7 +84,7 @@ pub(crate) fn apply_at(
         }
     }
     let recorded = is_recording().then(|| gate.clone());
-    let node = Shared::new(Node::new(gate, edges, metas, saved, location));
+    let node = Shared::new(Node::new(gate, edges, NodeOutputs::of(metas), saved, location));
     let outputs: Tensors = outputs
         .into_iter()
         .enumerate()
@@ -99,20 +99,40 @@ pub(crate) fn apply_at(
     Ok(outputs)
 }
 
-const SCALAR: Meta = Meta { dtype: DType::F32, shape: Shape::SCALAR };
-
 /// The value of an elementwise gate whose inputs are all 0-d f32, which no rule can refuse.
 #[inline]
 fn scalar_forward(gate: &GateRef, inputs: &[&Tensor]) -> Option<f32> {
-    if inputs.len() > 3 || is_anomaly_enabled() {
+    if inputs.len() > 3 || is_anomaly_enabled() || is_recording() {
         return None;
     }
     let mut x = [0.0; 3];
     for (slot, input) in x.iter_mut().zip(inputs) {
-        *slot = input.with_array(Array::inline_value::<f32>)?;
+        *slot = input.number()?;
     }
     let gate = gate.as_scalar()?;
     (gate.inputs() == inputs.len()).then(|| gate.value(x))
+}
+
+/// The output of such a gate as a tensor, with its node where a gradient is wanted.
+#[inline]
+fn scalar_output(gate: GateRef, inputs: &[&Tensor], y: f32, location: &'static Location<'static>) -> Tensor {
+    if !is_grad_enabled() || !inputs.iter().any(|x| x.requires_grad()) {
+        return Tensor::from_array(Array::scalar(y));
+    }
+    let mut edges: SmallVec<[Edge; 2]> = SmallVec::new();
+    edges.extend(inputs.iter().map(|x| edge_to(x)));
+    let saves = gate.saves(&Needs::new(inputs.iter().map(|x| x.requires_grad())));
+    let mut saved = SavedValues::default();
+    for (i, x) in inputs.iter().enumerate() {
+        if saves.has_input(i) {
+            saved.inputs.push((i as u32, x.version(), (*x).clone()));
+        }
+    }
+    if saves.has_output(0) {
+        saved.outputs.push((0, Array::scalar(y)));
+    }
+    let node = Shared::new(Node::new(gate, edges, NodeOutputs::Scalar, saved, location));
+    Tensor::computed(Array::scalar(y), node, 0)
 }
 
 /// The gate's checks and forward pass; errors name the gate and show what it was given.

@@ -12,7 +12,7 @@ use super::carrier::{Carrier, Gradient};
 use super::mode::is_anomaly_enabled;
 use super::node::{Edge, Node, SavedState, Shared};
 use super::{GradModeGuard, Tensor, lock};
-use crate::array::{Array, DType};
+use crate::array::Array;
 use crate::error::{Error, ErrorKind, Result};
 use crate::gate::Needs;
 
@@ -127,7 +127,11 @@ impl<'a> Backward<'a> {
 
     fn sweep(&self, wanted: Option<&[&Tensor]>) -> Result<Found> {
         let _guard = GradModeGuard::set(self.create_graph);
-        if self.create_graph { self.sweep_with::<Tensor>(wanted) } else { self.sweep_with::<Gradient>(wanted) }
+        if self.create_graph {
+            self.sweep_with::<Tensor>(wanted)
+        } else {
+            self.sweep_with::<Gradient>(wanted)
+        }
     }
 
     fn sweep_with<G: Carrier>(&self, wanted: Option<&[&Tensor]>) -> Result<Found> {
@@ -409,14 +413,13 @@ impl<G: Carrier> Sweep<G> {
             match edge {
                 Edge::Constant(_) => {}
                 Edge::Leaf(leaf) => {
-                    let scalar = leaf.with_array(|x| x.inline_value::<f32>().is_some());
+                    let scalar = leaf.number().is_some();
                     let gradient = gradient.fit(&|| leaf.meta(), scalar).map_err(|e| at(e, &node))?;
                     self.arrive_at_leaf(leaf, gradient)?;
                 }
                 Edge::Node(to, output) => {
-                    let meta = &to.outputs()[*output as usize];
-                    let scalar = meta.dtype == DType::F32 && meta.shape.rank() == 0;
-                    let gradient = gradient.fit(&|| *meta, scalar).map_err(|e| at(e, &node))?;
+                    let meta = || to.outputs()[*output as usize];
+                    let gradient = gradient.fit(&meta, to.is_scalar()).map_err(|e| at(e, &node))?;
                     self.arrive(to, *output as usize, gradient)?;
                 }
             }

@@ -46,8 +46,10 @@ fn fit<G: Carrier>(gradient: G, meta: Meta) -> Result<G> {
     let mut gradient = gradient;
     if own.shape != meta.shape {
         if meta.shape.broadcast(&own.shape).ok() != Some(own.shape) {
-            return Err(Error::autograd(format!("its backward returned a gradient of {own} for an input of {meta}"))
-                .hint("a gradient has its input's shape, or one to which that was broadcast"));
+            return Err(Error::autograd(format!(
+                "its backward returned a gradient of {own} for an input of {meta}"
+            ))
+            .hint("a gradient has its input's shape, or one to which that was broadcast"));
         }
         gradient = gradient.summed_to(&meta.shape)?;
     }

@@ -6,7 +6,7 @@
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
-use super::{Tensor, Value, is_grad_enabled};
+use super::{Held, Tensor, Value, is_grad_enabled};
 use crate::array::{Array, Number};
 use crate::error::{Error, Result};
 use crate::gate;
@@ -46,8 +46,16 @@ impl Tensor {
     /// shape and element type, and must not read this tensor.
     pub(crate) fn modify(&self, change: impl FnOnce(&mut Array)) -> Result<()> {
         self.check_changeable()?;
-        if let Value::Leaf { array, version, .. } = &self.0.value {
-            change(&mut array.write().unwrap_or_else(PoisonError::into_inner));
+        if let Value::Leaf { held, version, .. } = &self.0.value {
+            let mut held = held.write().unwrap_or_else(PoisonError::into_inner);
+            match &mut *held {
+                Held::Array(array) => change(array),
+                Held::Number(number) => {
+                    let mut array = Array::scalar(*number);
+                    change(&mut array);
+                    *held = Held::new(array);
+                }
+            }
             version.fetch_add(1, Ordering::Release);
         }
         Ok(())

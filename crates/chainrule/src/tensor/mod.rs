@@ -53,9 +53,42 @@ struct Block {
 
 enum Value {
     /// Computed by a gate whose node is recorded: never changes.
-    Computed { array: Array, node: Shared<Node>, output: u32 },
+    Computed { held: Held, node: Shared<Node>, output: u32 },
     /// A leaf: may be updated in place, which counts up its version.
-    Leaf { array: RwLock<Array>, version: AtomicU32, requires_grad: AtomicBool },
+    Leaf { held: RwLock<Held>, version: AtomicU32, requires_grad: AtomicBool },
+}
+
+/// A tensor's values. A 0-d f32 is kept as the number alone, which is ten times smaller than an array: graphs
+/// of scalars are made of little else.
+enum Held {
+    Number(f32),
+    Array(Box<Array>),
+}
+
+impl Held {
+    #[inline]
+    fn new(array: Array) -> Held {
+        match array.inline_value::<f32>() {
+            Some(number) => Held::Number(number),
+            None => Held::Array(Box::new(array)),
+        }
+    }
+
+    #[inline]
+    fn read<R>(&self, read: impl FnOnce(&Array) -> R) -> R {
+        match self {
+            Held::Number(number) => read(&Array::scalar(*number)),
+            Held::Array(array) => read(array),
+        }
+    }
+
+    #[inline]
+    fn number(&self) -> Option<f32> {
+        match self {
+            Held::Number(number) => Some(*number),
+            Held::Array(_) => None,
+        }
+    }
 }
 
 #[derive(Default)]
@@ -84,7 +117,7 @@ impl Tensor {
     pub(crate) fn leaf(array: Array, requires_grad: bool) -> Tensor {
         Tensor(Shared::new(Block {
             value: Value::Leaf {
-                array: RwLock::new(array),
+                held: RwLock::new(Held::new(array)),
                 version: AtomicU32::new(0),
                 requires_grad: AtomicBool::new(requires_grad),
             },
@@ -95,7 +128,7 @@ impl Tensor {
     #[inline]
     pub(crate) fn computed(array: Array, node: Shared<Node>, output: usize) -> Tensor {
         Tensor(Shared::new(Block {
-            value: Value::Computed { array, node, output: output as u32 },
+            value: Value::Computed { held: Held::new(array), node, output: output as u32 },
             extra: OnceLock::new(),
         }))
     }
@@ -118,8 +151,17 @@ impl Tensor {
     #[inline]
     pub(crate) fn with_array<R>(&self, read: impl FnOnce(&Array) -> R) -> R {
         match &self.0.value {
-            Value::Computed { array, .. } => read(array),
-            Value::Leaf { array, .. } => read(&array.read().unwrap_or_else(PoisonError::into_inner)),
+            Value::Computed { held, .. } => held.read(read),
+            Value::Leaf { held, .. } => held.read().unwrap_or_else(PoisonError::into_inner).read(read),
+        }
+    }
+
+    /// The value, where it is a 0-d f32.
+    #[inline]
+    pub(crate) fn number(&self) -> Option<f32> {
+        match &self.0.value {
+            Value::Computed { held, .. } => held.number(),
+            Value::Leaf { held, .. } => held.read().unwrap_or_else(PoisonError::into_inner).number(),
         }
     }
 

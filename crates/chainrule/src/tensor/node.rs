@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 
 use super::Tensor;
 use super::hooks::NodeHooks;
-use crate::array::Meta;
+use crate::array::{DType, Meta, Shape};
 use crate::gate::{GateRef, Metas, Needs, SavedValues};
 
 /// The reference-counted pointer of the graph's blocks.
@@ -26,6 +26,25 @@ pub(crate) enum Edge {
     Leaf(Tensor),
 }
 
+/// Element type and shape of a node's outputs: nearly always one 0-d f32, or a short list.
+#[derive(Debug)]
+pub(crate) enum NodeOutputs {
+    Scalar,
+    List(Box<[Meta]>),
+}
+
+const SCALAR: Meta = Meta { dtype: DType::F32, shape: Shape::SCALAR };
+
+impl NodeOutputs {
+    pub(crate) fn of(metas: Metas) -> NodeOutputs {
+        if metas[..] == [SCALAR] {
+            NodeOutputs::Scalar
+        } else {
+            NodeOutputs::List(metas.into_vec().into_boxed_slice())
+        }
+    }
+}
+
 /// One use of a gate.
 #[derive(Debug)]
 pub(crate) struct Node {
@@ -34,7 +53,7 @@ pub(crate) struct Node {
     /// Grows with every node, so that descending numbers are a topological order of any graph.
     number: u64,
     edges: SmallVec<[Edge; 2]>,
-    outputs: Metas,
+    outputs: NodeOutputs,
     saved: Mutex<SavedState>,
     location: &'static Location<'static>,
     hooks: OnceLock<Box<NodeHooks>>,
@@ -54,7 +73,7 @@ impl Node {
     pub(crate) fn new(
         gate: GateRef,
         edges: SmallVec<[Edge; 2]>,
-        outputs: Metas,
+        outputs: NodeOutputs,
         saved: SavedValues,
         location: &'static Location<'static>,
     ) -> Node {
@@ -94,7 +113,16 @@ impl Node {
 
     #[inline]
     pub(crate) fn outputs(&self) -> &[Meta] {
-        &self.outputs
+        match &self.outputs {
+            NodeOutputs::Scalar => &[SCALAR],
+            NodeOutputs::List(list) => list,
+        }
+    }
+
+    /// Whether this node has one output, which is a 0-d f32.
+    #[inline]
+    pub(crate) fn is_scalar(&self) -> bool {
+        matches!(self.outputs, NodeOutputs::Scalar)
     }
 
     /// Element type and shape of an input that needs a gradient.
@@ -102,7 +130,7 @@ impl Node {
     pub(crate) fn input_meta(&self, i: usize) -> Option<Meta> {
         match self.edges.get(i)? {
             Edge::Constant(_) => None,
-            Edge::Node(node, output) => Some(node.outputs[*output as usize]),
+            Edge::Node(node, output) => Some(node.outputs()[*output as usize]),
             Edge::Leaf(tensor) => Some(tensor.meta()),
         }
     }
