@@ -11,6 +11,7 @@ mod context;
 pub mod dropout;
 pub mod elementwise;
 mod entry;
+pub mod extreme;
 pub mod functions;
 pub mod index;
 pub mod join;
@@ -51,6 +52,7 @@ pub fn table() -> impl Iterator<Item = &'static Entry> {
         compare::GATES,
         matmul::GATES,
         reduce::GATES,
+        extreme::GATES,
         softmax::GATES,
         loss::GATES,
         dropout::GATES,

@@ -58,6 +58,8 @@ pub struct Training {
     pub(super) optimizer: Box<dyn Optimizer>,
     pub(super) progress: Progress,
     pub(super) history: Vec<EpochMetrics>,
+    /// The batches of this epoch.
+    shuffled: Option<(usize, Vec<Vec<usize>>)>,
 }
 
 impl Training {
@@ -91,6 +93,7 @@ impl Training {
             optimizer,
             progress: Progress::default(),
             history: Vec::new(),
+            shuffled: None,
         })
     }
 
@@ -113,6 +116,7 @@ impl Training {
             optimizer,
             progress: Progress::default(),
             history: Vec::new(),
+            shuffled: None,
         })
     }
 
@@ -194,9 +198,14 @@ impl Training {
         if self.is_done() {
             return Ok(None);
         }
-        let batches = self.train.batches(self.settings.batch, self.settings.seed, self.progress.epoch);
-        let rows = &batches[self.progress.step];
-        let (x, labels) = (Tensor::from_array(self.rows(rows)?), Tensor::from_array(self.labels(rows)));
+        if self.shuffled.as_ref().is_none_or(|(epoch, _)| *epoch != self.progress.epoch) {
+            let batches = self.train.batches(self.settings.batch, self.settings.seed, self.progress.epoch);
+            self.shuffled = Some((self.progress.epoch, batches));
+        }
+        let (_, batches) =
+            self.shuffled.as_ref().ok_or_else(|| Error::argument("an epoch has no batches"))?;
+        let (steps, rows) = (batches.len(), batches[self.progress.step].clone());
+        let (x, labels) = (Tensor::from_array(self.rows(&rows)?), Tensor::from_array(self.labels(&rows)));
         self.network.set_training(true);
         self.optimizer.zero_grad();
         let logits = self.network.forward(&x)?;
@@ -216,7 +225,7 @@ impl Training {
         self.progress.loss += value * rows.len() as f64;
         self.progress.right += right_answers(&logits, labels.array().as_slice::<i64>().unwrap_or_default())?;
         self.progress.step += 1;
-        if self.progress.step < batches.len() {
+        if self.progress.step < steps {
             return Ok(None);
         }
         let (test_loss, test_accuracy) = self.evaluate()?;

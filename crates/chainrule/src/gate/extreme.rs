@@ -1,0 +1,216 @@
+//! Extremes: the largest and smallest elements, and where they are.
+
+use super::arith::{f64s, matrix};
+use super::elementwise::expect_inputs;
+use super::reduce::{Dims, reductions, samples};
+use super::{Context, Entry, Gate, Gradients, Metas, Needs, Outputs, Sample, Saved, Saves};
+use crate::array::{Array, DType, Element, Meta, dispatch};
+use crate::error::{Error, ErrorKind, Result};
+use crate::formula::Formula;
+use crate::tensor::Tensor;
+
+/// The gates of this family.
+pub(super) const GATES: &[Entry] = &[Extreme::ENTRY, ArgExtreme::ENTRY];
+
+/// The largest or smallest element; NaN where one is NaN.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Extreme {
+    /// The largest, not the smallest.
+    pub largest: bool,
+    /// The dimensions.
+    pub dims: Dims,
+}
+
+impl Extreme {
+    /// This gate's row of the table of gates.
+    pub const ENTRY: Entry = Entry {
+        name: "Amax",
+        method: "max, min, amax, amin",
+        doc: "The largest or smallest element, over all or some dimensions; NaN where one is NaN.\n",
+        at_kink: Some("elements that tie share the gradient evenly"),
+        file: file!(),
+        line: line!(),
+        samples: || {
+            let mut all = samples(|dims| Extreme { largest: true, dims });
+            all.extend(samples(|dims| Extreme { largest: false, dims }));
+            let tie = Extreme { largest: true, dims: Dims::all() };
+            all.push(Sample::new(tie, [f64s([2.0, 1.0, 2.0])]).at_kink([f64s([0.5, 0.0, 0.5])]));
+            let empty = Extreme { largest: true, dims: Dims::all() };
+            all.push(Sample::new(empty, [Array::zeros_of([0], DType::F64)]).refused(ErrorKind::Shape));
+            all
+        },
+    };
+}
+
+/// The place and value of the extreme of a row; NaN wins, and the first of equals.
+fn extreme<T: Element>(row: &[T], largest: bool) -> Option<(usize, T)> {
+    let mut best = (0, *row.first()?);
+    for (i, &x) in row.iter().enumerate().skip(1) {
+        let nan = |x: T| x.partial_cmp(&x).is_none();
+        if !nan(best.1) && (nan(x) || if largest { x > best.1 } else { x < best.1 }) {
+            best = (i, x);
+        }
+    }
+    Some(best)
+}
+
+fn not_empty(dims: &Dims, meta: &Meta) -> Result<()> {
+    if dims.count(&meta.shape)? == 0 {
+        return Err(Error::shape("there is no extreme of no elements"));
+    }
+    Ok(())
+}
+
+impl Gate for Extreme {
+    fn name(&self) -> &'static str {
+        if self.largest { "Amax" } else { "Amin" }
+    }
+
+    fn grad_fn(&self) -> String {
+        match (self.dims.is_all(), self.largest) {
+            (true, true) => "MaxBackward1".into(),
+            (true, false) => "MinBackward1".into(),
+            _ => format!("{}Backward0", self.name()),
+        }
+    }
+
+    fn infer(&self, inputs: &[Meta]) -> Result<Metas> {
+        expect_inputs(inputs, 1)?;
+        not_empty(&self.dims, &inputs[0])?;
+        Ok([Meta { dtype: inputs[0].dtype, shape: self.dims.result(&inputs[0].shape)? }].into())
+    }
+
+    fn forward(&self, inputs: &[&Array], context: &mut Context) -> Result<Outputs> {
+        let Meta { dtype, shape } = context.output(0);
+        let count = self.dims.count(inputs[0].shape())?;
+        let x = self.dims.rows(inputs[0])?;
+        Ok([dispatch!(dtype, T => {
+            let rows = x.values::<T>().chunks(count);
+            Array::filled(rows.filter_map(|row| extreme(row, self.largest).map(|(_, x)| x)).collect(), shape)
+        })]
+        .into())
+    }
+
+    fn saves(&self, _needs: &Needs) -> Saves {
+        Saves::input(0) | Saves::output(0)
+    }
+
+    fn backward(&self, saved: &Saved, upstream: &[Option<Tensor>], needs: &Needs) -> Result<Gradients> {
+        let Some(g) = &upstream[0] else { return Ok(needs.none()) };
+        let x = saved.input(0)?;
+        let shape = x.shape();
+        let extreme = self.dims.spread(&saved.output(0)?, &shape)?;
+        let ties = x.eq(&extreme)?.cast(g.dtype())?;
+        let count =
+            ties.sum_dim(&self.dims.places(&shape)?.iter().map(|&d| d as isize).collect::<Vec<_>>(), true)?;
+        Ok([Some(self.dims.spread(g, &shape)?.mul(&ties.div(&count)?)?)].into_iter().collect())
+    }
+
+    fn formula(&self) -> Formula {
+        let name = if self.largest { "max" } else { "min" };
+        Formula::rule(
+            &format!("y = {name} x"),
+            ["∂L/∂x = g at the extreme (shared by those that tie), 0 elsewhere"],
+        )
+    }
+}
+
+/// The index of the largest or smallest element, the first of equals; no gradient.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ArgExtreme {
+    /// The largest, not the smallest.
+    pub largest: bool,
+    /// The dimensions: all, or one.
+    pub dims: Dims,
+}
+
+impl ArgExtreme {
+    /// This gate's row of the table of gates.
+    pub const ENTRY: Entry = Entry {
+        name: "Argmax",
+        method: "argmax, argmin, argmax_dim, argmin_dim",
+        doc: "The index of the largest or smallest element, the first of equals; no gradient.\n",
+        at_kink: None,
+        file: file!(),
+        line: line!(),
+        samples: || {
+            let x = || matrix([[1.5, -2.0, 0.5], [0.3, 4.0, -1.7]]);
+            vec![
+                Sample::new(ArgExtreme { largest: true, dims: Dims::all() }, [x()]).rough(),
+                Sample::new(ArgExtreme { largest: false, dims: Dims::of(&[1], true) }, [x()]).rough(),
+            ]
+        },
+    };
+}
+
+impl Gate for ArgExtreme {
+    fn name(&self) -> &'static str {
+        if self.largest { "Argmax" } else { "Argmin" }
+    }
+
+    fn infer(&self, inputs: &[Meta]) -> Result<Metas> {
+        expect_inputs(inputs, 1)?;
+        not_empty(&self.dims, &inputs[0])?;
+        Ok([Meta { dtype: DType::I64, shape: self.dims.result(&inputs[0].shape)? }].into())
+    }
+
+    fn forward(&self, inputs: &[&Array], context: &mut Context) -> Result<Outputs> {
+        let count = self.dims.count(inputs[0].shape())?;
+        let x = self.dims.rows(inputs[0])?;
+        let places: Vec<i64> = dispatch!(x.dtype(), T => {
+            let rows = x.values::<T>().chunks(count);
+            rows.filter_map(|row| extreme(row, self.largest).map(|(i, _)| i as i64)).collect()
+        });
+        Ok([Array::filled(places, context.output(0).shape)].into())
+    }
+
+    fn formula(&self) -> Formula {
+        let name = if self.largest { "max" } else { "min" };
+        Formula::rule(&format!("y = the index of {name} x"), ["no gradient"])
+    }
+}
+
+reductions! {
+    /// Largest element: see [`Extreme`].
+    max, amax, |dims| Extreme { largest: true, dims };
+    /// Smallest element: see [`Extreme`].
+    min, amin, |dims| Extreme { largest: false, dims };
+}
+
+impl Tensor {
+    /// The index of the largest of all elements, counted in row-major order: see [`ArgExtreme`].
+    ///
+    /// # Errors
+    /// There are no elements.
+    #[track_caller]
+    pub fn argmax(&self) -> Result<Tensor> {
+        Tensor::apply(ArgExtreme { largest: true, dims: Dims::all() }, &[self])
+    }
+
+    /// The index of the smallest of all elements, counted in row-major order: see [`ArgExtreme`].
+    ///
+    /// # Errors
+    /// There are no elements.
+    #[track_caller]
+    pub fn argmin(&self) -> Result<Tensor> {
+        Tensor::apply(ArgExtreme { largest: false, dims: Dims::all() }, &[self])
+    }
+
+    /// The index of the largest element along a dimension: see [`ArgExtreme`].
+    ///
+    /// # Errors
+    /// The dimension doesn't exist or is empty.
+    #[track_caller]
+    pub fn argmax_dim(&self, dim: isize, keep: bool) -> Result<Tensor> {
+        Tensor::apply(ArgExtreme { largest: true, dims: Dims::of(&[dim], keep) }, &[self])
+    }
+
+    /// The index of the smallest element along a dimension: see [`ArgExtreme`].
+    ///
+    /// # Errors
+    /// The dimension doesn't exist or is empty.
+    #[track_caller]
+    pub fn argmin_dim(&self, dim: isize, keep: bool) -> Result<Tensor> {
+        Tensor::apply(ArgExtreme { largest: false, dims: Dims::of(&[dim], keep) }, &[self])
+    }
+}
