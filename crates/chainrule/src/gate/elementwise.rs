@@ -11,7 +11,7 @@ use super::{Context, Gate, Gradients, Metas, Needs, Outputs, Saved, Saves, Scala
 use crate::array::{Array, DType, Meta, Shape, dispatch};
 use crate::error::{Error, Result};
 use crate::formula::{self, Formula};
-use crate::kernel::map::{Body, Float, Operand};
+use crate::kernel::map::{Body, Float, Loop, Operand, on_all};
 use crate::kernel::memory;
 pub use crate::kernel::real::Real;
 use crate::tensor::Tensor;
@@ -81,23 +81,15 @@ fn dependence<E: Elementwise>(gate: &E, input: usize) -> Dependence {
 
 struct Value<'a, E>(&'a E);
 
-macro_rules! value_body {
-    ($n:literal, [$($x:ident),*], [$($all:expr),*]) => {
-        impl<E: Elementwise> Body<$n> for Value<'_, E> {
-            #[inline(always)]
-            fn call<R: Real>(&self, [$($x),*]: [R; $n]) -> R
-            where
-                f64: Add<R, Output = R> + Sub<R, Output = R> + Mul<R, Output = R> + Div<R, Output = R>,
-            {
-                self.0.value([$($all),*])
-            }
-        }
-    };
+impl<E: Elementwise> Body<MAX_INPUTS> for Value<'_, E> {
+    #[inline(always)]
+    fn call<R: Real>(&self, x: [R; MAX_INPUTS]) -> R
+    where
+        f64: Add<R, Output = R> + Sub<R, Output = R> + Mul<R, Output = R> + Div<R, Output = R>,
+    {
+        self.0.value(x)
+    }
 }
-
-value_body!(1, [a], [a, R::constant(0.0), R::constant(0.0)]);
-value_body!(2, [a, b], [a, b, R::constant(0.0)]);
-value_body!(3, [a, b, c], [a, b, c]);
 
 /// Upstream gradient × local gradient of one input, in one pass.
 struct Product<'a, E, const INPUT: usize>(&'a E);
@@ -110,6 +102,27 @@ impl<E: Elementwise, const INPUT: usize> Body<5> for Product<'_, E, INPUT> {
     {
         g * self.0.local(INPUT, [a, b, c], y)
     }
+}
+
+/// Runs `$use` with the [`Product`] of an input that is known at run time only. Inputs that the gate doesn't
+/// have are not compiled.
+macro_rules! by_input {
+    ($gate:expr, $input:expr, |$body:ident| $use:expr) => {
+        match $input {
+            1 if const { E::INPUTS.len() > 1 } => {
+                let $body = &Product::<E, 1>($gate);
+                $use
+            }
+            2 if const { E::INPUTS.len() > 2 } => {
+                let $body = &Product::<E, 2>($gate);
+                $use
+            }
+            _ => {
+                let $body = &Product::<E, 0>($gate);
+                $use
+            }
+        }
+    };
 }
 
 /// The common shape of the inputs.
@@ -261,32 +274,23 @@ impl<E: Elementwise> ScalarGate for E {
     #[inline]
     fn product(&self, input: usize, upstream: f32, [a, b, c]: [f32; 3], y: f32) -> f32 {
         let x = [upstream, a, b, c, y];
-        match input {
-            0 => f32::map_one(&Product::<E, 0>(self), x),
-            1 => f32::map_one(&Product::<E, 1>(self), x),
-            _ => f32::map_one(&Product::<E, 2>(self), x),
-        }
+        by_input!(self, input, |body| f32::map_one(body, x))
     }
 }
 
 /// Inputs that are 0-d and of the same float type: the value without any buffer.
 #[inline(always)]
 fn forward_scalar<E: Elementwise, T: Float>(gate: &E, inputs: &[&Array]) -> Option<Array> {
-    Some(Array::scalar(match inputs {
-        [a] => T::map_one(&Value(gate), [a.inline_value()?]),
-        [a, b] => T::map_one(&Value(gate), [a.inline_value()?, b.inline_value()?]),
-        [a, b, c] => T::map_one(&Value(gate), [a.inline_value()?, b.inline_value()?, c.inline_value()?]),
-        _ => return None,
-    }))
+    let mut x = [T::default(); MAX_INPUTS];
+    for (x, input) in x.iter_mut().zip(inputs) {
+        *x = input.inline_value()?;
+    }
+    Some(Array::scalar(T::map_one(&Value(gate), x)))
 }
 
 fn forward_float<E: Elementwise, T: Float>(gate: &E, inputs: &[&Array], shape: &Shape) -> Array {
-    match inputs {
-        [a] => map::<1, T, _>(&Value(gate), [Some(*a)], shape),
-        [a, b] => map::<2, T, _>(&Value(gate), [Some(*a), Some(*b)], shape),
-        [a, b, c] => map::<3, T, _>(&Value(gate), [Some(*a), Some(*b), Some(*c)], shape),
-        _ => unreachable!("infer checked the number of inputs, and elementwise gates have one to three"),
-    }
+    let x = std::array::from_fn(|i| inputs.get(i).copied());
+    map::<MAX_INPUTS, T>(&|x, out| T::run(&Value(gate), x, out), x, shape)
 }
 
 fn forward_integer<E: Elementwise>(
@@ -334,22 +338,14 @@ fn product<E: Elementwise, T: Float>(gate: &E, input: usize, x: [Option<&Array>;
         (one(x[0]), one(x[1]), one(x[2]), one(x[3]), one(x[4]))
     {
         let x = [g, a, b, c, y];
-        return Array::scalar(match input {
-            0 => T::map_one(&Product::<E, 0>(gate), x),
-            1 => T::map_one(&Product::<E, 1>(gate), x),
-            _ => T::map_one(&Product::<E, 2>(gate), x),
-        });
+        return Array::scalar(by_input!(gate, input, |body| T::map_one(body, x)));
     }
-    match input {
-        0 => map::<5, T, _>(&Product::<E, 0>(gate), x, shape),
-        1 => map::<5, T, _>(&Product::<E, 1>(gate), x, shape),
-        _ => map::<5, T, _>(&Product::<E, 2>(gate), x, shape),
-    }
+    by_input!(gate, input, |body| map::<5, T>(&|x, out| T::run(body, x, out), x, shape))
 }
 
-/// Runs an elementwise body over arrays that broadcast to `shape`; a missing operand is 0.
-pub(crate) fn map<const N: usize, T: Float, B: Body<N>>(
-    body: &B,
+/// Runs an elementwise loop over arrays that broadcast to `shape`; a missing operand is 0.
+pub(crate) fn map<const N: usize, T: Float>(
+    each: Loop<'_, N, T>,
     x: [Option<&Array>; N],
     shape: &Shape,
 ) -> Array {
@@ -378,14 +374,14 @@ pub(crate) fn map<const N: usize, T: Float, B: Body<N>>(
         expanded.iter().flatten().map(Array::elements).filter(|&n| n > 1 && n < whole).min().unwrap_or(whole);
     if row == whole {
         let operands = std::array::from_fn(|i| part(&expanded[i], 0, whole));
-        T::map(body, operands, &mut out);
+        on_all(each, operands, &mut out);
     } else {
         // Several rows at a time for one thread.
         let rows = (16 * 1024 / row).max(1);
         crate::kernel::pool::chunks_mut(&mut out, rows * row, |start, out| {
             for (i, out) in out.chunks_mut(row).enumerate() {
                 let operands = std::array::from_fn(|n| part(&expanded[n], start + i * row, row));
-                T::map(body, operands, out);
+                each(operands, out);
             }
         });
     }

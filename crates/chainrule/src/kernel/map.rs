@@ -23,48 +23,35 @@ pub(crate) enum Operand<'a, T> {
 
 /// Elements that can be differentiated.
 pub(crate) trait Float: Element {
-    /// `out[i] = body(x₀[i], x₁[i], …)`
-    fn map<const N: usize, B: Body<N>>(body: &B, x: [Operand<'_, Self>; N], out: &mut [Self]);
-    /// One element, the same bits as [`Float::map`] gives.
+    /// `out[i] = body(x₀[i], x₁[i], …)` on the calling thread.
+    fn run<const N: usize, B: Body<N>>(body: &B, x: [Operand<'_, Self>; N], out: &mut [Self]);
+    /// One element, the same bits as [`Float::run`] gives.
     fn map_one<const N: usize, B: Body<N>>(body: &B, x: [Self; N]) -> Self;
 }
+
+/// An elementwise loop, its body hidden: what is written over it is compiled once for all gates.
+pub(crate) type Loop<'a, const N: usize, T> = &'a (dyn Fn([Operand<'_, T>; N], &mut [T]) + Sync);
 
 /// Elements that one thread works on at a time; less work isn't worth waking another.
 const GRAIN: usize = 32 * 1024;
 
+/// Runs the loop over all places, cut into parts for the threads where there are many.
+pub(crate) fn on_all<const N: usize, T: Float>(each: Loop<'_, N, T>, x: [Operand<'_, T>; N], out: &mut [T]) {
+    if out.len() <= GRAIN {
+        return each(x, out);
+    }
+    pool::chunks_mut(out, GRAIN, |start, out| {
+        let part = x.map(|operand| match operand {
+            Operand::Slice(slice) => Operand::Slice(&slice[start..start + out.len()]),
+            one => one,
+        });
+        each(part, out);
+    });
+}
+
 macro_rules! float {
     ($T:ty, $Fast:ty, $Plain:ty, $wrap:expr, $unwrap:expr) => {
         impl Float for $T {
-            fn map<const N: usize, B: Body<N>>(body: &B, x: [Operand<'_, $T>; N], out: &mut [$T]) {
-                if out.len() <= GRAIN {
-                    return Runs::<$T>::run(body, x, out);
-                }
-                pool::chunks_mut(out, GRAIN, |start, out| {
-                    let part = x.map(|operand| match operand {
-                        Operand::Slice(slice) => Operand::Slice(&slice[start..start + out.len()]),
-                        one => one,
-                    });
-                    Runs::<$T>::run(body, part, out);
-                });
-            }
-
-            #[inline(always)]
-            fn map_one<const N: usize, B: Body<N>>(body: &B, x: [$T; N]) -> $T {
-                #[cfg(target_arch = "x86_64")]
-                if super::has_avx2() {
-                    #[target_feature(enable = "avx2,fma")]
-                    #[inline]
-                    fn avx2<const N: usize, B: Body<N>>(body: &B, x: [$T; N]) -> $T {
-                        $unwrap(body.call::<$Fast>(x.map($wrap)))
-                    }
-                    // SAFETY: the processor has both features, as was just checked.
-                    return unsafe { avx2(body, x) };
-                }
-                $unwrap(body.call::<$Plain>(x.map($wrap)))
-            }
-        }
-
-        impl Runs<$T> {
             fn run<const N: usize, B: Body<N>>(body: &B, x: [Operand<'_, $T>; N], out: &mut [$T]) {
                 #[cfg(target_arch = "x86_64")]
                 if super::has_avx2() {
@@ -87,60 +74,70 @@ macro_rules! float {
                     |x| $unwrap(body.call::<$Plain>(x.map($wrap))),
                 );
             }
+
+            #[inline(always)]
+            fn map_one<const N: usize, B: Body<N>>(body: &B, x: [$T; N]) -> $T {
+                #[cfg(target_arch = "x86_64")]
+                if super::has_avx2() {
+                    #[target_feature(enable = "avx2,fma")]
+                    #[inline]
+                    fn avx2<const N: usize, B: Body<N>>(body: &B, x: [$T; N]) -> $T {
+                        $unwrap(body.call::<$Fast>(x.map($wrap)))
+                    }
+                    // SAFETY: the processor has both features, as was just checked.
+                    return unsafe { avx2(body, x) };
+                }
+                $unwrap(body.call::<$Plain>(x.map($wrap)))
+            }
         }
     };
 }
 
-struct Runs<T>(std::marker::PhantomData<T>);
-
 float!(f32, F32<true>, F32<false>, F32, |y: F32<_>| y.0);
 float!(f64, f64, f64, |x| x, |y| y);
 
-/// Elements that stay in registers and the first cache between loading and storing.
-const BLOCK: usize = 64;
+/// Elements that are computed together: a loop of so many becomes straight vector code.
+const LANES: usize = 16;
 
-/// Runs `body` over all places, a block at a time: operands that are one number for all are spread over a
-/// block first, so that a single loop serves every combination of operands.
+/// Runs `body` over all places, some lanes at a time. An operand that is one number for all is spread over the
+/// lanes and stays where it is while the others move on; the last places are computed among padding. So one
+/// loop serves every combination of operands and every length.
 #[inline(always)]
 fn each<const N: usize, T: Element>(x: [Operand<'_, T>; N], out: &mut [T], body: impl Fn([T; N]) -> T) {
-    // The common case without any spreading.
     let mut slices: [&[T]; N] = [&[]; N];
-    let mut all = true;
+    let mut lanes = [[T::default(); LANES]; N];
+    let mut moves = [false; N];
     for i in 0..N {
         match x[i] {
-            Operand::Slice(slice) => slices[i] = &slice[..out.len()],
-            Operand::One(_) => all = false,
+            Operand::Slice(slice) => (slices[i], moves[i]) = (slice, true),
+            Operand::One(value) => lanes[i] = [value; LANES],
         }
     }
-    if all {
-        for place in 0..out.len() {
-            out[place] = body(std::array::from_fn(
-                #[inline(always)]
-                |i| slices[i][place],
-            ));
+    let length = out.len();
+    for start in (0..length).step_by(LANES) {
+        if length - start < LANES {
+            for i in (0..N).filter(|&i| moves[i]) {
+                lanes[i][..length - start].copy_from_slice(&slices[i][start..length]);
+            }
+            moves = [false; N];
         }
-        return;
-    }
-    let mut spread = [[T::default(); BLOCK]; N];
-    for i in 0..N {
-        if let Operand::One(value) = x[i] {
-            spread[i] = [value; BLOCK];
-        }
-    }
-    for (block, out) in out.chunks_mut(BLOCK).enumerate() {
-        let start = block * BLOCK;
-        let part: [&[T]; N] = std::array::from_fn(
+        let x: [&[T; LANES]; N] = std::array::from_fn(
             #[inline(always)]
-            |i| match x[i] {
-                Operand::Slice(slice) => &slice[start..start + out.len()],
-                Operand::One(_) => &spread[i][..out.len()],
+            |i| match moves[i] {
+                true => slices[i][start..].first_chunk().expect("an operand is as long as the output"),
+                false => &lanes[i],
             },
         );
-        for place in 0..out.len() {
-            out[place] = body(std::array::from_fn(
+        let mut y = [T::default(); LANES];
+        for lane in 0..LANES {
+            y[lane] = body(std::array::from_fn(
                 #[inline(always)]
-                |i| part[i][place],
+                |i| x[i][lane],
             ));
+        }
+        match out[start..].first_chunk_mut() {
+            Some(out) => *out = y,
+            None => out[start..].copy_from_slice(&y[..length - start]),
         }
     }
 }
@@ -170,7 +167,11 @@ mod tests {
         let x: Vec<f32> = (0..70_001).map(|i| i as f32 * 0.01 - 350.0).collect();
         let b: Vec<f32> = x.iter().map(|x| x * 0.5).collect();
         let mut out = vec![0.0; x.len()];
-        f32::map(&Affine, [Operand::One(2.0), Operand::Slice(&x), Operand::Slice(&b)], &mut out);
+        on_all::<3, f32>(
+            &|x, out| f32::run(&Affine, x, out),
+            [Operand::One(2.0), Operand::Slice(&x), Operand::Slice(&b)],
+            &mut out,
+        );
         for i in (0..x.len()).step_by(997) {
             assert_eq!(out[i].to_bits(), f32::map_one(&Affine, [2.0, x[i], b[i]]).to_bits());
             assert!((f64::from(out[i]) - (2.0 * f64::from(x[i]).tanh() + f64::from(b[i]))).abs() < 1e-4);

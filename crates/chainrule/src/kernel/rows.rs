@@ -50,7 +50,7 @@ pub(crate) fn softmax<T: Float + Add>(x: &[T], columns: usize, out: &mut [T]) {
     pool::chunks_mut(out, grain(columns) * columns, |start, out| {
         for (row, out) in x[start..start + out.len()].chunks_exact(columns).zip(out.chunks_exact_mut(columns))
         {
-            T::map(&ExpMinus, [Operand::Slice(row), Operand::One(largest(row))], out);
+            T::run(&ExpMinus, [Operand::Slice(row), Operand::One(largest(row))], out);
             let total = sum::sum(out);
             for value in out {
                 *value = T::map_one(&Over, [*value, total]);
@@ -71,7 +71,7 @@ pub(crate) fn logsumexp<T: Float + Add>(x: &[T], columns: usize, out: &mut [T]) 
                 *out = m;
                 continue;
             }
-            T::map(&ExpMinus, [Operand::Slice(row), Operand::One(m)], &mut row_exp);
+            T::run(&ExpMinus, [Operand::Slice(row), Operand::One(m)], &mut row_exp);
             *out = m + T::map_one(&Log, [sum::sum(&row_exp)]);
         }
     });
@@ -84,7 +84,7 @@ pub(crate) fn log_softmax<T: Float + Add>(x: &[T], columns: usize, out: &mut [T]
     pool::chunks_mut(out, grain(columns) * columns, |start, out| {
         let rows = x[start..start + out.len()].chunks_exact(columns);
         for ((row, out), total) in rows.zip(out.chunks_exact_mut(columns)).zip(&totals[start / columns..]) {
-            T::map(&Minus, [Operand::Slice(row), Operand::One(*total)], out);
+            T::run(&Minus, [Operand::Slice(row), Operand::One(*total)], out);
         }
     });
 }
