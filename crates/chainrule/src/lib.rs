@@ -46,6 +46,7 @@ pub mod io;
 mod kernel;
 pub mod models;
 pub mod nn;
+mod ops;
 pub mod optim;
 #[cfg(feature = "plot")]
 pub mod plot;

@@ -1,0 +1,5 @@
+//! Dense linear algebra, `linalg.*`.
+
+use crate::table::operators;
+
+operators! {}

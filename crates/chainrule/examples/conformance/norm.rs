@@ -1,0 +1,5 @@
+//! Norms of vectors and matrices, and what is scaled by them.
+
+use crate::table::operators;
+
+operators! {}

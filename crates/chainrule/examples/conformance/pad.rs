@@ -1,0 +1,5 @@
+//! Padding.
+
+use crate::table::operators;
+
+operators! {}

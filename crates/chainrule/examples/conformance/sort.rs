@@ -1,0 +1,5 @@
+//! Sorting, selecting by rank, and cumulative operators.
+
+use crate::table::operators;
+
+operators! {}

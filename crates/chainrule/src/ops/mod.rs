@@ -1,0 +1,7 @@
+//! Composite operators: short functions of gates, as methods on [`Tensor`](crate::Tensor), one file a family.
+//!
+//! An operator belongs here where a formula of gates is all there is to it; its gradient, of every order,
+//! follows from the gates'. It becomes a gate of its own only where speed or memory was measured to ask for it.
+
+mod fill;
+mod shape;
