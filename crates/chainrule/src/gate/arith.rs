@@ -209,8 +209,7 @@ macro_rules! binary_methods {
             #[track_caller]
             #[inline]
             pub fn $method(&self, other: impl Operand) -> Result<Tensor> {
-                let location = std::panic::Location::caller();
-                other.with(self, |other| Tensor::apply_one(GateRef::Static(&$Gate), &[self, other], location))
+                Tensor::apply_with(&$Gate, self, other, std::panic::Location::caller())
             }
         )*}
     };

@@ -302,8 +302,7 @@ macro_rules! comparisons {
             /// The shapes don't broadcast.
             #[track_caller]
             pub fn $method(&self, other: impl Operand) -> Result<Tensor> {
-                let location = std::panic::Location::caller();
-                other.with(self, |other| Tensor::apply_one(GateRef::Static(&Compare::$variant), &[self, other], location))
+                Tensor::apply_with(&Compare::$variant, self, other, std::panic::Location::caller())
             }
         )*}
     };

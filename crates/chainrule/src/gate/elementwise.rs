@@ -319,7 +319,7 @@ fn fused_input<E: Elementwise>(gate: &E, input: usize, saved: &Saved, g: &Array)
     let read = |place: usize| -> Result<Option<Array>> {
         match local.bits >> place & 1 == 1 {
             false => Ok(None),
-            true if place == MAX_INPUTS => saved.output_array(0).cloned().map(Some),
+            true if place == MAX_INPUTS => saved.output_array(0).map(Some),
             true => saved.input_array(place).map(Some),
         }
     };

@@ -4,44 +4,60 @@ use smallvec::SmallVec;
 
 use crate::array::{Array, Meta};
 use crate::error::{Error, Result};
-use crate::tensor::{Node, Shared, Tensor};
+use crate::tensor::{Kept, Node, Shared, Tensor};
 
 /// Which of a gate's inputs need a gradient.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Needs(SmallVec<[bool; 8]>);
+pub struct Needs {
+    count: usize,
+    /// One bit an input; for gates with more than 64 inputs, those after the first 64 stand in `more`.
+    bits: u64,
+    more: Vec<bool>,
+}
 
 impl Needs {
     /// One flag an input.
     pub fn new(flags: impl IntoIterator<Item = bool>) -> Needs {
-        Needs(flags.into_iter().collect())
+        let mut needs = Needs { count: 0, bits: 0, more: Vec::new() };
+        for flag in flags {
+            match needs.count {
+                i @ 0..64 => needs.bits |= u64::from(flag) << i,
+                _ => needs.more.push(flag),
+            }
+            needs.count += 1;
+        }
+        needs
     }
 
     /// Whether input `i` needs a gradient.
     #[inline]
     pub fn input(&self, i: usize) -> bool {
-        self.0.get(i).copied().unwrap_or(false)
+        match i {
+            0..64 => self.bits >> i & 1 == 1,
+            _ => self.more.get(i - 64).copied().unwrap_or(false),
+        }
     }
 
     /// Whether any input does.
     #[inline]
     pub fn any(&self) -> bool {
-        self.0.contains(&true)
+        self.bits != 0 || self.more.contains(&true)
     }
 
     /// The number of inputs.
     #[inline]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.count
     }
 
     /// No gradient for any input.
     pub fn none<T>(&self) -> super::Gradients<T> {
-        self.0.iter().map(|_| None).collect()
+        (0..self.count).map(|_| None).collect()
     }
 
     /// Whether the gate has no inputs.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.count == 0
     }
 }
 
@@ -98,12 +114,12 @@ impl std::ops::BitOr for Saves {
     }
 }
 
-/// The values a node keeps. Inputs are kept as handles with the version they had; outputs as arrays, which
-/// are joined to their node again on use, so that a node never refers to itself.
+/// The values a node keeps. Outputs are kept as arrays, which are joined to their node again on use, so that
+/// a node never refers to itself.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct SavedValues {
-    pub(crate) inputs: SmallVec<[(u32, u32, Tensor); 2]>,
-    pub(crate) outputs: Vec<(u32, Array)>,
+    pub(crate) inputs: SmallVec<[(u32, Tensor); 2]>,
+    pub(crate) outputs: SmallVec<[(u32, Array); 1]>,
     pub(crate) extras: Vec<Array>,
 }
 
@@ -117,12 +133,19 @@ impl SavedValues {
 #[derive(Debug)]
 pub struct Saved<'a> {
     node: &'a Shared<Node>,
-    values: &'a SavedValues,
+    kept: &'a Kept,
 }
 
 impl<'a> Saved<'a> {
-    pub(crate) fn new(node: &'a Shared<Node>, values: &'a SavedValues) -> Saved<'a> {
-        Saved { node, values }
+    pub(crate) fn new(node: &'a Shared<Node>, kept: &'a Kept) -> Saved<'a> {
+        Saved { node, kept }
+    }
+
+    fn values(&self) -> Option<&'a SavedValues> {
+        match self.kept {
+            Kept::Values(values) => Some(values),
+            Kept::Nothing | Kept::Freed => None,
+        }
     }
 
     /// Input `i`, which [`Gate::saves`](super::Gate::saves) must have named.
@@ -130,43 +153,22 @@ impl<'a> Saved<'a> {
     /// # Errors
     /// It wasn't saved, or has been changed in place since.
     pub fn input(&self, i: usize) -> Result<Tensor> {
-        let (_, version, tensor) = self
-            .values
-            .inputs
-            .iter()
-            .find(|(place, ..)| *place == i as u32)
-            .ok_or_else(|| self.missing("input", i))?;
-        if tensor.version() != *version {
+        let tensor = match self.node.scalar() {
+            Some(scalar) => self.node.edges().get(i).map(|edge| edge.scalar_input(scalar.x[i])),
+            None => self.values().and_then(|values| {
+                let found = values.inputs.iter().find(|(place, _)| *place == i as u32);
+                found.map(|(_, tensor)| tensor.clone())
+            }),
+        };
+        let tensor = tensor.ok_or_else(|| self.missing("input", i))?;
+        if let Some((then, now)) = self.node.edges()[i].changed() {
             return Err(Error::autograd(format!(
-                "input {i} ({}), which the backward pass needs, was changed in place: it is at version {}, and was at version {version} in the forward pass",
+                "input {i} ({}), which the backward pass needs, was changed in place: it is at version {now}, and was at version {then} in the forward pass",
                 tensor.meta(),
-                tensor.version()
             ))
             .hint("compute on a copy, or call backward before changing it"));
         }
-        Ok(tensor.clone())
-    }
-
-    /// The 0-d f32 values of the saved inputs and output, 0 where not saved; `None` where one isn't such a
-    /// value.
-    ///
-    /// # Errors
-    /// A saved input has been changed in place since.
-    pub(crate) fn scalars(&self) -> Result<Option<([f32; 3], f32)>> {
-        let (mut x, mut y) = ([0.0; 3], 0.0);
-        for (place, version, tensor) in &self.values.inputs {
-            let value = tensor.number();
-            let (Some(value), Some(slot)) = (value, x.get_mut(*place as usize)) else { return Ok(None) };
-            if tensor.version() != *version {
-                self.input(*place as usize)?;
-            }
-            *slot = value;
-        }
-        for (_, array) in &self.values.outputs {
-            let Some(value) = array.inline_value::<f32>() else { return Ok(None) };
-            y = value;
-        }
-        Ok(Some((x, y)))
+        Ok(tensor)
     }
 
     /// The values of input `i`.
@@ -182,16 +184,20 @@ impl<'a> Saved<'a> {
     /// # Errors
     /// It wasn't saved.
     pub fn output(&self, i: usize) -> Result<Tensor> {
-        Ok(Tensor::rejoin(self.output_array(i)?.clone(), self.node, i))
+        Ok(Tensor::rejoin(self.output_array(i)?, self.node, i))
     }
 
     /// The values of output `i`.
     ///
     /// # Errors
     /// It wasn't saved.
-    pub fn output_array(&self, i: usize) -> Result<&Array> {
-        let found = self.values.outputs.iter().find(|(place, _)| *place == i as u32);
-        found.map(|(_, array)| array).ok_or_else(|| self.missing("output", i))
+    pub fn output_array(&self, i: usize) -> Result<Array> {
+        if let (Some(scalar), 0) = (self.node.scalar(), i) {
+            return Ok(Array::scalar(scalar.y));
+        }
+        let outputs = self.values().map(|values| &values.outputs[..]).unwrap_or_default();
+        let found = outputs.iter().find(|(place, _)| *place == i as u32);
+        found.map(|(_, array)| array.clone()).ok_or_else(|| self.missing("output", i))
     }
 
     /// The `i`-th array that the forward pass kept with [`Context::save`](super::Context::save).
@@ -199,7 +205,8 @@ impl<'a> Saved<'a> {
     /// # Errors
     /// There are fewer.
     pub fn extra(&self, i: usize) -> Result<&Array> {
-        self.values.extras.get(i).ok_or_else(|| self.missing("extra value", i))
+        let extras = self.values().map(|values| &values.extras[..]).unwrap_or_default();
+        extras.get(i).ok_or_else(|| self.missing("extra value", i))
     }
 
     /// Element type and shape of an input that needs a gradient.

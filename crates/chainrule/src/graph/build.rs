@@ -131,7 +131,12 @@ impl ComputationalGraph {
             for edge in node.edges() {
                 inputs.push(match edge {
                     Edge::Node(from, place) => outputs_of[&from.number()][*place as usize],
-                    Edge::Leaf(tensor) | Edge::Constant(tensor) => graph.leaf(&mut known, tensor)?,
+                    Edge::Leaf(leaf, _) | Edge::Constant(leaf, _) => {
+                        graph.leaf(&mut known, &Tensor::from(leaf.clone()))?
+                    }
+                    Edge::Number(number) => {
+                        graph.new_value(Source::Constant(Tensor::from_array(Array::scalar(*number))))
+                    }
                 });
             }
             let outputs = graph.add_many(node.gate().clone(), &inputs, node.outputs().len())?;

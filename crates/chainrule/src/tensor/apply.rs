@@ -1,15 +1,16 @@
 //! Running a gate on tensors, and recording how to differentiate it.
 
 use std::panic::Location;
+use std::sync::Mutex;
 
 use smallvec::SmallVec;
 
-use super::Tensor;
 use super::mode::{Recording, Step, is_anomaly_enabled, is_grad_enabled, is_recording};
-use super::node::{Edge, Node, NodeOutputs, Shared};
+use super::node::{Edge, Edges, Kept, Node, Scalar, Shared, Work};
+use super::{Handle, Operand, Tensor};
 use crate::array::{Array, Meta};
 use crate::error::{Error, ErrorKind, Result};
-use crate::gate::{Context, GateRef, Metas, Needs, Outputs, SavedValues};
+use crate::gate::{Context, Gate, GateRef, Metas, Needs, Outputs, SavedValues};
 
 /// A gate's outputs as tensors.
 pub(crate) type Tensors = SmallVec<[Tensor; 1]>;
@@ -33,12 +34,43 @@ impl Tensor {
         location: &'static Location<'static>,
     ) -> Result<Tensor> {
         let gate = gate.into();
-        if let Some(y) = scalar_forward(&gate, inputs) {
-            return Ok(scalar_output(gate, inputs, y, location));
+        if let Some(x) = scalars(inputs.iter().map(|x| x.number()))
+            && let Some(y) = scalar_forward(&gate, x, inputs.len())
+        {
+            let wanted = is_grad_enabled() && inputs.iter().any(|x| x.requires_grad());
+            return Ok(match wanted {
+                true => scalar_output(gate, x, y, inputs.iter().map(|x| edge_to(x)).collect(), location),
+                false => Tensor::from_array(Array::scalar(y)),
+            });
         }
         let name = gate.name();
         let mut outputs = apply_at(gate, inputs, location)?;
         outputs.pop().ok_or_else(|| Error::argument("the gate has no output").at_gate(name))
+    }
+
+    /// Runs a gate with two inputs, the second of which may be a number.
+    #[inline]
+    pub(crate) fn apply_with(
+        gate: &'static dyn Gate,
+        x: &Tensor,
+        other: impl Operand,
+        location: &'static Location<'static>,
+    ) -> Result<Tensor> {
+        let gate = GateRef::Static(gate);
+        // Between scalars a number needs no tensor of its own.
+        if let (Some(number), Some(value)) = (other.as_number(), x.number())
+            && let values = [value, number, 0.0]
+            && let Some(y) = scalar_forward(&gate, values, 2)
+        {
+            return Ok(match is_grad_enabled() && x.requires_grad() {
+                true => {
+                    let edges = Edges::from_buf([edge_to(x), Edge::Number(number)]);
+                    scalar_output(gate, values, y, edges, location)
+                }
+                false => Tensor::from_array(Array::scalar(y)),
+            });
+        }
+        other.with(x, |other| Tensor::apply_one(gate, &[x, other], location))
     }
 
     /// Runs a gate that has any number of outputs.
@@ -69,13 +101,12 @@ pub(crate) fn apply_at(
         return Ok(outputs);
     }
 
-    let edges: SmallVec<[Edge; 2]> = inputs.iter().map(|x| edge_to(x)).collect();
-    let needs = Needs::new(inputs.iter().map(|x| x.requires_grad()));
-    let saves = gate.saves(&needs);
+    let edges: Edges = inputs.iter().map(|x| edge_to(x)).collect();
+    let saves = gate.saves(&Needs::new(edges.iter().map(Edge::carries)));
     let mut saved = SavedValues { extras, ..SavedValues::default() };
     for (i, x) in inputs.iter().enumerate() {
         if saves.has_input(i) {
-            saved.inputs.push((i as u32, x.version(), (*x).clone()));
+            saved.inputs.push((i as u32, (*x).clone()));
         }
     }
     for (i, y) in outputs.iter().enumerate() {
@@ -84,7 +115,9 @@ pub(crate) fn apply_at(
         }
     }
     let recorded = is_recording().then(|| gate.clone());
-    let node = Shared::new(Node::new(gate, edges, NodeOutputs::of(metas), saved, location));
+    let kept = if saved.is_empty() { Kept::Nothing } else { Kept::Values(Box::new(saved)) };
+    let work = Work::Arrays { outputs: metas.into_vec().into_boxed_slice(), saved: Mutex::new(kept) };
+    let node = Shared::new(Node::new(gate, edges, work, location));
     let outputs: Tensors = outputs
         .into_iter()
         .enumerate()
@@ -99,40 +132,39 @@ pub(crate) fn apply_at(
     Ok(outputs)
 }
 
-/// The value of an elementwise gate whose inputs are all 0-d f32, which no rule can refuse.
+/// Up to three numbers, where all of these are numbers.
 #[inline]
-fn scalar_forward(gate: &GateRef, inputs: &[&Tensor]) -> Option<f32> {
-    if inputs.len() > 3 || is_anomaly_enabled() || is_recording() {
+fn scalars(numbers: impl ExactSizeIterator<Item = Option<f32>>) -> Option<[f32; 3]> {
+    let mut x = [0.0; 3];
+    if numbers.len() > x.len() {
         return None;
     }
-    let mut x = [0.0; 3];
-    for (slot, input) in x.iter_mut().zip(inputs) {
-        *slot = input.number()?;
+    for (slot, number) in x.iter_mut().zip(numbers) {
+        *slot = number?;
     }
-    let gate = gate.as_scalar()?;
-    (gate.inputs() == inputs.len()).then(|| gate.value(x))
+    Some(x)
 }
 
-/// The output of such a gate as a tensor, with its node where a gradient is wanted.
+/// The value of an elementwise gate whose inputs are all 0-d f32, which no rule can refuse.
 #[inline]
-fn scalar_output(gate: GateRef, inputs: &[&Tensor], y: f32, location: &'static Location<'static>) -> Tensor {
-    if !is_grad_enabled() || !inputs.iter().any(|x| x.requires_grad()) {
-        return Tensor::from_array(Array::scalar(y));
+fn scalar_forward(gate: &GateRef, x: [f32; 3], inputs: usize) -> Option<f32> {
+    if is_anomaly_enabled() || is_recording() {
+        return None;
     }
-    let mut edges: SmallVec<[Edge; 2]> = SmallVec::new();
-    edges.extend(inputs.iter().map(|x| edge_to(x)));
-    let saves = gate.saves(&Needs::new(inputs.iter().map(|x| x.requires_grad())));
-    let mut saved = SavedValues::default();
-    for (i, x) in inputs.iter().enumerate() {
-        if saves.has_input(i) {
-            saved.inputs.push((i as u32, x.version(), (*x).clone()));
-        }
-    }
-    if saves.has_output(0) {
-        saved.outputs.push((0, Array::scalar(y)));
-    }
-    let node = Shared::new(Node::new(gate, edges, NodeOutputs::Scalar, saved, location));
-    Tensor::computed(Array::scalar(y), node, 0)
+    let gate = gate.as_scalar()?;
+    (gate.inputs() == inputs).then(|| gate.value(x))
+}
+
+/// The output of such a gate: its node.
+#[inline]
+fn scalar_output(
+    gate: GateRef,
+    x: [f32; 3],
+    y: f32,
+    edges: Edges,
+    location: &'static Location<'static>,
+) -> Tensor {
+    Tensor::scalar(Shared::new(Node::new(gate, edges, Work::Scalar(Scalar::new(x, y)), location)))
 }
 
 /// The gate's checks and forward pass; errors name the gate and show what it was given.
@@ -179,10 +211,11 @@ fn forward(
 
 #[inline]
 fn edge_to(tensor: &Tensor) -> Edge {
-    match tensor.node() {
-        Some((node, output)) => Edge::Node(node.clone(), output as u32),
-        None if tensor.requires_grad() => Edge::Leaf(tensor.clone()),
-        None => Edge::Constant(tensor.clone()),
+    match &tensor.0 {
+        Handle::Scalar(node) => Edge::Node(node.clone(), 0),
+        Handle::Computed(computed) => Edge::Node(computed.node.clone(), computed.output as u32),
+        Handle::Leaf(leaf) if tensor.requires_grad() => Edge::Leaf(leaf.clone(), leaf.version()),
+        Handle::Leaf(leaf) => Edge::Constant(leaf.clone(), leaf.version()),
     }
 }
 

@@ -6,54 +6,57 @@
 
 use smallvec::SmallVec;
 
-use super::node::{Node, Shared};
+use super::node::{Kept, Node, Shared};
 use super::{GradModeGuard, Tensor};
 use crate::array::{Array, Meta, Shape};
 use crate::error::{Error, Result};
-use crate::gate::{Gradients, Needs, Saved, SavedValues};
+use crate::gate::{Gradients, Needs, Saved};
 
 /// A gradient on its way: a plain [`Gradient`], or a [`Tensor`] where the gradient is to be differentiated again.
 pub(super) trait Carrier: Clone + Sized {
     fn from_tensor(tensor: &Tensor) -> Self;
     fn into_tensor(self) -> Tensor;
     fn meta(&self) -> Meta;
-    fn plus(self, other: Self) -> Result<Self>;
+    /// `self ← self + other`
+    fn add(&mut self, other: Self) -> Result<()>;
     /// Sums the gradient over the dimensions along which its input was broadcast.
     fn summed_to(self, shape: &Shape) -> Result<Self>;
     fn converted(self, meta: Meta) -> Result<Self>;
     fn is_finite(&self) -> bool;
+    /// The gradient as a plain number, with which the node of a scalar gate runs without arrays.
+    fn number(&self) -> Option<f32> {
+        None
+    }
+    /// A plain number, where [`Carrier::number`] gives one.
+    fn from_number(number: f32) -> Self {
+        Self::from_tensor(&Tensor::from_array(Array::scalar(number)))
+    }
     /// Multiplies the upstream gradients by the gate's local gradients.
     fn backward(
         node: &Shared<Node>,
-        saved: &SavedValues,
+        kept: &Kept,
         upstream: &[Option<Self>],
         needs: &Needs,
     ) -> Result<Gradients<Self>>;
 
-    /// The gradient in the shape and element type of its input; `scalar` says that this is 0-d f32.
-    fn fit(self, meta: &dyn Fn() -> Meta, scalar: bool) -> Result<Self> {
-        let _ = scalar;
-        fit(self, meta())
-    }
-}
-
-/// Sums and converts a gradient to the shape and element type of its input.
-fn fit<G: Carrier>(gradient: G, meta: Meta) -> Result<G> {
-    let own = gradient.meta();
-    if own == meta {
-        return Ok(gradient);
-    }
-    let mut gradient = gradient;
-    if own.shape != meta.shape {
-        if meta.shape.broadcast(&own.shape).ok() != Some(own.shape) {
-            return Err(Error::autograd(format!(
-                "its backward returned a gradient of {own} for an input of {meta}"
-            ))
-            .hint("a gradient has its input's shape, or one to which that was broadcast"));
+    /// Sums and converts a gradient to the shape and element type of its input.
+    fn fit(self, meta: Meta) -> Result<Self> {
+        let own = self.meta();
+        if own == meta {
+            return Ok(self);
         }
-        gradient = gradient.summed_to(&meta.shape)?;
+        let mut gradient = self;
+        if own.shape != meta.shape {
+            if meta.shape.broadcast(&own.shape).ok() != Some(own.shape) {
+                return Err(Error::autograd(format!(
+                    "its backward returned a gradient of {own} for an input of {meta}"
+                ))
+                .hint("a gradient has its input's shape, or one to which that was broadcast"));
+            }
+            gradient = gradient.summed_to(&meta.shape)?;
+        }
+        if own.dtype == meta.dtype { Ok(gradient) } else { gradient.converted(meta) }
     }
-    if own.dtype == meta.dtype { Ok(gradient) } else { gradient.converted(meta) }
 }
 
 /// A gradient as a plain sweep moves it: graphs of scalars would else spend their time on copying arrays,
@@ -98,15 +101,16 @@ impl Carrier for Gradient {
     }
 
     #[inline]
-    fn plus(self, other: Gradient) -> Result<Gradient> {
+    fn add(&mut self, other: Gradient) -> Result<()> {
         match (self, other) {
-            (Gradient::Number(a), Gradient::Number(b)) => Ok(Gradient::Number(a + b)),
-            (a, b) => {
-                let mut sum = a.into_array();
-                sum.add_assign(&b.into_array());
-                Ok(Gradient::from_array(sum))
+            (Gradient::Number(a), Gradient::Number(b)) => *a += b,
+            (Gradient::Array(a), b) => a.add_assign(&b.into_array()),
+            (a, Gradient::Array(mut b)) => {
+                b.add_assign(&a.clone().into_array());
+                *a = Gradient::Array(b);
             }
         }
+        Ok(())
     }
 
     fn summed_to(self, shape: &Shape) -> Result<Gradient> {
@@ -117,6 +121,19 @@ impl Carrier for Gradient {
         Ok(Gradient::from_array(Array::cast(&self.into_array(), meta.dtype)))
     }
 
+    #[inline]
+    fn number(&self) -> Option<f32> {
+        match self {
+            Gradient::Number(number) => Some(*number),
+            Gradient::Array(_) => None,
+        }
+    }
+
+    #[inline]
+    fn from_number(number: f32) -> Gradient {
+        Gradient::Number(number)
+    }
+
     fn is_finite(&self) -> bool {
         match self {
             Gradient::Number(number) => number.is_finite(),
@@ -125,30 +142,15 @@ impl Carrier for Gradient {
     }
 
     #[inline]
-    fn fit(self, fits: &dyn Fn() -> Meta, scalar: bool) -> Result<Gradient> {
-        match self {
-            Gradient::Number(_) if scalar => Ok(self),
-            other => fit(other, fits()),
-        }
-    }
-
-    #[inline]
     fn backward(
         node: &Shared<Node>,
-        saved: &SavedValues,
+        kept: &Kept,
         upstream: &[Option<Gradient>],
         needs: &Needs,
     ) -> Result<Gradients<Gradient>> {
-        if let [Some(Gradient::Number(g))] = upstream
-            && let Some(gate) = node.gate().as_scalar()
-            && let Some((x, y)) = Saved::new(node, saved).scalars()?
-        {
-            let product = |i| needs.input(i).then(|| Gradient::Number(gate.product(i, *g, x, y)));
-            return Ok((0..needs.len()).map(product).collect());
-        }
         let upstream: SmallVec<[Option<Array>; 1]> =
             upstream.iter().map(|g| g.clone().map(Gradient::into_array)).collect();
-        let gradients = array_backward(node, saved, &upstream, needs)?;
+        let gradients = array_backward(node, kept, &upstream, needs)?;
         Ok(gradients.into_iter().map(|g| g.map(Gradient::from_array)).collect())
     }
 }
@@ -156,11 +158,11 @@ impl Carrier for Gradient {
 /// The gate's backward on arrays: the fused one where there is one.
 fn array_backward(
     node: &Shared<Node>,
-    saved: &SavedValues,
+    kept: &Kept,
     upstream: &[Option<Array>],
     needs: &Needs,
 ) -> Result<Gradients<Array>> {
-    let saved = Saved::new(node, saved);
+    let saved = Saved::new(node, kept);
     if let Some(gradients) = node.gate().backward_fused(&saved, upstream, needs) {
         return gradients;
     }
@@ -183,8 +185,9 @@ impl Carrier for Tensor {
         Tensor::meta(self)
     }
 
-    fn plus(self, other: Tensor) -> Result<Tensor> {
-        Tensor::add(&self, &other)
+    fn add(&mut self, other: Tensor) -> Result<()> {
+        *self = Tensor::add(self, &other)?;
+        Ok(())
     }
 
     fn summed_to(self, shape: &Shape) -> Result<Tensor> {
@@ -201,11 +204,11 @@ impl Carrier for Tensor {
 
     fn backward(
         node: &Shared<Node>,
-        saved: &SavedValues,
+        kept: &Kept,
         upstream: &[Option<Tensor>],
         needs: &Needs,
     ) -> Result<Gradients<Tensor>> {
         let _guard = GradModeGuard::set(true);
-        node.gate().backward(&Saved::new(node, saved), upstream, needs)
+        node.gate().backward(&Saved::new(node, kept), upstream, needs)
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
-use super::{GradCell, Tensor, lock};
+use super::{Tensor, lock};
 use crate::error::{Error, Result};
 
 /// Sees a gradient and may return another one in its place.
@@ -22,11 +22,19 @@ pub(crate) struct LeafHooks {
     after: List<PostHook>,
 }
 
-/// Hooks on a node, and the tensors that retain their gradients.
+/// Hooks on a node, and the gradients of its outputs that were retained.
 #[derive(Default)]
 pub(crate) struct NodeHooks {
     on_output: List<(usize, Hook)>,
-    retained: Mutex<Vec<(usize, Arc<GradCell>)>>,
+    grads: Mutex<Vec<OutputGrad>>,
+}
+
+/// The gradient of a computed tensor.
+struct OutputGrad {
+    output: usize,
+    /// Whether backward passes add to it.
+    retained: bool,
+    grad: Option<Tensor>,
 }
 
 impl fmt::Debug for NodeHooks {
@@ -84,12 +92,32 @@ fn replace(hook: &Hook, gradient: Tensor) -> Result<Tensor> {
 }
 
 impl NodeHooks {
-    pub(crate) fn retain(&self, output: usize, cell: Arc<GradCell>) {
-        lock(&self.retained).push((output, cell));
+    /// Runs `change` on the place of this output's gradient, which is made if need be.
+    fn with_grad<R>(&self, output: usize, change: impl FnOnce(&mut OutputGrad) -> R) -> R {
+        let mut grads = lock(&self.grads);
+        let place = grads.iter().position(|grad| grad.output == output).unwrap_or_else(|| {
+            grads.push(OutputGrad { output, retained: false, grad: None });
+            grads.len() - 1
+        });
+        change(&mut grads[place])
     }
 
-    pub(crate) fn retains(&self, output: usize, cell: &Arc<GradCell>) -> bool {
-        lock(&self.retained).iter().any(|(place, other)| *place == output && Arc::ptr_eq(cell, other))
+    pub(crate) fn retain(&self, output: usize) {
+        self.with_grad(output, |grad| grad.retained = true);
+    }
+
+    pub(crate) fn retains(&self, output: usize) -> bool {
+        self.with_grad(output, |grad| grad.retained)
+    }
+
+    pub(crate) fn grad(&self, output: usize) -> Option<Tensor> {
+        self.with_grad(output, |grad| grad.grad.clone())
+    }
+
+    pub(crate) fn set_grad(&self, output: usize, gradient: Option<Tensor>) {
+        // The old one is dropped outside the lock: it may hold a graph of its own.
+        let before = self.with_grad(output, |grad| std::mem::replace(&mut grad.grad, gradient));
+        drop(before);
     }
 
     /// Runs the hooks of one output, and stores the gradient where it is retained.
@@ -99,14 +127,12 @@ impl NodeHooks {
                 gradient = replace(&hook, gradient)?;
             }
         }
-        let retained = lock(&self.retained).clone();
-        for (_, cell) in retained.iter().filter(|(place, _)| *place == output) {
-            let before = lock(cell).clone();
-            let sum = match before {
+        if self.retains(output) {
+            let sum = match self.grad(output) {
                 Some(before) => Tensor::add(&before, &gradient)?,
                 None => gradient.clone(),
             };
-            *lock(cell) = Some(sum);
+            self.set_grad(output, Some(sum));
         }
         Ok(gradient)
     }
@@ -151,13 +177,11 @@ impl Tensor {
         hook: impl Fn(&Tensor) -> Option<Tensor> + Send + Sync + 'static,
     ) -> Result<HookHandle> {
         let hook: Hook = Arc::new(hook);
-        match self.node() {
-            Some((node, output)) => Ok(add(&node.hooks_mut().on_output, (output, hook))),
-            None if self.requires_grad() => Ok(add(&self.extra().hooks.before, hook)),
-            None => {
-                Err(Error::autograd("a hook on a tensor that doesn't require a gradient would never run")
-                    .hint("switch gradients on first: requires_grad_(true)"))
-            }
+        match (self.node(), self.as_leaf()) {
+            (Some((node, output)), _) => Ok(add(&node.hooks_or_new().on_output, (output, hook))),
+            (None, Some(leaf)) if self.requires_grad() => Ok(add(&leaf.extra().hooks.before, hook)),
+            _ => Err(Error::autograd("a hook on a tensor that doesn't require a gradient would never run")
+                .hint("switch gradients on first: requires_grad_(true)")),
         }
     }
 
@@ -169,12 +193,14 @@ impl Tensor {
         &self,
         hook: impl Fn(&Tensor) + Send + Sync + 'static,
     ) -> Result<HookHandle> {
-        if !self.is_leaf() || !self.requires_grad() {
-            return Err(Error::autograd(
+        match self.as_leaf() {
+            Some(leaf) if self.requires_grad() => {
+                let hook: PostHook = Arc::new(hook);
+                Ok(add(&leaf.extra().hooks.after, hook))
+            }
+            _ => Err(Error::autograd(
                 "only leaves that require a gradient accumulate one, so only they can have such a hook",
-            ));
+            )),
         }
-        let hook: PostHook = Arc::new(hook);
-        Ok(add(&self.extra().hooks.after, hook))
     }
 }

@@ -6,7 +6,7 @@
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
-use super::{Held, Tensor, Value, is_grad_enabled};
+use super::{Tensor, Values, is_grad_enabled};
 use crate::array::{Array, Number};
 use crate::error::{Error, Result};
 use crate::gate;
@@ -46,17 +46,17 @@ impl Tensor {
     /// shape and element type, and must not read this tensor.
     pub(crate) fn modify(&self, change: impl FnOnce(&mut Array)) -> Result<()> {
         self.check_changeable()?;
-        if let Value::Leaf { held, version, .. } = &self.0.value {
-            let mut held = held.write().unwrap_or_else(PoisonError::into_inner);
-            match &mut *held {
-                Held::Array(array) => change(array),
-                Held::Number(number) => {
-                    let mut array = Array::scalar(*number);
+        if let Some(leaf) = self.as_leaf() {
+            match &leaf.values {
+                Values::Array(array) => change(&mut array.write().unwrap_or_else(PoisonError::into_inner)),
+                Values::Number(bits) => {
+                    let mut array = Array::scalar(f32::from_bits(bits.load(Ordering::Relaxed)));
                     change(&mut array);
-                    *held = Held::new(array);
+                    let number = array.inline_value::<f32>().expect("a change keeps element type and shape");
+                    bits.store(number.to_bits(), Ordering::Relaxed);
                 }
             }
-            version.fetch_add(1, Ordering::Release);
+            leaf.version.fetch_add(1, Ordering::Release);
         }
         Ok(())
     }

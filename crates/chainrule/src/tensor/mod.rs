@@ -2,7 +2,8 @@
 //!
 //! A tensor is a cheap handle on one shared block. A tensor that a gate made (while gradients were wanted)
 //! points to its *node*; every other tensor is a *leaf*. Nodes point to the nodes of their inputs, so the
-//! graph lives exactly as long as someone holds a tensor that was computed through it.
+//! graph lives exactly as long as someone holds a tensor that was computed through it. Graphs of scalars are
+//! made of little but nodes, so a scalar that a scalar gate made *is* its node: one block a gate.
 
 mod apply;
 mod backward;
@@ -13,6 +14,7 @@ mod inplace;
 mod mode;
 mod node;
 mod operators;
+mod sweep;
 mod walk;
 
 pub use backward::{Backward, grad};
@@ -20,12 +22,12 @@ pub use create::{param, tensor};
 pub use hooks::HookHandle;
 pub(crate) use mode::Recording;
 pub use mode::{AnomalyGuard, GradModeGuard, detect_anomaly, enable_grad, is_grad_enabled, no_grad};
-pub(crate) use node::{Edge, Node, Shared};
+pub(crate) use node::{Edge, Kept, Node, Shared};
 pub use operators::Operand;
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 
 use crate::array::{Array, DType, Element, Meta, PrintOptions, Shape};
 use crate::error::{Error, Result};
@@ -42,60 +44,81 @@ use crate::error::{Error, Result};
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone)]
-pub struct Tensor(Shared<Block>);
+pub struct Tensor(Handle);
 
-/// What a tensor's handles share.
-struct Block {
-    value: Value,
+#[derive(Clone)]
+enum Handle {
+    /// No recorded gate made it.
+    Leaf(Shared<Leaf>),
+    /// An output of a node. Never changes.
+    Computed(Shared<Computed>),
+    /// The only output of this node, whose [`node::Scalar`] holds the value.
+    Scalar(Shared<Node>),
+}
+
+/// A leaf may be updated in place, which counts up its version.
+pub(crate) struct Leaf {
+    values: Values,
+    version: AtomicU32,
+    requires_grad: AtomicBool,
     /// Rarely used parts, made when first needed.
     extra: OnceLock<Box<Extra>>,
 }
 
-enum Value {
-    /// Computed by a gate whose node is recorded: never changes.
-    Computed { held: Held, node: Shared<Node>, output: u32 },
-    /// A leaf: may be updated in place, which counts up its version.
-    Leaf { held: RwLock<Held>, version: AtomicU32, requires_grad: AtomicBool },
+/// A leaf's values; element type and shape never change.
+enum Values {
+    /// A 0-d f32, as bits: graphs of scalars read their leaves without a lock.
+    Number(AtomicU32),
+    Array(RwLock<Array>),
 }
 
-/// A tensor's values. A 0-d f32 is kept as the number alone, which is ten times smaller than an array: graphs
-/// of scalars are made of little else.
-enum Held {
-    Number(f32),
-    Array(Box<Array>),
-}
-
-impl Held {
-    #[inline]
-    fn new(array: Array) -> Held {
-        match array.inline_value::<f32>() {
-            Some(number) => Held::Number(number),
-            None => Held::Array(Box::new(array)),
-        }
-    }
-
-    #[inline]
-    fn read<R>(&self, read: impl FnOnce(&Array) -> R) -> R {
-        match self {
-            Held::Number(number) => read(&Array::scalar(*number)),
-            Held::Array(array) => read(array),
-        }
-    }
-
-    #[inline]
-    fn number(&self) -> Option<f32> {
-        match self {
-            Held::Number(number) => Some(*number),
-            Held::Array(_) => None,
-        }
-    }
+struct Computed {
+    array: Array,
+    node: Shared<Node>,
+    output: usize,
 }
 
 #[derive(Default)]
 struct Extra {
-    /// The accumulated gradient; shared with the node of a computed tensor that retains it.
-    grad: Arc<GradCell>,
+    /// The accumulated gradient.
+    grad: GradCell,
     hooks: hooks::LeafHooks,
+}
+
+impl Leaf {
+    #[inline]
+    fn number(&self) -> Option<f32> {
+        match &self.values {
+            Values::Number(bits) => Some(f32::from_bits(bits.load(Ordering::Relaxed))),
+            Values::Array(_) => None,
+        }
+    }
+
+    fn with_array<R>(&self, read: impl FnOnce(&Array) -> R) -> R {
+        match &self.values {
+            Values::Number(bits) => read(&Array::scalar(f32::from_bits(bits.load(Ordering::Relaxed)))),
+            Values::Array(array) => read(&array.read().unwrap_or_else(PoisonError::into_inner)),
+        }
+    }
+
+    pub(crate) fn meta(&self) -> Meta {
+        self.with_array(Array::meta)
+    }
+
+    #[inline]
+    pub(crate) fn version(&self) -> u32 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    fn extra(&self) -> &Extra {
+        self.extra.get_or_init(Box::default)
+    }
+}
+
+impl fmt::Debug for Leaf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "leaf of {}", self.meta())
+    }
 }
 
 /// A place for a gradient.
@@ -115,30 +138,37 @@ impl Tensor {
 
     #[inline]
     pub(crate) fn leaf(array: Array, requires_grad: bool) -> Tensor {
-        Tensor(Shared::new(Block {
-            value: Value::Leaf {
-                held: RwLock::new(Held::new(array)),
-                version: AtomicU32::new(0),
-                requires_grad: AtomicBool::new(requires_grad),
-            },
+        let values = match array.inline_value::<f32>() {
+            Some(number) => Values::Number(AtomicU32::new(number.to_bits())),
+            None => Values::Array(RwLock::new(array)),
+        };
+        Tensor(Handle::Leaf(Shared::new(Leaf {
+            values,
+            version: AtomicU32::new(0),
+            requires_grad: AtomicBool::new(requires_grad),
             extra: OnceLock::new(),
-        }))
+        })))
     }
 
+    /// An output of a node that works on arrays.
     #[inline]
     pub(crate) fn computed(array: Array, node: Shared<Node>, output: usize) -> Tensor {
-        Tensor(Shared::new(Block {
-            value: Value::Computed { held: Held::new(array), node, output: output as u32 },
-            extra: OnceLock::new(),
-        }))
+        Tensor(Handle::Computed(Shared::new(Computed { array, node, output })))
     }
 
-    /// A saved output as a tensor again: part of the graph only where a graph of the gradient is wanted.
+    /// The output of a scalar node.
+    #[inline]
+    pub(crate) fn scalar(node: Shared<Node>) -> Tensor {
+        Tensor(Handle::Scalar(node))
+    }
+
+    /// A value that this node computed as a tensor again: part of the graph only where a graph of the gradient
+    /// is wanted.
     pub(crate) fn rejoin(array: Array, node: &Shared<Node>, output: usize) -> Tensor {
-        if is_grad_enabled() {
-            Tensor::computed(array, node.clone(), output)
-        } else {
-            Tensor::from_array(array)
+        match is_grad_enabled() {
+            true if node.scalar().is_some() => Tensor::scalar(node.clone()),
+            true => Tensor::computed(array, node.clone(), output),
+            false => Tensor::from_array(array),
         }
     }
 
@@ -150,18 +180,20 @@ impl Tensor {
     /// Runs `read` on the values; cheaper than [`Tensor::array`] as nothing is cloned.
     #[inline]
     pub(crate) fn with_array<R>(&self, read: impl FnOnce(&Array) -> R) -> R {
-        match &self.0.value {
-            Value::Computed { held, .. } => held.read(read),
-            Value::Leaf { held, .. } => held.read().unwrap_or_else(PoisonError::into_inner).read(read),
+        match &self.0 {
+            Handle::Leaf(leaf) => leaf.with_array(read),
+            Handle::Computed(computed) => read(&computed.array),
+            Handle::Scalar(_) => read(&Array::scalar(self.number().unwrap_or_default())),
         }
     }
 
     /// The value, where it is a 0-d f32.
     #[inline]
     pub(crate) fn number(&self) -> Option<f32> {
-        match &self.0.value {
-            Value::Computed { held, .. } => held.number(),
-            Value::Leaf { held, .. } => held.read().unwrap_or_else(PoisonError::into_inner).number(),
+        match &self.0 {
+            Handle::Leaf(leaf) => leaf.number(),
+            Handle::Scalar(node) => node.scalar().map(|scalar| scalar.y),
+            Handle::Computed(computed) => computed.array.inline_value(),
         }
     }
 
@@ -232,9 +264,9 @@ impl Tensor {
     /// A gate's output does exactly when gradients were enabled and one of its inputs did.
     #[inline]
     pub fn requires_grad(&self) -> bool {
-        match &self.0.value {
-            Value::Computed { .. } => true,
-            Value::Leaf { requires_grad, .. } => requires_grad.load(Ordering::Relaxed),
+        match &self.0 {
+            Handle::Leaf(leaf) => leaf.requires_grad.load(Ordering::Relaxed),
+            Handle::Computed(_) | Handle::Scalar(_) => true,
         }
     }
 
@@ -243,8 +275,8 @@ impl Tensor {
     /// # Errors
     /// The elements aren't floats, or the tensor is no leaf.
     pub fn requires_grad_(&self, on: bool) -> Result<Tensor> {
-        match &self.0.value {
-            Value::Leaf { requires_grad, .. } => {
+        match &self.0 {
+            Handle::Leaf(leaf) => {
                 if on && !self.dtype().is_float() {
                     return Err(Error::dtype(format!(
                         "only floats can require a gradient, not {}",
@@ -252,11 +284,11 @@ impl Tensor {
                     ))
                     .hint("cast to f32 or f64 first"));
                 }
-                requires_grad.store(on, Ordering::Relaxed);
+                leaf.requires_grad.store(on, Ordering::Relaxed);
                 Ok(self.clone())
             }
-            Value::Computed { .. } if on => Ok(self.clone()),
-            Value::Computed { .. } => Err(Error::autograd(
+            _ if on => Ok(self.clone()),
+            _ => Err(Error::autograd(
                 "gradients can only be switched off for leaves, and this tensor was computed by a gate",
             )
             .hint("use detach to go on without its history")),
@@ -265,16 +297,13 @@ impl Tensor {
 
     /// Whether no recorded gate made this tensor.
     pub fn is_leaf(&self) -> bool {
-        matches!(self.0.value, Value::Leaf { .. })
+        matches!(self.0, Handle::Leaf(_))
     }
 
     /// How often the values were changed in place.
     #[inline]
     pub fn version(&self) -> u32 {
-        match &self.0.value {
-            Value::Computed { .. } => 0,
-            Value::Leaf { version, .. } => version.load(Ordering::Acquire),
-        }
+        self.as_leaf().map_or(0, |leaf| leaf.version())
     }
 
     /// The name of the node that made this tensor, as PyTorch prints it (`MulBackward0`).
@@ -285,22 +314,35 @@ impl Tensor {
     /// The node that made this tensor, and which of its outputs it is.
     #[inline]
     pub(crate) fn node(&self) -> Option<(&Shared<Node>, usize)> {
-        match &self.0.value {
-            Value::Computed { node, output, .. } => Some((node, *output as usize)),
-            Value::Leaf { .. } => None,
+        match &self.0 {
+            Handle::Leaf(_) => None,
+            Handle::Computed(computed) => Some((&computed.node, computed.output)),
+            Handle::Scalar(node) => Some((node, 0)),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn as_leaf(&self) -> Option<&Shared<Leaf>> {
+        match &self.0 {
+            Handle::Leaf(leaf) => Some(leaf),
+            _ => None,
         }
     }
 
     /// Whether two handles are the same tensor.
     #[inline]
     pub fn is(&self, other: &Tensor) -> bool {
-        Shared::ptr_eq(&self.0, &other.0)
+        self.id() == other.id()
     }
 
     /// A number that no other living tensor has.
     #[inline]
     pub(crate) fn id(&self) -> usize {
-        Shared::as_ptr(&self.0) as usize
+        match &self.0 {
+            Handle::Leaf(leaf) => Shared::as_ptr(leaf) as usize,
+            Handle::Computed(computed) => Shared::as_ptr(computed) as usize,
+            Handle::Scalar(node) => Shared::as_ptr(node) as usize,
+        }
     }
 
     /// The values as a leaf without history. Shares memory until one of the two is changed in place.
@@ -310,18 +352,21 @@ impl Tensor {
 
     /// A handle that doesn't keep the tensor alive: for hooks that refer to their own tensor.
     pub fn downgrade(&self) -> WeakTensor {
-        WeakTensor(Shared::downgrade(&self.0))
-    }
-
-    fn extra(&self) -> &Extra {
-        self.0.extra.get_or_init(Box::default)
+        WeakTensor(match &self.0 {
+            Handle::Leaf(leaf) => WeakHandle::Leaf(Shared::downgrade(leaf)),
+            Handle::Computed(computed) => WeakHandle::Computed(Shared::downgrade(computed)),
+            Handle::Scalar(node) => WeakHandle::Scalar(Shared::downgrade(node)),
+        })
     }
 
     /// The accumulated gradient; `None` before the first backward pass.
     ///
     /// Leaves that require a gradient have one, and tensors on which [`Tensor::retain_grad`] was called.
     pub fn grad(&self) -> Option<Tensor> {
-        self.0.extra.get().and_then(|extra| lock(&extra.grad).clone())
+        match self.node() {
+            None => self.as_leaf()?.extra.get().and_then(|extra| lock(&extra.grad).clone()),
+            Some((node, output)) => node.hooks()?.grad(output),
+        }
     }
 
     /// Replaces the accumulated gradient.
@@ -338,14 +383,27 @@ impl Tensor {
                 self.meta()
             )));
         }
-        *lock(&self.extra().grad) = grad;
+        match &self.0 {
+            Handle::Leaf(leaf) => *lock(&leaf.extra().grad) = grad,
+            Handle::Computed(computed) => computed.node.hooks_or_new().set_grad(computed.output, grad),
+            Handle::Scalar(node) => node.hooks_or_new().set_grad(0, grad),
+        }
         Ok(())
     }
 
     /// Forgets the accumulated gradient.
     pub fn zero_grad(&self) {
-        if let Some(extra) = self.0.extra.get() {
-            *lock(&extra.grad) = None;
+        match self.node() {
+            None => {
+                if let Some(extra) = self.as_leaf().and_then(|leaf| leaf.extra.get()) {
+                    *lock(&extra.grad) = None;
+                }
+            }
+            Some((node, output)) => {
+                if let Some(hooks) = node.hooks() {
+                    hooks.set_grad(output, None);
+                }
+            }
         }
     }
 
@@ -356,9 +414,7 @@ impl Tensor {
     pub fn retain_grad(&self) -> Result<()> {
         match self.node() {
             Some((node, output)) => {
-                if !self.retains_grad() {
-                    node.hooks_mut().retain(output, self.extra().grad.clone());
-                }
+                node.hooks_or_new().retain(output);
                 Ok(())
             }
             None if self.requires_grad() => Ok(()),
@@ -370,12 +426,7 @@ impl Tensor {
 
     /// Whether [`Tensor::retain_grad`] was called on this computed tensor.
     pub fn retains_grad(&self) -> bool {
-        match (self.node(), self.0.extra.get()) {
-            (Some((node, output)), Some(extra)) => {
-                node.hooks().is_some_and(|hooks| hooks.retains(output, &extra.grad))
-            }
-            _ => false,
-        }
+        self.node().is_some_and(|(node, output)| node.hooks().is_some_and(|hooks| hooks.retains(output)))
     }
 
     /// The text that PyTorch prints, with other options.
@@ -408,14 +459,31 @@ impl From<Array> for Tensor {
     }
 }
 
+impl From<Shared<Leaf>> for Tensor {
+    fn from(leaf: Shared<Leaf>) -> Tensor {
+        Tensor(Handle::Leaf(leaf))
+    }
+}
+
 /// A handle on a tensor that doesn't keep it alive; see [`Tensor::downgrade`].
 #[derive(Clone)]
-pub struct WeakTensor(Weak<Block>);
+pub struct WeakTensor(WeakHandle);
+
+#[derive(Clone)]
+enum WeakHandle {
+    Leaf(Weak<Leaf>),
+    Computed(Weak<Computed>),
+    Scalar(Weak<Node>),
+}
 
 impl WeakTensor {
     /// The tensor, if somebody still holds it.
     pub fn upgrade(&self) -> Option<Tensor> {
-        self.0.upgrade().map(Tensor)
+        Some(Tensor(match &self.0 {
+            WeakHandle::Leaf(leaf) => Handle::Leaf(leaf.upgrade()?),
+            WeakHandle::Computed(computed) => Handle::Computed(computed.upgrade()?),
+            WeakHandle::Scalar(node) => Handle::Scalar(node.upgrade()?),
+        }))
     }
 }
 

@@ -1,96 +1,117 @@
-//! `Node`: one use of a gate, with its edges to the nodes of its inputs and what it saved.
+//! `Node`: one use of a gate, with its edges to the nodes of its inputs and what it keeps for backward.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::panic::Location;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use smallvec::SmallVec;
 
-use super::Tensor;
 use super::hooks::NodeHooks;
-use crate::array::{DType, Meta, Shape};
-use crate::gate::{GateRef, Metas, Needs, SavedValues};
+use super::{Leaf, Tensor};
+use crate::array::{Array, DType, Meta, Shape};
+use crate::error::{Error, Result};
+use crate::gate::arith::Neg;
+use crate::gate::{GateRef, Needs, SavedValues, Saves};
 
 /// The reference-counted pointer of the graph's blocks.
 pub(crate) type Shared<T> = Arc<T>;
 
-/// From an input of a gate to where its gradient goes.
+/// From an input of a gate to where its gradient goes. A leaf comes with the version it had.
 #[derive(Debug, Clone)]
 pub(crate) enum Edge {
+    /// The input is a number of the program.
+    Number(f32),
     /// The input needs no gradient; it is kept so that the graph can be captured and run again.
-    Constant(Tensor),
+    Constant(Shared<Leaf>, u32),
+    /// The input is a leaf that requires a gradient.
+    Leaf(Shared<Leaf>, u32),
     /// The input is an output of this node: the one with this number.
     Node(Shared<Node>, u32),
-    /// The input is a leaf.
-    Leaf(Tensor),
 }
 
-/// Element type and shape of a node's outputs: nearly always one 0-d f32, or a short list.
-#[derive(Debug)]
-pub(crate) enum NodeOutputs {
-    Scalar,
-    List(Box<[Meta]>),
-}
+impl Edge {
+    /// Whether a gradient goes this way.
+    #[inline]
+    pub(crate) fn carries(&self) -> bool {
+        matches!(self, Edge::Leaf(..) | Edge::Node(..))
+    }
 
-const SCALAR: Meta = Meta { dtype: DType::F32, shape: Shape::SCALAR };
+    /// The version of the input when the gate ran, and the one it has now, where it was changed in place since.
+    #[inline]
+    pub(crate) fn changed(&self) -> Option<(u32, u32)> {
+        match self {
+            Edge::Constant(leaf, then) | Edge::Leaf(leaf, then) => {
+                let now = leaf.version();
+                (now != *then).then_some((*then, now))
+            }
+            Edge::Number(_) | Edge::Node(..) => None,
+        }
+    }
 
-impl NodeOutputs {
-    pub(crate) fn of(metas: Metas) -> NodeOutputs {
-        if metas[..] == [SCALAR] {
-            NodeOutputs::Scalar
-        } else {
-            NodeOutputs::List(metas.into_vec().into_boxed_slice())
+    /// The input of a scalar gate again, which had the value `x`.
+    pub(crate) fn scalar_input(&self, x: f32) -> Tensor {
+        match self {
+            Edge::Number(number) => Tensor::from_array(Array::scalar(*number)),
+            Edge::Constant(leaf, _) | Edge::Leaf(leaf, _) => Tensor::from(leaf.clone()),
+            Edge::Node(node, output) => Tensor::rejoin(Array::scalar(x), node, *output as usize),
         }
     }
 }
 
+pub(crate) type Edges = SmallVec<[Edge; 2]>;
+
 /// One use of a gate.
 #[derive(Debug)]
 pub(crate) struct Node {
-    /// Always there, until the node is dropped.
-    gate: Option<GateRef>,
+    gate: GateRef,
     /// Grows with every node, so that descending numbers are a topological order of any graph.
     number: u64,
-    edges: SmallVec<[Edge; 2]>,
-    outputs: NodeOutputs,
-    saved: Mutex<SavedState>,
+    edges: Edges,
+    work: Work,
     location: &'static Location<'static>,
     hooks: OnceLock<Box<NodeHooks>>,
 }
 
+/// What a node computed, and what it keeps of that for backward.
+#[derive(Debug)]
+pub(crate) enum Work {
+    Scalar(Scalar),
+    Arrays { outputs: Box<[Meta]>, saved: Mutex<Kept> },
+}
+
+/// The values of a gate whose inputs and only output are 0-d f32. They are smaller than any list of what to
+/// keep, so all of them stay; after a backward pass they count as freed like any others.
+#[derive(Debug)]
+pub(crate) struct Scalar {
+    pub(crate) x: [f32; 3],
+    pub(crate) y: f32,
+    freed: AtomicBool,
+}
+
 /// What a node keeps for its backward, until a backward pass without `retain_graph` went through it.
 #[derive(Debug)]
-pub(crate) enum SavedState {
-    Kept(SavedValues),
+pub(crate) enum Kept {
+    Values(Box<SavedValues>),
+    Nothing,
     Freed,
 }
+
+/// Element type and shape of a 0-d f32.
+pub(crate) const SCALAR: Meta = Meta { dtype: DType::F32, shape: Shape::SCALAR };
 
 static NEXT_NUMBER: AtomicU64 = AtomicU64::new(1);
 
 impl Node {
     #[inline]
-    pub(crate) fn new(
-        gate: GateRef,
-        edges: SmallVec<[Edge; 2]>,
-        outputs: NodeOutputs,
-        saved: SavedValues,
-        location: &'static Location<'static>,
-    ) -> Node {
-        Node {
-            gate: Some(gate),
-            number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed),
-            edges,
-            outputs,
-            saved: Mutex::new(SavedState::Kept(saved)),
-            location,
-            hooks: OnceLock::new(),
-        }
+    pub(crate) fn new(gate: GateRef, edges: Edges, work: Work, location: &'static Location<'static>) -> Node {
+        let number = NEXT_NUMBER.fetch_add(1, Ordering::Relaxed);
+        Node { gate, number, edges, work, location, hooks: OnceLock::new() }
     }
 
     #[inline]
     pub(crate) fn gate(&self) -> &GateRef {
-        self.gate.as_ref().expect("a node has its gate until it is dropped")
+        &self.gate
     }
 
     #[inline]
@@ -107,37 +128,35 @@ impl Node {
         self.location
     }
 
-    pub(crate) fn saved(&self) -> &Mutex<SavedState> {
-        &self.saved
+    #[inline]
+    pub(crate) fn scalar(&self) -> Option<&Scalar> {
+        match &self.work {
+            Work::Scalar(scalar) => Some(scalar),
+            Work::Arrays { .. } => None,
+        }
     }
 
     #[inline]
     pub(crate) fn outputs(&self) -> &[Meta] {
-        match &self.outputs {
-            NodeOutputs::Scalar => &[SCALAR],
-            NodeOutputs::List(list) => list,
+        match &self.work {
+            Work::Scalar(_) => &[SCALAR],
+            Work::Arrays { outputs, .. } => outputs,
         }
-    }
-
-    /// Whether this node has one output, which is a 0-d f32.
-    #[inline]
-    pub(crate) fn is_scalar(&self) -> bool {
-        matches!(self.outputs, NodeOutputs::Scalar)
     }
 
     /// Element type and shape of an input that needs a gradient.
     #[inline]
     pub(crate) fn input_meta(&self, i: usize) -> Option<Meta> {
         match self.edges.get(i)? {
-            Edge::Constant(_) => None,
+            Edge::Number(_) | Edge::Constant(..) => None,
             Edge::Node(node, output) => Some(node.outputs()[*output as usize]),
-            Edge::Leaf(tensor) => Some(tensor.meta()),
+            Edge::Leaf(leaf, _) => Some(leaf.meta()),
         }
     }
 
-    #[inline]
+    /// Which inputs need a gradient.
     pub(crate) fn needs(&self) -> Needs {
-        Needs::new(self.edges.iter().map(|edge| !matches!(edge, Edge::Constant(_))))
+        Needs::new(self.edges.iter().map(Edge::carries))
     }
 
     #[inline]
@@ -145,48 +164,108 @@ impl Node {
         self.hooks.get().map(|hooks| &**hooks)
     }
 
-    pub(crate) fn hooks_mut(&self) -> &NodeHooks {
+    pub(crate) fn hooks_or_new(&self) -> &NodeHooks {
         self.hooks.get_or_init(Box::default)
+    }
+
+    /// What backward reads; taken out of the node unless it must serve another pass.
+    ///
+    /// # Errors
+    /// An earlier pass took it.
+    #[inline]
+    pub(crate) fn keep(&self, retain: bool) -> Result<Kept> {
+        match &self.work {
+            Work::Scalar(scalar) => {
+                if !scalar.freed.load(Ordering::Relaxed) {
+                    scalar.freed.store(!retain, Ordering::Relaxed);
+                } else if self.gate.saves(&self.needs()) != Saves::NONE {
+                    // Gates such as Add read nothing, and may run again.
+                    return Err(freed());
+                }
+                Ok(Kept::Nothing)
+            }
+            Work::Arrays { saved, .. } => {
+                // The values leave the node while its gate runs, so that users' code never runs under the lock.
+                let mut saved = super::lock(saved);
+                match &mut *saved {
+                    Kept::Freed => Err(freed()),
+                    Kept::Nothing => Ok(Kept::Nothing),
+                    Kept::Values(values) if retain => Ok(Kept::Values(values.clone())),
+                    Kept::Values(_) => Ok(std::mem::replace(&mut *saved, Kept::Freed)),
+                }
+            }
+        }
     }
 }
 
-/// What a dropped node held.
-type Remains = (SmallVec<[Edge; 2]>, SavedState, Option<GateRef>);
+fn freed() -> Error {
+    Error::autograd("a second backward pass reached a gate whose saved values were freed by the first")
+        .hint("keep them for another pass with Backward::of(…).retain_graph(true)")
+}
+
+impl Scalar {
+    #[inline]
+    pub(crate) fn new(x: [f32; 3], y: f32) -> Scalar {
+        Scalar { x, y, freed: AtomicBool::new(false) }
+    }
+}
+
+/// What a dropped node held that may lead to other nodes.
+#[expect(dead_code, reason = "held only to be dropped later")]
+enum Remains {
+    Node(Shared<Node>),
+    Values(Box<SavedValues>),
+    Gate(GateRef),
+    Hooks(Box<NodeHooks>),
+}
 
 thread_local! {
-    /// The remains of nodes that are being dropped on this thread, while one of them is.
-    static REMAINS: RefCell<Option<Vec<Remains>>> = const { RefCell::new(None) };
+    /// Whether a node is being dropped on this thread.
+    static DROPPING: Cell<bool> = const { Cell::new(false) };
+    /// What nodes left that were dropped meanwhile.
+    static REMAINS: RefCell<Vec<Remains>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Node {
+    /// Hands what may lead to other nodes to `later`, and drops the rest.
+    fn dismantle(&mut self, mut later: impl FnMut(Remains)) {
+        for edge in self.edges.drain(..) {
+            match edge {
+                // A node that others hold too is not dropped here.
+                Edge::Node(node, _) if Shared::strong_count(&node) == 1 => later(Remains::Node(node)),
+                _ => {}
+            }
+        }
+        if let Work::Arrays { saved, .. } = &mut self.work
+            && let Kept::Values(values) =
+                std::mem::replace(saved.get_mut().unwrap_or_else(PoisonError::into_inner), Kept::Nothing)
+        {
+            later(Remains::Values(values));
+        }
+        if let GateRef::Shared(_) = &self.gate {
+            // Any constant of the program may stand in for the gate that leaves.
+            later(Remains::Gate(std::mem::replace(&mut self.gate, GateRef::Static(&Neg))));
+        }
+        if let Some(hooks) = self.hooks.take() {
+            later(Remains::Hooks(hooks));
+        }
+    }
 }
 
 impl Drop for Node {
     // A graph a million gates deep must not be dropped by recursion: the outermost drop works off a list to
     // which the drops inside it (through edges, saved tensors, or gates that hold tensors) only add.
     fn drop(&mut self) {
-        let saved = std::mem::replace(
-            self.saved.get_mut().unwrap_or_else(PoisonError::into_inner),
-            SavedState::Freed,
-        );
-        let mut remains = Some((std::mem::take(&mut self.edges), saved, self.gate.take()));
-        let outermost = REMAINS.try_with(|list| {
-            let mut list = list.borrow_mut();
-            match &mut *list {
-                Some(list) => {
-                    list.extend(remains.take());
-                    false
-                }
-                None => {
-                    *list = Some(Vec::new());
-                    true
-                }
-            }
-        });
-        if outermost != Ok(true) {
-            return;
+        if DROPPING.replace(true) {
+            // At the end of a thread the list may be gone already: the remains are then dropped at once.
+            return self.dismantle(|remains| {
+                let _ = REMAINS.try_with(|list| list.borrow_mut().push(remains));
+            });
         }
-        while let Some(last) = remains.take() {
-            drop(last);
-            remains = REMAINS.with_borrow_mut(|list| list.as_mut().and_then(Vec::pop));
+        self.dismantle(drop);
+        while let Ok(Some(remains)) = REMAINS.try_with(|list| list.borrow_mut().pop()) {
+            drop(remains);
         }
-        REMAINS.with_borrow_mut(|list| *list = None);
+        DROPPING.set(false);
     }
 }

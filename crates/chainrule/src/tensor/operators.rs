@@ -15,6 +15,11 @@ use crate::error::Result;
 pub trait Operand {
     /// Runs `body` with the operand as a tensor beside `other`.
     fn with<R>(&self, other: &Tensor, body: impl FnOnce(&Tensor) -> R) -> R;
+
+    /// The operand beside a 0-d f32, where it is a number.
+    fn as_number(&self) -> Option<f32> {
+        None
+    }
 }
 
 impl Operand for Tensor {
@@ -28,6 +33,11 @@ impl<T: Operand + ?Sized> Operand for &T {
     #[inline]
     fn with<R>(&self, other: &Tensor, body: impl FnOnce(&Tensor) -> R) -> R {
         (**self).with(other, body)
+    }
+
+    #[inline]
+    fn as_number(&self) -> Option<f32> {
+        (**self).as_number()
     }
 }
 
@@ -116,6 +126,11 @@ macro_rules! number_operand {
             #[inline]
             fn with<R>(&self, other: &Tensor, body: impl FnOnce(&Tensor) -> R) -> R {
                 body(&number_beside(*self, other.dtype()))
+            }
+
+            #[inline]
+            fn as_number(&self) -> Option<f32> {
+                Some(*self as f32)
             }
         }
         operators_with_number!($T, Add add, Sub sub, Mul mul, Div div);

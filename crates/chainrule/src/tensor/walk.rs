@@ -22,10 +22,10 @@ impl Tensor {
         let mut found = Vec::new();
         for node in self.graph() {
             for edge in node.edges() {
-                if let Edge::Leaf(leaf) = edge
-                    && seen.insert(leaf.id())
+                if let Edge::Leaf(leaf, _) = edge
+                    && seen.insert(Shared::as_ptr(leaf))
                 {
-                    found.push(leaf.clone());
+                    found.push(Tensor::from(leaf.clone()));
                 }
             }
         }

@@ -1,0 +1,299 @@
+//! The backward pass: one sweep over the nodes in descending order of creation.
+//!
+//! A node runs when every gradient that reaches it has arrived, because all nodes that use its outputs were
+//! created after it. There is no recursion and no global state: what is pending lives in the sweep alone. The
+//! outputs hold the graph while it runs, so the sweep borrows nodes and leaves and counts no references.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::{BuildHasherDefault, Hasher};
+
+use smallvec::SmallVec;
+
+use super::carrier::Carrier;
+use super::mode::is_anomaly_enabled;
+use super::node::{Edge, Node, Scalar, Shared};
+use super::{Leaf, Tensor};
+use crate::error::{Error, ErrorKind, Result};
+use crate::gate::{Gradients, Needs};
+
+/// What a sweep found.
+pub(super) struct Found<'g> {
+    /// Leaves and their gradients, in order of arrival.
+    pub(super) leaves: Vec<(&'g Shared<Leaf>, Tensor)>,
+    /// The gradients that were asked for by name.
+    pub(super) wanted: Vec<Option<Tensor>>,
+}
+
+/// The gradients that have reached a node so far, one an output.
+struct Pending<'g, G> {
+    node: &'g Shared<Node>,
+    upstream: SmallVec<[Option<G>; 1]>,
+}
+
+pub(super) struct Sweep<'g, G> {
+    /// By number: the last was created last and runs next.
+    pending: BTreeMap<u64, Pending<'g, G>>,
+    leaves: Vec<(&'g Shared<Leaf>, G)>,
+    /// Where each leaf stands in `leaves`, by address.
+    leaf_of: HashMap<usize, usize, BuildHasherDefault<AddressHasher>>,
+    retain_graph: bool,
+    anomaly: bool,
+    goal: Option<Goal<'g, G>>,
+}
+
+/// The tensors whose gradients are asked for, where these aren't all leaves.
+struct Goal<'g, G> {
+    wanted: &'g [&'g Tensor],
+    found: Vec<Option<G>>,
+    /// The nodes on a way to a wanted tensor.
+    on_path: HashSet<u64>,
+}
+
+impl<G> Goal<'_, G> {
+    /// Whether a gradient that goes this way is of use.
+    fn wants(&self, edge: &Edge) -> bool {
+        match edge {
+            Edge::Number(_) | Edge::Constant(..) => false,
+            Edge::Leaf(leaf, _) => self.wants_leaf(leaf),
+            Edge::Node(to, _) => {
+                self.on_path.contains(&to.number())
+                    || self.wanted.iter().any(|x| x.node().is_some_and(|(own, _)| Shared::ptr_eq(own, to)))
+            }
+        }
+    }
+
+    fn wants_leaf(&self, leaf: &Shared<Leaf>) -> bool {
+        self.wanted.iter().any(|x| x.as_leaf().is_some_and(|own| Shared::ptr_eq(own, leaf)))
+    }
+}
+
+impl<'g, G: Carrier> Sweep<'g, G> {
+    pub(super) fn new(wanted: Option<&'g [&'g Tensor]>, retain_graph: bool) -> Sweep<'g, G> {
+        Sweep {
+            pending: BTreeMap::new(),
+            leaves: Vec::new(),
+            leaf_of: HashMap::default(),
+            retain_graph,
+            anomaly: is_anomaly_enabled(),
+            goal: wanted.map(|wanted| Goal {
+                wanted,
+                found: vec![None; wanted.len()],
+                on_path: HashSet::new(),
+            }),
+        }
+    }
+
+    /// Finds the nodes from which a wanted tensor can be reached, so that no others run.
+    pub(super) fn limit_to_paths(&mut self, outputs: &[&'g Tensor]) {
+        let Some(goal) = &mut self.goal else { return };
+        let nodes: HashSet<u64> =
+            goal.wanted.iter().filter_map(|x| x.node()).map(|(node, _)| node.number()).collect();
+        let mut reached: BTreeMap<u64, &Node> = BTreeMap::new();
+        let mut stack: Vec<&Node> =
+            outputs.iter().filter_map(|x| x.node()).map(|(node, _)| &**node).collect();
+        while let Some(node) = stack.pop() {
+            if reached.insert(node.number(), node).is_none() {
+                stack.extend(node.edges().iter().filter_map(|edge| match edge {
+                    Edge::Node(node, _) => Some(&**node),
+                    _ => None,
+                }));
+            }
+        }
+        let leaves: HashSet<*const Leaf> =
+            goal.wanted.iter().filter_map(|x| x.as_leaf()).map(Shared::as_ptr).collect();
+        // Inputs come before the nodes that use them.
+        for (number, node) in reached {
+            let leads = node.edges().iter().any(|edge| match edge {
+                Edge::Number(_) | Edge::Constant(..) => false,
+                Edge::Leaf(leaf, _) => leaves.contains(&Shared::as_ptr(leaf)),
+                Edge::Node(to, _) => goal.on_path.contains(&to.number()) || nodes.contains(&to.number()),
+            });
+            if leads {
+                goal.on_path.insert(number);
+            }
+        }
+    }
+
+    /// Adds a gradient to what has reached this output of the node.
+    #[inline]
+    pub(super) fn arrive(&mut self, node: &'g Shared<Node>, output: usize, gradient: G) -> Result<()> {
+        let pending = self
+            .pending
+            .entry(node.number())
+            .or_insert_with(|| Pending { node, upstream: smallvec::smallvec![None; node.outputs().len()] });
+        match &mut pending.upstream[output] {
+            Some(sum) => sum.add(gradient)?,
+            none => *none = Some(gradient),
+        }
+        Ok(())
+    }
+
+    #[inline]
+    pub(super) fn arrive_at_leaf(&mut self, leaf: &'g Shared<Leaf>, gradient: G) -> Result<()> {
+        let next = self.leaves.len();
+        let place = *self.leaf_of.entry(Shared::as_ptr(leaf) as usize).or_insert(next);
+        if place == next {
+            self.leaves.push((leaf, gradient));
+        } else {
+            self.leaves[place].1.add(gradient)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn run(mut self) -> Result<Found<'g>> {
+        while let Some((_, pending)) = self.pending.pop_last() {
+            self.run_node(pending)?;
+        }
+        self.finish()
+    }
+
+    /// Runs one node: hooks, the gate's backward, and the gradients' way to the inputs.
+    #[inline]
+    fn run_node(&mut self, Pending { node, mut upstream }: Pending<'g, G>) -> Result<()> {
+        if let Some(hooks) = node.hooks() {
+            for (output, slot) in upstream.iter_mut().enumerate() {
+                if let Some(gradient) = slot.take() {
+                    let seen = hooks.run(output, gradient.into_tensor()).map_err(|e| at(e, node))?;
+                    *slot = Some(G::from_tensor(&seen));
+                }
+            }
+        }
+        if let Some(goal) = &mut self.goal {
+            for (tensor, found) in goal.wanted.iter().zip(&mut goal.found) {
+                if let Some((own, output)) = tensor.node()
+                    && Shared::ptr_eq(own, node)
+                {
+                    *found = upstream[output].clone();
+                }
+            }
+            if !goal.on_path.contains(&node.number()) {
+                return Ok(());
+            }
+        }
+        if let Some(scalar) = node.scalar()
+            && let Some(Some(gradient)) = upstream.first().map(|g| g.as_ref().and_then(G::number))
+            && !self.anomaly
+            && node.edges().iter().all(|edge| edge.changed().is_none())
+        {
+            return self.run_scalar(node, scalar, gradient);
+        }
+        let needs = Needs::new(node.edges().iter().map(|edge| self.wants(edge)));
+        let gradients = self.gate_backward(node, &upstream, &needs).map_err(|e| at(e, node))?;
+        drop(upstream);
+        for (edge, gradient) in node.edges().iter().zip(gradients) {
+            let (Some(gradient), true) = (gradient, self.wants(edge)) else { continue };
+            match edge {
+                Edge::Number(_) | Edge::Constant(..) => {}
+                Edge::Leaf(leaf, _) => {
+                    self.arrive_at_leaf(leaf, gradient.fit(leaf.meta()).map_err(|e| at(e, node))?)?;
+                }
+                Edge::Node(to, output) => {
+                    let output = *output as usize;
+                    let gradient = gradient.fit(to.outputs()[output]).map_err(|e| at(e, node))?;
+                    self.arrive(to, output, gradient)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// [`Sweep::run_node`] for the gate of a graph of scalars: upstream gradient × local gradient.
+    #[inline]
+    fn run_scalar(&mut self, node: &'g Shared<Node>, scalar: &Scalar, upstream: f32) -> Result<()> {
+        node.keep(self.retain_graph).map_err(|e| at(e, node))?;
+        let gate = node.gate().as_scalar().expect("the gate of a scalar node works on numbers");
+        for (input, edge) in node.edges().iter().enumerate() {
+            if !self.wants(edge) {
+                continue;
+            }
+            let gradient = G::from_number(gate.product(input, upstream, scalar.x, scalar.y));
+            match edge {
+                Edge::Number(_) | Edge::Constant(..) => {}
+                Edge::Leaf(leaf, _) => self.arrive_at_leaf(leaf, gradient)?,
+                Edge::Node(to, output) => self.arrive(to, *output as usize, gradient)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a gradient goes this way.
+    #[inline]
+    fn wants(&self, edge: &Edge) -> bool {
+        match &self.goal {
+            None => edge.carries(),
+            Some(goal) => goal.wants(edge),
+        }
+    }
+
+    fn gate_backward(
+        &self,
+        node: &Shared<Node>,
+        upstream: &[Option<G>],
+        needs: &Needs,
+    ) -> Result<Gradients<G>> {
+        let kept = node.keep(self.retain_graph)?;
+        let gradients = G::backward(node, &kept, upstream, needs)?;
+        if gradients.len() != node.edges().len() {
+            return Err(Error::autograd(format!(
+                "its backward returned {} gradients for {} inputs",
+                gradients.len(),
+                node.edges().len()
+            )));
+        }
+        if self.anomaly
+            && let Some(i) = gradients.iter().position(|g| g.as_ref().is_some_and(|g| !g.is_finite()))
+        {
+            return Err(Error::new(
+                ErrorKind::Anomaly,
+                format!("its backward returned a value that is NaN or infinite as the gradient of input {i}"),
+            ));
+        }
+        Ok(gradients)
+    }
+
+    fn finish(self) -> Result<Found<'g>> {
+        let mut leaves = Vec::with_capacity(self.leaves.len());
+        for (leaf, gradient) in self.leaves {
+            if self.goal.as_ref().is_some_and(|goal| !goal.wants_leaf(leaf)) {
+                continue;
+            }
+            let mut gradient = gradient.into_tensor();
+            if let Some(extra) = leaf.extra.get() {
+                gradient = extra.hooks.run_before(gradient)?;
+            }
+            leaves.push((leaf, gradient));
+        }
+        let Some(goal) = self.goal else { return Ok(Found { leaves, wanted: Vec::new() }) };
+        let of_leaf = |tensor: &Tensor| {
+            let own = tensor.as_leaf()?;
+            let found = leaves.iter().find(|(leaf, _)| Shared::ptr_eq(leaf, own));
+            found.map(|(_, gradient)| gradient.clone())
+        };
+        let wanted = goal.wanted.iter().zip(goal.found);
+        let wanted = wanted.map(|(tensor, found)| of_leaf(tensor).or(found.map(G::into_tensor))).collect();
+        Ok(Found { leaves, wanted })
+    }
+}
+
+/// Names the gate, and the line of the user's program that ran it forward.
+fn at(error: Error, node: &Node) -> Error {
+    let located = error.source_line().is_some();
+    let error = error.at_gate(node.gate().name());
+    if located { error } else { error.location(node.location()) }
+}
+
+/// Addresses are spread well enough by one multiplication.
+#[derive(Default)]
+struct AddressHasher(u64);
+
+impl Hasher for AddressHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, _bytes: &[u8]) {
+        unreachable!("only addresses are hashed");
+    }
+    fn write_usize(&mut self, x: usize) {
+        self.0 = (x as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(32);
+    }
+}
