@@ -12,6 +12,7 @@ pub(crate) mod random;
 pub mod real;
 pub(crate) mod rows;
 pub(crate) mod sum;
+pub(crate) mod update;
 
 use std::sync::OnceLock;
 

@@ -1,9 +1,7 @@
 //! Adam and AdamW.
 
-use super::{DType, Optimizer, Real, find, number, update, zeros_like};
-use crate::array::{Array, Element};
+use super::{Moment, Real, Rule, Updater, check};
 use crate::error::Result;
-use crate::tensor::{Tensor, no_grad};
 
 /// What Adam can be told; the default is PyTorch's.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -18,11 +16,20 @@ pub struct AdamOptions {
     pub weight_decay: f64,
     /// Whether the pull acts on the parameters directly (AdamW), not through the gradient.
     pub decoupled: bool,
+    /// Whether the largest mean square so far counts, not the present one (AMSGrad).
+    pub amsgrad: bool,
 }
 
 impl Default for AdamOptions {
     fn default() -> Self {
-        AdamOptions { beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.0, decoupled: false }
+        AdamOptions {
+            beta1: 0.9,
+            beta2: 0.999,
+            eps: 1e-8,
+            weight_decay: 0.0,
+            decoupled: false,
+            amsgrad: false,
+        }
     }
 }
 
@@ -33,10 +40,10 @@ impl AdamOptions {
     }
 }
 
-/// Adam (Kingma and Ba, 2015) and AdamW (Loshchilov and Hutter, 2019).
+/// Adam (Kingma and Ba, 2015), AdamW (Loshchilov and Hutter, 2019) and AMSGrad (Reddi, Kale, Kumar, 2018).
 ///
-/// `m ← β₁m + (1 − β₁)g; v ← β₂v + (1 − β₂)g²; p ← p − γ/(1 − β₁ᵗ) · m / (√v/√(1 − β₂ᵗ) + ε)`; AdamW first
-/// `p ← p(1 − γλ)`.
+/// `m ← m + (1 − β₁)(g − m); v ← β₂v + (1 − β₂)g²; p ← p − γ/(1 − β₁ᵗ) · m / (√v/√(1 − β₂ᵗ) + ε)`; AdamW first
+/// `p ← p(1 − γλ)`, Adam `g ← g + λp`.
 ///
 /// ```
 /// use chainrule::optim::{Adam, Optimizer};
@@ -48,86 +55,61 @@ impl AdamOptions {
 /// assert!((w.item()? - 2.9).abs() < 1e-6); // the first step has the length of the learning rate
 /// # Ok::<(), chainrule::Error>(())
 /// ```
-#[derive(Debug)]
-pub struct Adam {
-    parameters: Vec<Tensor>,
-    rate: f64,
-    options: AdamOptions,
-    steps: u64,
-    means: Vec<(Array, Array)>,
-}
+pub type Adam = Updater<AdamOptions>;
 
-impl Adam {
-    /// Adam with PyTorch's defaults and learning rate γ.
-    pub fn new(parameters: &[Tensor], rate: f64) -> Adam {
-        Adam::with(parameters, rate, AdamOptions::default())
+impl Rule for AdamOptions {
+    fn memory(&self) -> Vec<(&'static str, f64)> {
+        let mut memory = vec![("exp_avg", 0.0), ("exp_avg_sq", 0.0)];
+        if self.amsgrad {
+            memory.push(("max_exp_avg_sq", 0.0));
+        }
+        memory
     }
 
-    /// With other options, or as AdamW.
-    pub fn with(parameters: &[Tensor], rate: f64, options: AdamOptions) -> Adam {
-        let means = parameters.iter().map(|p| (zeros_like(p), zeros_like(p))).collect();
-        Adam { parameters: parameters.to_vec(), rate, options, steps: 0, means }
-    }
-}
-
-impl Optimizer for Adam {
-    fn step(&mut self) -> Result<()> {
-        self.steps += 1;
-        let AdamOptions { beta1, beta2, eps, weight_decay, decoupled } = self.options;
-        let size = self.rate / (1.0 - beta1.powf(self.steps as f64));
-        let root = (1.0 - beta2.powf(self.steps as f64)).sqrt();
+    #[inline(always)]
+    fn update<T: Real>(&self, at: Moment, p: &mut [T], g: &[T], memory: &mut [&mut [T]]) {
+        let AdamOptions { beta1, beta2, eps, weight_decay, decoupled, .. } = *self;
+        let size = at.rate / (1.0 - beta1.powf(at.step as f64));
+        let root = (1.0 - beta2.powf(at.step as f64)).sqrt();
         let (decay, shrink) =
-            if decoupled { (0.0, 1.0 - self.rate * weight_decay) } else { (weight_decay, 1.0) };
-        for (parameter, (m, v)) in self.parameters.iter().zip(&mut self.means) {
-            let Some(gradient) = parameter.grad() else { continue };
-            let gradient = gradient.array();
-            no_grad(|| -> Result<()> {
-                update!(parameter, gradient, |p, g, T| {
-                    let (Some(m), Some(v)) = (m.make_mut::<T>(), v.make_mut::<T>()) else { return };
-                    let [keep1, take1, keep2, take2] =
-                        [beta1, 1.0 - beta1, beta2, 1.0 - beta2].map(T::from_f64);
-                    let [size, root, eps, decay, shrink] = [size, root, eps, decay, shrink].map(T::from_f64);
-                    for (((p, &g), m), v) in p.iter_mut().zip(g).zip(m).zip(v) {
-                        *p *= shrink;
-                        let g = g + decay * *p;
-                        *m = keep1 * *m + take1 * g;
-                        *v = keep2 * *v + take2 * g * g;
-                        *p -= size * *m / (Real::sqrt(*v) / root + eps);
-                    }
-                });
-                Ok(())
-            })?;
+            if decoupled { (0.0, 1.0 - at.rate * weight_decay) } else { (weight_decay, 1.0) };
+        let [size, root, eps, decay, shrink, keep, take] =
+            [size, root, eps, decay, shrink, beta2, 1.0 - beta2].map(T::from_f64);
+        let means = |p: &mut T, g: T, m: &mut T, v: &mut T| {
+            *p *= shrink;
+            let g = g + decay * *p;
+            *m = m.lerp(g, 1.0 - beta1);
+            *v = keep * *v + take * g * g;
+        };
+        match memory {
+            [m, v] => {
+                for (((p, &g), m), v) in p.iter_mut().zip(g).zip(&mut **m).zip(&mut **v) {
+                    means(p, g, m, v);
+                    *p -= size * *m / (v.sqrt() / root + eps);
+                }
+            }
+            [m, v, most] => {
+                for ((((p, &g), m), v), most) in
+                    p.iter_mut().zip(g).zip(&mut **m).zip(&mut **v).zip(&mut **most)
+                {
+                    means(p, g, m, v);
+                    *most = most.larger(*v);
+                    *p -= size * *m / (most.sqrt() / root + eps);
+                }
+            }
+            _ => unreachable!("the updater hands out what `memory` asked for"),
         }
-        Ok(())
     }
 
-    fn parameters(&self) -> &[Tensor] {
-        &self.parameters
+    fn momentum_mut(&mut self) -> Option<&mut f64> {
+        Some(&mut self.beta1)
     }
 
-    fn learning_rate(&self) -> f64 {
-        self.rate
-    }
-
-    fn set_learning_rate(&mut self, rate: f64) {
-        self.rate = rate;
-    }
-
-    fn state(&self) -> Vec<(String, Array)> {
-        let mut state = vec![("steps".to_string(), Array::scalar(self.steps as i64))];
-        for (i, (m, v)) in self.means.iter().enumerate() {
-            state.push((format!("mean.{i}"), m.clone()));
-            state.push((format!("square.{i}"), v.clone()));
+    fn check(&self) -> Result<()> {
+        for (name, beta) in [("β₁ of Adam", self.beta1), ("β₂ of Adam", self.beta2)] {
+            check(name, beta, (0.0..1.0).contains(&beta), "from 0 to below 1")?;
         }
-        state
-    }
-
-    fn load_state(&mut self, state: &[(String, Array)]) -> Result<()> {
-        self.steps = number(state, "steps")? as u64;
-        for (i, (parameter, (m, v))) in self.parameters.iter().zip(&mut self.means).enumerate() {
-            *m = find(state, &format!("mean.{i}"), parameter)?;
-            *v = find(state, &format!("square.{i}"), parameter)?;
-        }
-        Ok(())
+        check("ε of Adam", self.eps, self.eps >= 0.0, "a number from 0 on")?;
+        check("weight decay", self.weight_decay, self.weight_decay >= 0.0, "a number from 0 on")
     }
 }

@@ -1,14 +1,27 @@
-//! Optimisers, by exactly PyTorch's update rules, and learning-rate schedules.
+//! Optimisers, by exactly PyTorch's update rules, gradient clipping and learning-rate schedules.
+//!
+//! An optimiser is an [`Updater`] with a [`Rule`]: the rule says how one parameter follows from its gradient,
+//! the updater does all else (groups, memory between steps, saving and loading).
 
+mod adagrad;
 mod adam;
+mod clip;
+mod plateau;
+mod rmsprop;
 mod schedule;
 mod sgd;
+mod updater;
 
+pub use adagrad::{Adagrad, AdagradOptions};
 pub use adam::{Adam, AdamOptions};
-pub use schedule::Schedule;
+pub use clip::{clip_grad_norm, clip_grad_value};
+pub use plateau::{Goal, Plateau, PlateauOptions, Threshold};
+pub use rmsprop::{RmsProp, RmsPropOptions};
+pub use schedule::{Anneal, OneCycle, Schedule, Scheduler};
 pub use sgd::{Sgd, SgdOptions};
+pub use updater::{Group, Moment, Real, Rule, Updater};
 
-use crate::array::{Array, DType, Element};
+use crate::array::Array;
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
@@ -25,14 +38,28 @@ pub trait Optimizer: std::fmt::Debug + Send {
         self.parameters().iter().for_each(Tensor::zero_grad);
     }
 
-    /// The parameters.
+    /// The parameters of all groups.
     fn parameters(&self) -> &[Tensor];
 
-    /// The learning rate.
-    fn learning_rate(&self) -> f64;
+    /// The learning rate of each group.
+    fn rates(&self) -> Vec<f64>;
 
-    /// Changes the learning rate.
-    fn set_learning_rate(&mut self, rate: f64);
+    /// The learning rate of each group, to be changed.
+    fn rates_mut(&mut self) -> Vec<&mut f64>;
+
+    /// What a cyclic schedule changes in each group beside the rate: SGD's and RMSprop's momentum, Adam's β₁;
+    /// empty where the rule has nothing of the kind.
+    fn momenta_mut(&mut self) -> Vec<&mut f64>;
+
+    /// The learning rate of the first group.
+    fn learning_rate(&self) -> f64 {
+        self.rates().first().copied().unwrap_or(0.0)
+    }
+
+    /// Gives all groups this learning rate.
+    fn set_learning_rate(&mut self, rate: f64) {
+        self.rates_mut().into_iter().for_each(|own| *own = rate);
+    }
 
     /// What the optimiser remembers between steps, by name; enough to go on after a restart.
     fn state(&self) -> Vec<(String, Array)>;
@@ -40,77 +67,11 @@ pub trait Optimizer: std::fmt::Debug + Send {
     /// Goes on from what [`Optimizer::state`] returned.
     ///
     /// # Errors
-    /// A name is missing or of another shape.
+    /// A name is missing or of another shape; nothing is changed then.
     fn load_state(&mut self, state: &[(String, Array)]) -> Result<()>;
 }
 
-/// Float elements with the arithmetic of an update rule.
-trait Real:
-    Element
-    + std::ops::Add<Output = Self>
-    + std::ops::Sub<Output = Self>
-    + std::ops::Mul<Output = Self>
-    + std::ops::Div<Output = Self>
-    + std::ops::AddAssign
-    + std::ops::SubAssign
-    + std::ops::MulAssign
-{
-    fn sqrt(self) -> Self;
+/// Refuses a number that isn't in the range its rule allows.
+fn check(what: &str, value: f64, fits: bool, range: &str) -> Result<()> {
+    if fits { Ok(()) } else { Err(Error::argument(format!("the {what} must be {range}, not {value}"))) }
 }
-
-impl Real for f32 {
-    fn sqrt(self) -> f32 {
-        f32::sqrt(self)
-    }
-}
-
-impl Real for f64 {
-    fn sqrt(self) -> f64 {
-        f64::sqrt(self)
-    }
-}
-
-/// The values of this name and shape in a saved state.
-fn find(state: &[(String, Array)], name: &str, like: &Tensor) -> Result<Array> {
-    match state.iter().find(|(other, _)| other == name) {
-        Some((_, array)) if array.shape() == &like.shape() => Ok(array.cast(like.dtype())),
-        Some((_, array)) => Err(Error::shape(format!(
-            "the optimiser's {name} has the shape {}, not {}",
-            array.shape(),
-            like.shape()
-        ))),
-        None => Err(Error::argument(format!("the optimiser's {name} is missing"))),
-    }
-}
-
-fn number(state: &[(String, Array)], name: &str) -> Result<f64> {
-    let found = state.iter().find(|(other, _)| other == name);
-    found.ok_or_else(|| Error::argument(format!("the optimiser's {name} is missing")))?.1.item()
-}
-
-fn zeros_like(parameter: &Tensor) -> Array {
-    let meta = parameter.meta();
-    Array::zeros_of(meta.shape, meta.dtype)
-}
-
-/// Gives `body` a parameter's elements and its gradient's, in the parameter's type.
-macro_rules! update {
-    ($parameter:expr, $gradient:expr, |$p:ident, $g:ident, $T:ident| $body:expr) => {{
-        let gradient = $gradient.cast($parameter.dtype()).contiguous();
-        $parameter.modify(|array| match array.dtype() {
-            DType::F64 => {
-                type $T = f64;
-                if let (Some($p), Some($g)) = (array.make_mut::<f64>(), gradient.as_slice::<f64>()) {
-                    $body
-                }
-            }
-            _ => {
-                type $T = f32;
-                if let (Some($p), Some($g)) = (array.make_mut::<f32>(), gradient.as_slice::<f32>()) {
-                    $body
-                }
-            }
-        })?;
-    }};
-}
-use update;

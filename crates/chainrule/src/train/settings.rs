@@ -119,7 +119,7 @@ impl Settings {
                 SgdOptions { momentum: 0.9, ..SgdOptions::default() },
             )?),
             OptimizerKind::Adam => Box::new(Adam::new(parameters, self.lr)),
-            OptimizerKind::Adamw => Box::new(Adam::with(parameters, self.lr, AdamOptions::adamw())),
+            OptimizerKind::Adamw => Box::new(Adam::with(parameters, self.lr, AdamOptions::adamw())?),
         })
     }
 }

@@ -1,0 +1,69 @@
+//! Adagrad.
+
+use super::{Moment, Real, Rule, Updater, check};
+use crate::error::Result;
+
+/// What Adagrad can be told; the default is PyTorch's.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AdagradOptions {
+    /// How fast the learning rate falls with the steps (η).
+    pub rate_decay: f64,
+    /// How strongly parameters are pulled to 0 (λ).
+    pub weight_decay: f64,
+    /// What the sum of squared gradients begins with.
+    pub initial: f64,
+    /// Added to the denominator (ε).
+    pub eps: f64,
+}
+
+impl Default for AdagradOptions {
+    fn default() -> Self {
+        AdagradOptions { rate_decay: 0.0, weight_decay: 0.0, initial: 0.0, eps: 1e-10 }
+    }
+}
+
+/// Adagrad (Duchi, Hazan, Singer, 2011).
+///
+/// `g ← ∇ + λp; s ← s + g²; p ← p − γ/(1 + (t − 1)η) · g / (√s + ε)`
+///
+/// ```
+/// use chainrule::optim::{Adagrad, Optimizer};
+/// use chainrule::param;
+/// let w = param(3.0);
+/// let mut adagrad = Adagrad::new(&[w.clone()], 0.5);
+/// w.square()?.backward()?;
+/// adagrad.step()?;
+/// assert!((w.item()? - 2.5).abs() < 1e-6); // the first step has the length of the learning rate
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+pub type Adagrad = Updater<AdagradOptions>;
+
+impl Rule for AdagradOptions {
+    fn memory(&self) -> Vec<(&'static str, f64)> {
+        vec![("sum", self.initial)]
+    }
+
+    #[inline(always)]
+    fn update<T: Real>(&self, at: Moment, p: &mut [T], g: &[T], memory: &mut [&mut [T]]) {
+        let rate = at.rate / (1.0 + (at.step - 1) as f64 * self.rate_decay);
+        let [rate, eps, decay] = [rate, self.eps, self.weight_decay].map(T::from_f64);
+        let [sum] = memory else { unreachable!("the updater hands out what `memory` asked for") };
+        for ((p, &g), s) in p.iter_mut().zip(g).zip(&mut **sum) {
+            let g = g + decay * *p;
+            *s += g * g;
+            *p -= rate * g / (s.sqrt() + eps);
+        }
+    }
+
+    fn check(&self) -> Result<()> {
+        for (name, value) in [
+            ("decay of Adagrad's learning rate", self.rate_decay),
+            ("weight decay", self.weight_decay),
+            ("initial sum of Adagrad", self.initial),
+            ("ε of Adagrad", self.eps),
+        ] {
+            check(name, value, value >= 0.0, "a number from 0 on")?;
+        }
+        Ok(())
+    }
+}

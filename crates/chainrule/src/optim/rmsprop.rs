@@ -1,0 +1,101 @@
+//! RMSprop.
+
+use super::{Moment, Real, Rule, Updater, check};
+use crate::error::Result;
+
+/// What RMSprop can be told; the default is PyTorch's.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RmsPropOptions {
+    /// How slowly the mean of squared gradients changes (α).
+    pub alpha: f64,
+    /// Added to the denominator (ε).
+    pub eps: f64,
+    /// How strongly parameters are pulled to 0 (λ).
+    pub weight_decay: f64,
+    /// How much of the last update goes on (μ).
+    pub momentum: f64,
+    /// Whether the gradient is divided by its standard deviation, not by its root mean square.
+    pub centered: bool,
+}
+
+impl Default for RmsPropOptions {
+    fn default() -> Self {
+        RmsPropOptions { alpha: 0.99, eps: 1e-8, weight_decay: 0.0, momentum: 0.0, centered: false }
+    }
+}
+
+/// RMSprop (Hinton, 2012; centred: Graves, 2013), with ε outside the root as in PyTorch.
+///
+/// `g ← ∇ + λp; v ← αv + (1 − α)g²; b ← μb + g / (√v + ε); p ← p − γb`; centred: `√(v − a²)` with
+/// `a ← a + (1 − α)(g − a)`.
+///
+/// ```
+/// use chainrule::optim::{Optimizer, RmsProp};
+/// use chainrule::param;
+/// let w = param(3.0);
+/// let mut rmsprop = RmsProp::new(&[w.clone()], 0.01);
+/// w.square()?.backward()?;
+/// rmsprop.step()?;
+/// assert!((w.item()? - 2.9).abs() < 1e-6); // 3 − 0.01·6 / √(0.01·36)
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+pub type RmsProp = Updater<RmsPropOptions>;
+
+impl Rule for RmsPropOptions {
+    fn memory(&self) -> Vec<(&'static str, f64)> {
+        let mut memory = vec![("square_avg", 0.0)];
+        if self.momentum > 0.0 {
+            memory.push(("momentum_buffer", 0.0));
+        }
+        if self.centered {
+            memory.push(("grad_avg", 0.0));
+        }
+        memory
+    }
+
+    #[inline(always)]
+    fn update<T: Real>(&self, at: Moment, p: &mut [T], g: &[T], memory: &mut [&mut [T]]) {
+        let [rate, keep, take, eps, decay, momentum] =
+            [at.rate, self.alpha, 1.0 - self.alpha, self.eps, self.weight_decay, self.momentum]
+                .map(T::from_f64);
+        // The branches are the same for all elements.
+        let (square, rest) = memory.split_first_mut().expect("the mean square is always remembered");
+        let (mut buffer, mut mean) = match rest {
+            [buffer, mean] => (Some(buffer), Some(mean)),
+            [one] if self.centered => (None, Some(one)),
+            [one] => (Some(one), None),
+            _ => (None, None),
+        };
+        for i in 0..p.len() {
+            let g = g[i] + decay * p[i];
+            square[i] = keep * square[i] + take * g * g;
+            let mut variance = square[i];
+            if let Some(mean) = &mut mean {
+                mean[i] = mean[i].lerp(g, 1.0 - self.alpha);
+                variance -= mean[i] * mean[i];
+            }
+            let mut change = g / (variance.sqrt() + eps);
+            if let Some(buffer) = &mut buffer {
+                buffer[i] = momentum * buffer[i] + change;
+                change = buffer[i];
+            }
+            p[i] -= rate * change;
+        }
+    }
+
+    fn momentum_mut(&mut self) -> Option<&mut f64> {
+        Some(&mut self.momentum)
+    }
+
+    fn check(&self) -> Result<()> {
+        for (name, value) in [
+            ("α of RMSprop", self.alpha),
+            ("ε of RMSprop", self.eps),
+            ("weight decay", self.weight_decay),
+            ("momentum", self.momentum),
+        ] {
+            check(name, value, value >= 0.0, "a number from 0 on")?;
+        }
+        Ok(())
+    }
+}
