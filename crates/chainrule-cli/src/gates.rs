@@ -4,8 +4,10 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use chainrule::gate::{self, Entry};
+use chainrule::Formula;
+use chainrule::gate::{self, Entry, Sample};
 use clap::Args;
+use serde::Serialize;
 
 use crate::Failure;
 
@@ -13,71 +15,172 @@ use crate::Failure;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chainrule gates          all gates
-  chainrule gates softmax  one gate: formula, local gradient, convention at kinks, example, source")]
+  chainrule gates softmax  one gate: formula, local gradient, convention at kinks, example, source
+  chainrule gates tanh --json   the same as data, with MathML and the expression trees")]
 pub struct Options {
     /// A gate's name, or the name of its method
     name: Option<String>,
+    /// JSON instead of text: also MathML, and for elementwise gates the trees of value and local gradients
+    #[arg(long)]
+    json: bool,
+    /// The table as Markdown, as in docs/gates.md
+    #[arg(long, conflicts_with_all = ["json", "name"])]
+    markdown: bool,
+}
+
+/// A gate as data.
+#[derive(Serialize)]
+struct JsonGate {
+    name: &'static str,
+    methods: Vec<&'static str>,
+    formula: Option<Formula>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at_kink: Option<&'static str>,
+    documentation: String,
+    source: String,
+}
+
+impl JsonGate {
+    fn of(entry: &Entry) -> JsonGate {
+        JsonGate {
+            name: entry.name,
+            methods: entry.method.split(", ").collect(),
+            formula: first_sample(entry).map(|sample| sample.gate.formula()),
+            at_kink: entry.at_kink,
+            documentation: documentation(entry),
+            source: format!("{}:{}", entry.file, entry.line),
+        }
+    }
 }
 
 /// The first sample's gate stands for all of a gate's parameters.
-fn formula(entry: &Entry) -> Option<(String, Vec<String>)> {
-    let sample = (entry.samples)().into_iter().find(|sample| sample.refused.is_none())?;
+fn first_sample(entry: &Entry) -> Option<Sample> {
+    (entry.samples)().into_iter().find(|sample| sample.refused.is_none())
+}
+
+/// The gate's documentation; the example's lines that only serve the documentation's tests stay out.
+fn documentation(entry: &Entry) -> String {
+    let lines = entry.doc.lines().map(|line| line.strip_prefix(' ').unwrap_or(line));
+    lines.filter(|line| !line.starts_with("# ")).collect::<Vec<_>>().join("\n").trim_end().to_string()
+}
+
+/// The gate's formula, and the distinct rules of its gradients.
+fn formula(entry: &Entry) -> (String, Vec<String>) {
+    let Some(sample) = first_sample(entry) else { return (String::new(), Vec::new()) };
     let formula = sample.gate.formula();
     let mut gradients: Vec<String> = (0..sample.inputs.len()).filter_map(|i| formula.gradient(i)).collect();
     gradients.dedup();
-    Some((formula.to_string(), gradients))
+    (formula.to_string(), gradients)
+}
+
+/// The table for a terminal of 80 columns.
+fn table() -> String {
+    let mut text = format!("{:<29}formula\n", "gate");
+    for entry in gate::table() {
+        let (value, _) = formula(entry);
+        let mut lines = wrap(&value, 80 - 29).into_iter();
+        text += &format!("{:<29}{}\n", entry.name, lines.next().unwrap_or_default());
+        lines.for_each(|line| text += &format!("{:<31}{line}\n", ""));
+    }
+    text
+}
+
+/// Cuts a formula at its spaces into lines of at most so many characters.
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = vec![String::new()];
+    for word in text.split(' ') {
+        let line = lines.last_mut().expect("there is always a line");
+        if line.is_empty() {
+            line.push_str(word);
+        } else if line.chars().count() + 1 + word.chars().count() <= width {
+            line.push(' ');
+            line.push_str(word);
+        } else {
+            lines.push(word.to_string());
+        }
+    }
+    lines
+}
+
+/// The table for the project's documents.
+fn markdown() -> String {
+    let cell = |text: &str| text.replace('|', "\\|");
+    let mut text = String::from(
+        "# The gates\n\n\
+         Made from the table of gates by `cargo run --release -- gates --markdown > docs/gates.md`; a test checks that\n\
+         it is current. `g` stands for the upstream gradient where a rule isn't elementwise.\n\n\
+         | gate | formula | gradients | where no derivative exists | methods | source |\n\
+         | --- | --- | --- | --- | --- | --- |\n",
+    );
+    for entry in gate::table() {
+        let (value, gradients) = formula(entry);
+        let methods: Vec<String> = entry.method.split(", ").map(|m| format!("`{m}`")).collect();
+        let file = entry.file.rsplit("src/").next().unwrap_or(entry.file);
+        text += &format!(
+            "| {} | {} | {} | {} | {} | [{file}](../crates/chainrule/src/{file}) |\n",
+            entry.name,
+            cell(&value),
+            cell(&gradients.join("<br>")),
+            cell(entry.at_kink.unwrap_or("")),
+            methods.join(", "),
+        );
+    }
+    text
 }
 
 /// Prints the table, or one gate.
 pub fn run(options: Options) -> Result<ExitCode, Failure> {
     let mut text = String::new();
     match options.name {
-        None => {
-            writeln!(text, "{:<28}{:<44}", "gate", "formula")?;
-            for entry in gate::table() {
-                let (value, _) = formula(entry).unwrap_or_default();
-                writeln!(text, "{:<28}{value}", entry.name)?;
-            }
+        None if options.json => {
+            let all: Vec<JsonGate> = gate::table().map(JsonGate::of).collect();
+            writeln!(text, "{}", serde_json::to_string_pretty(&all)?)?;
         }
+        None if options.markdown => text += &markdown(),
+        None => text += &table(),
         Some(name) => {
-            let wanted = name.to_lowercase();
-            let entry = gate::table()
-                .find(|e| {
-                    e.name.to_lowercase() == wanted || e.method.split(", ").any(|method| method == wanted)
-                })
-                .ok_or_else(|| {
-                    let close: Vec<&str> = gate::table()
-                        .map(|e| e.name)
-                        .filter(|n| n.to_lowercase().contains(&wanted))
-                        .collect();
-                    let hint = if close.is_empty() {
-                        String::new()
-                    } else {
-                        format!("; did you mean {}?", close.join(", "))
-                    };
-                    format!("there is no gate {name}{hint} (chainrule gates lists them all)")
-                })?;
-            let (value, gradients) = formula(entry).unwrap_or_default();
-            writeln!(text, "{}", entry.name)?;
-            writeln!(text, "  formula         {value}")?;
-            for (i, gradient) in gradients.iter().enumerate() {
-                writeln!(text, "  {:<16}{gradient}", if i == 0 { "local gradient" } else { "" })?;
-            }
-            if let Some(kink) = entry.at_kink {
-                writeln!(text, "  at a kink       {kink}")?;
-            }
-            writeln!(text, "  methods         {}", entry.method)?;
-            writeln!(text, "  source          {}:{}", entry.file, entry.line)?;
-            writeln!(text)?;
-            for line in entry.doc.lines() {
-                // The example's lines that only serve the documentation's tests stay out.
-                let line = line.strip_prefix(' ').unwrap_or(line);
-                if !line.starts_with("# ") {
-                    writeln!(text, "  {line}")?;
-                }
+            let entry = find(&name)?;
+            if options.json {
+                writeln!(text, "{}", serde_json::to_string_pretty(&JsonGate::of(entry))?)?;
+            } else {
+                describe(entry, &mut text)?;
             }
         }
     }
     std::io::stdout().write_all(text.as_bytes())?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The gate of this name, or with a method of this name.
+fn find(name: &str) -> Result<&'static Entry, Failure> {
+    let wanted = name.to_lowercase();
+    let found = gate::table()
+        .find(|e| e.name.to_lowercase() == wanted || e.method.split(", ").any(|method| method == wanted));
+    found.ok_or_else(|| {
+        let close: Vec<&str> =
+            gate::table().map(|e| e.name).filter(|n| n.to_lowercase().contains(&wanted)).collect();
+        let hint =
+            if close.is_empty() { String::new() } else { format!("; did you mean {}?", close.join(", ")) };
+        format!("there is no gate {name}{hint} (chainrule gates lists them all)").into()
+    })
+}
+
+/// One gate in detail.
+fn describe(entry: &Entry, text: &mut String) -> Result<(), Failure> {
+    let (value, gradients) = formula(entry);
+    writeln!(text, "{}", entry.name)?;
+    writeln!(text, "  formula         {value}")?;
+    for (i, gradient) in gradients.iter().enumerate() {
+        writeln!(text, "  {:<16}{gradient}", if i == 0 { "local gradient" } else { "" })?;
+    }
+    if let Some(kink) = entry.at_kink {
+        writeln!(text, "  at a kink       {kink}")?;
+    }
+    writeln!(text, "  methods         {}", entry.method)?;
+    writeln!(text, "  source          {}:{}", entry.file, entry.line)?;
+    writeln!(text)?;
+    for line in documentation(entry).lines() {
+        writeln!(text, "{}", format!("  {line}").trim_end())?;
+    }
+    Ok(())
 }

@@ -241,6 +241,17 @@ fn mistakes_get_one_sentence() {
 }
 
 #[test]
+fn the_documents_table_of_gates_is_current() {
+    let written = include_str!("../../../docs/gates.md");
+    let now = Folder::new("markdown").ok(&["gates", "--markdown"]);
+    // Git may have checked the file out with other line ends.
+    assert!(
+        written.replace("\r\n", "\n") == now,
+        "run: cargo run --release -- gates --markdown > docs/gates.md"
+    );
+}
+
+#[test]
 fn gates_and_completions_are_listed() {
     let folder = Folder::new("gates");
     let table = folder.ok(&["gates"]);
@@ -252,6 +263,16 @@ fn gates_and_completions_are_listed() {
         tanh.contains("y = tanh(x)") && tanh.contains("∂y/∂x = 1 - y*y") && tanh.contains("functions.rs:"),
         "{tanh}"
     );
+    // Each gate says where it stands, and has a place of its own.
+    let places: std::collections::HashSet<String> =
+        chainrule::gate::table().map(|gate| format!("{}:{}", gate.file, gate.line)).collect();
+    assert_eq!(places.len(), chainrule::gate::table().count());
+    assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
+    let json: serde_json::Value = serde_json::from_str(&folder.ok(&["gates", "mul", "--json"])).unwrap();
+    assert_eq!(json["formula"]["value"], serde_json::json!(["mul", "a", "b"]));
+    assert!(json["formula"]["mathml"].as_str().unwrap().starts_with("<math>"));
+    let all: serde_json::Value = serde_json::from_str(&folder.ok(&["gates", "--json"])).unwrap();
+    assert_eq!(all.as_array().unwrap().len(), chainrule::gate::table().count());
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         assert!(folder.ok(&["completions", shell]).contains("chainrule"));
     }

@@ -302,6 +302,8 @@ impl fmt::Display for Expr {
             )
         };
         match self.kind() {
+            // Without an exponent, very small numbers are rows of zeros.
+            Kind::Number(x) if *x != 0.0 && x.abs() < 1e-4 => write!(f, "{x:e}"),
             Kind::Number(x) => write!(f, "{x}"),
             Kind::Symbol(name) => f.write_str(name),
             Kind::Neg(a) => {
@@ -332,7 +334,8 @@ impl fmt::Display for Expr {
                     Comparison::GreaterOrEqual => "≥",
                     Comparison::Equal => "=",
                 };
-                write!(f, "{yes} if {a} {sign} {b} else {no}")
+                yes.write_within(f, 1)?;
+                write!(f, " if {a} {sign} {b} else {no}")
             }
         }
     }

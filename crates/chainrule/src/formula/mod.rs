@@ -1,10 +1,13 @@
 //! Formulas: what a gate computes and its local gradients, as expression trees.
 //!
 //! A gate's calculus is written once, in Rust, generic over the numbers it runs on. Run on symbols, it
-//! becomes the expression tree from which texts, pictures and symbolic derivatives come.
+//! becomes the expression tree from which texts, MathML, pictures and symbolic derivatives come. The tree itself
+//! can be exported (`serde`): see `export` for its form.
 
 mod derive;
+mod export;
 mod expr;
+mod mathml;
 mod parse;
 mod symbol;
 
@@ -55,6 +58,30 @@ impl Formula {
                 Some(format!("∂y/∂{} = {}", inputs.get(i)?, local.get(i)?))
             }
             Formula::Rule { gradients, .. } => gradients.get(i).or(gradients.last()).cloned(),
+        }
+    }
+
+    /// The formula as a MathML element; rules in words are text within it.
+    ///
+    /// ```
+    /// use chainrule::gate::{GateRef, arith::Mul};
+    /// let formula = GateRef::from(Mul).formula();
+    /// assert!(formula.to_mathml().starts_with("<math><mrow><mi>y</mi><mo>=</mo>"));
+    /// ```
+    pub fn to_mathml(&self) -> String {
+        match self {
+            Formula::Elementwise { value, .. } => mathml::equation(&mathml::name("y"), value),
+            Formula::Rule { value, .. } => mathml::text(value),
+        }
+    }
+
+    /// [`Formula::gradient`] as a MathML element.
+    pub fn gradient_to_mathml(&self, i: usize) -> Option<String> {
+        match self {
+            Formula::Elementwise { inputs, local, .. } => {
+                Some(mathml::equation(&mathml::partial(inputs.get(i)?), local.get(i)?))
+            }
+            Formula::Rule { .. } => Some(mathml::text(&self.gradient(i)?)),
         }
     }
 }

@@ -328,6 +328,7 @@ mod tests {
             ("max(a, b, .5)", "max(a, b, 0.5)"),
             ("dot([1,2], w)", "dot([1, 2], w)"),
             ("--x", "-(-x)"),
+            ("x*0.000001", "x*1e-6"),
         ] {
             let expr = Expr::parse(text).unwrap();
             assert_eq!(expr.to_string(), expected, "{text}");

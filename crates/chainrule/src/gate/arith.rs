@@ -65,7 +65,9 @@ gates! {
         integer: |_: &Add, [a, b, _]: [i64; 3]| Some(a.wrapping_add(b));
         samples: binary_samples(Add);
     }
+}
 
+gates! {
     /// Difference: `y = a − b`.
     ///
     /// Shapes broadcast; element types promote. Also as the operator `-`.
@@ -82,7 +84,9 @@ gates! {
         check: |_: &Sub, inputs: &[Meta]| not_bool("a difference", inputs);
         samples: binary_samples(Sub);
     }
+}
 
+gates! {
     /// Reversed difference: `y = b − a`, as PyTorch records a number minus a tensor.
     ///
     /// ```
@@ -97,7 +101,9 @@ gates! {
         grad_fn: "RsubBackward1";
         samples: binary_samples(Rsub);
     }
+}
 
+gates! {
     /// Product: `y = a·b`, element by element.
     ///
     /// Shapes broadcast; element types promote. Also as the operator `*`.
@@ -112,7 +118,9 @@ gates! {
         integer: |_: &Mul, [a, b, _]: [i64; 3]| Some(a.wrapping_mul(b));
         samples: binary_samples(Mul);
     }
+}
 
+gates! {
     /// Quotient: `y = a / b`; integers become floats first.
     ///
     /// Shapes broadcast; element types promote. Also as the operator `/`.
@@ -126,7 +134,9 @@ gates! {
         local: [1.0 / b, -(a / (b * b))];
         samples: binary_samples(Div);
     }
+}
 
+gates! {
     /// Negation: `y = −x`. Also as the operator `-`.
     ///
     /// ```
@@ -140,7 +150,9 @@ gates! {
         check: |_: &Neg, inputs: &[Meta]| not_bool("negation", inputs);
         samples: vec![Sample::new(Neg, [f64s([1.5, -2.0, 0.0])])];
     }
+}
 
+gates! {
     /// Power: `y = aᵇ`.
     ///
     /// Shapes broadcast; element types promote. The gradient of an exponent needs a positive base.
@@ -169,7 +181,9 @@ gates! {
             Sample::new(Pow, [f64s([0.0, 2.0]), f64s([0.0, 0.0])]).at_kink([f64s([0.0, 0.0]), f64s([0.0, 2f64.ln()])]),
         ];
     }
+}
 
+gates! {
     /// Reciprocal: `y = 1/x`.
     ///
     /// ```
@@ -182,7 +196,9 @@ gates! {
         local: [-(y * y)];
         samples: vec![Sample::new(Reciprocal, [f64s([1.5, -2.0, 0.3])])];
     }
+}
 
+gates! {
     /// Square: `y = x²`.
     ///
     /// ```

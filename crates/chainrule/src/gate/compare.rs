@@ -40,7 +40,9 @@ gates! {
         at_kink: "where a = b each input gets half of the gradient";
         samples: tie(Maximum);
     }
+}
 
+gates! {
     /// The smaller of two: `y = min(a, b)`; NaN where either is NaN.
     ///
     /// ```
@@ -58,7 +60,9 @@ gates! {
         at_kink: "where a = b each input gets half of the gradient";
         samples: tie(Minimum);
     }
+}
 
+gates! {
     /// Limits: `y = min(max(x, low), high)`; an infinite limit doesn't bind, and `high` wins over `low`.
     ///
     /// ```

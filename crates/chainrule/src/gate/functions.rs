@@ -63,7 +63,9 @@ gates! {
         local: [y];
         samples: samples(Exp, [0.5, -1.0, 2.0, 0.0]);
     }
+}
 
+gates! {
     /// `y = eˣ − 1`, accurate near 0.
     ///
     /// ```
@@ -76,7 +78,9 @@ gates! {
         local: [y + 1.0];
         samples: samples(Expm1, [0.5, -1.0, 2.0, 0.0]);
     }
+}
 
+gates! {
     /// Natural logarithm: `y = ln x`.
     ///
     /// ```
@@ -89,7 +93,9 @@ gates! {
         local: [1.0 / x];
         samples: samples(Log, [0.5, 1.0, 2.0, 3.5]);
     }
+}
 
+gates! {
     /// `y = ln(1 + x)`, accurate near 0.
     ///
     /// ```
@@ -102,7 +108,9 @@ gates! {
         local: [1.0 / (x + 1.0)];
         samples: samples(Log1p, [0.5, -0.5, 2.0, 0.0]);
     }
+}
 
+gates! {
     /// Square root: `y = √x`.
     ///
     /// ```
@@ -116,7 +124,9 @@ gates! {
         at_kink: "∂y/∂x = ∞ at 0";
         samples: kink(Sqrt, samples(Sqrt, [0.5, 1.0, 2.0, 3.5]), 0.0, f64::INFINITY);
     }
+}
 
+gates! {
     /// Sine: `y = sin x`, x in radians.
     ///
     /// ```
@@ -129,7 +139,9 @@ gates! {
         local: [x.cos()];
         samples: samples(Sin, [0.5, -1.0, 2.0, 4.0]);
     }
+}
 
+gates! {
     /// Cosine: `y = cos x`, x in radians.
     ///
     /// ```
@@ -142,7 +154,9 @@ gates! {
         local: [-x.sin()];
         samples: samples(Cos, [0.5, -1.0, 2.0, 4.0]);
     }
+}
 
+gates! {
     /// Absolute value: `y = |x|`.
     ///
     /// ```
@@ -157,7 +171,9 @@ gates! {
         at_kink: "∂y/∂x = 0 at 0";
         samples: kink(Abs, samples(Abs, [0.5, -1.0, 2.0, -4.0]), 0.0, 0.0);
     }
+}
 
+gates! {
     /// Sign: −1, 0 or 1. Its gradient is 0 everywhere.
     ///
     /// ```
@@ -172,7 +188,9 @@ gates! {
         at_kink: "∂y/∂x = 0 at 0";
         samples: kink(Sign, samples(Sign, [0.5, -1.0, 2.0, -4.0]), 0.0, 0.0);
     }
+}
 
+gates! {
     /// Error function: `y = 2/√π ∫₀ˣ e^(−t²) dt`.
     ///
     /// ```
@@ -185,7 +203,9 @@ gates! {
         local: [std::f64::consts::FRAC_2_SQRT_PI * (-(x * x)).exp()];
         samples: samples(Erf, [0.5, -1.0, 2.0, 0.0]);
     }
+}
 
+gates! {
     /// Rectified linear unit: `y = max(0, x)`.
     ///
     /// ```
@@ -204,7 +224,9 @@ gates! {
         at_kink: "∂y/∂x = 0 at 0";
         samples: kink(Relu, samples(Relu, [0.5, -1.0, 2.0, -4.0]), 0.0, 0.0);
     }
+}
 
+gates! {
     /// Logistic function: `y = 1 / (1 + e⁻ˣ)`.
     ///
     /// ```
@@ -217,7 +239,9 @@ gates! {
         local: [y * (1.0 - y)];
         samples: samples(Sigmoid, [0.5, -1.0, 2.0, 0.0]);
     }
+}
 
+gates! {
     /// Hyperbolic tangent: `y = (eˣ − e⁻ˣ) / (eˣ + e⁻ˣ)`.
     ///
     /// ```
@@ -230,7 +254,9 @@ gates! {
         local: [1.0 - y * y];
         samples: samples(Tanh, [0.5, -1.0, 2.0, 0.0]);
     }
+}
 
+gates! {
     /// Leaky rectified linear unit: `y = x` where x > 0, else `slope·x`.
     ///
     /// ```
@@ -245,7 +271,9 @@ gates! {
         samples: kink(
             LeakyRelu { slope: 0.1 }, samples(LeakyRelu { slope: 0.1 }, [0.5, -1.0, 2.0, -4.0]), 0.0, 0.1);
     }
+}
 
+gates! {
     /// Softplus: `y = ln(1 + e^(βx)) / β`, and `y = x` where `βx > threshold`, where the two can't be told apart.
     ///
     /// ```
@@ -258,7 +286,9 @@ gates! {
         local: [(x * beta).if_gt(R::constant(threshold), R::constant(1.0), (x * beta).sigmoid())];
         samples: samples(Softplus { beta: 1.5, threshold: 20.0 }, [0.5, -1.0, 2.0, 30.0]);
     }
+}
 
+gates! {
     /// Gaussian error linear unit: `y = x·Φ(x)`, Φ being the normal distribution.
     ///
     /// ```
@@ -271,7 +301,9 @@ gates! {
         local: [0.5 * (1.0 + (x * SQRT_HALF).erf()) + x * DENSITY_AT_0 * (x * x * -0.5).exp()];
         samples: samples(Gelu, [0.5, -1.0, 2.0, 0.0]);
     }
+}
 
+gates! {
     /// GELU's approximation: `y = ½x·(1 + tanh(√(2/π)·(x + 0.044715x³)))` (Hendrycks and Gimpel, 2016).
     ///
     /// ```
@@ -288,7 +320,9 @@ gates! {
         grad_fn: "GeluBackward0";
         samples: samples(GeluTanh, [0.5, -1.0, 2.0, 0.0]);
     }
+}
 
+gates! {
     /// Sigmoid linear unit: `y = x / (1 + e⁻ˣ)`.
     ///
     /// ```

@@ -129,7 +129,9 @@ gates! {
         local: [2.0 * (a - b), 2.0 * (b - a)];
         samples: pairs(MseLoss);
     }
+}
 
+gates! {
     /// Binary cross entropy of a probability: `y = −(t·ln p + (1 − t)·ln(1 − p))`, logarithms not below −100.
     ///
     /// ```
@@ -145,7 +147,9 @@ gates! {
         ];
         samples: pairs(BinaryCrossEntropy);
     }
+}
 
+gates! {
     /// Binary cross entropy of a logit: `y = (1 − t)·x + ln(1 + e⁻ˣ)`, computed without overflow.
     ///
     /// ```

@@ -5,7 +5,8 @@
 /// A block makes a type (with the parameters in braces as fields), its [`Gate`](crate::gate::Gate), and its
 /// row of the table of gates. `value` computes `y` from the inputs; `local` lists ∂y/∂x, one an input, from
 /// the inputs and `y`. Both may use `+ - * /`, numbers, and the methods of
-/// [`Real`](crate::gate::elementwise::Real). The laws differentiate, check and document the rest.
+/// [`Real`](crate::gate::elementwise::Real). The laws differentiate, check and document the rest. The table
+/// knows the line of the `gates!` in which a gate stands, so that one gate in each is best.
 ///
 /// ```
 /// chainrule::gates! {

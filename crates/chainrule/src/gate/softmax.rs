@@ -34,7 +34,7 @@ impl Softmax {
         line: line!(),
         samples: || {
             let x = || matrix([[1.5, -2.0, 0.5], [0.3, 4.0, -1.7]]);
-            [true, false]
+            [false, true]
                 .into_iter()
                 .flat_map(|log| {
                     [
