@@ -3,7 +3,9 @@
 use super::arith::f64s;
 use super::elementwise::expect_inputs;
 use super::reduce::only_float;
-use super::{Context, Entry, Gate, Gradients, Metas, Needs, Outputs, Sample, Saved};
+use super::{
+    Context, Entry, Gate, Gradients, Metas, Needs, Next, Outputs, Sample, Saved, SavedAs, TorchNode, Use,
+};
 use crate::array::{Array, DType, Generator, Meta, dispatch};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formula::Formula;
@@ -49,6 +51,11 @@ impl Gate for Dropout {
 
     fn grad_fn(&self) -> String {
         "MulBackward0".into()
+    }
+
+    fn torch_nodes(&self, used: &Use) -> Vec<TorchNode> {
+        let mask = SavedAs::Other(used.inputs[0].shape);
+        vec![TorchNode::new(self.grad_fn(), [Next::Input(0)]).saving("other", mask).with("self", "None")]
     }
 
     fn infer(&self, inputs: &[Meta]) -> Result<Metas> {

@@ -2,7 +2,10 @@
 
 use super::arith::{f64s, matrix};
 use super::elementwise::expect_inputs;
-use super::{Context, Entry, Gate, GateRef, Gradients, Metas, Needs, Outputs, Sample, Saved, Saves};
+use super::{
+    Context, Entry, Gate, GateRef, Gradients, Metas, Needs, Next, Outputs, Sample, Saved, SavedAs, Saves,
+    TorchNode, Use, tuple,
+};
 use crate::array::{Array, DType, Element, Meta, Shape, dispatch};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formula::Formula;
@@ -298,6 +301,45 @@ impl Gate for Linear {
 
     fn grad_fn(&self) -> String {
         "AddmmBackward0".into()
+    }
+
+    /// PyTorch transposes the weight in a node of its own, and flattens batches of rows into one matrix.
+    fn torch_nodes(&self, used: &Use) -> Vec<TorchNode> {
+        let (x, w) = (used.inputs[0].shape, used.inputs[1].shape);
+        let (inputs, outputs) = (w[1], w[0]);
+        let rows = x.elements() / inputs.max(1);
+        let flat = x.rank() != 2;
+        let mut product = TorchNode::new(
+            self.grad_fn(),
+            [Next::Input(2), if flat { Next::Node(2) } else { Next::Input(0) }, Next::Node(0)],
+        );
+        if used.needs.input(1) {
+            let x = if flat { SavedAs::Other(Shape::from([rows, inputs])) } else { SavedAs::Input(0) };
+            product = product.saving("mat1", x);
+        }
+        if used.needs.input(0) {
+            product = product.saving("mat2", SavedAs::Other(Shape::from([inputs, outputs])));
+        }
+        let product = product
+            .with("alpha", 1)
+            .with("beta", 1)
+            .with("mat1_sym_sizes", tuple(&[rows, inputs]))
+            .with("mat1_sym_strides", tuple(&[inputs, 1]))
+            .with("mat2_sym_sizes", tuple(&[inputs, outputs]))
+            .with("mat2_sym_strides", tuple(&[1, inputs]));
+        let transpose = TorchNode::new("TBackward0", [Next::Input(1)]);
+        let mut nodes = match flat {
+            false => vec![product, transpose],
+            true => {
+                let view = |next| TorchNode::new("ViewBackward0", [next]);
+                vec![view(Next::Node(1)), product, view(Next::Input(0)), transpose]
+            }
+        };
+        let transposed = Next::Node(nodes.len() - 1);
+        if let Some(last) = nodes[usize::from(flat)].next.last_mut() {
+            *last = transposed;
+        }
+        nodes
     }
 
     fn infer(&self, inputs: &[Meta]) -> Result<Metas> {

@@ -19,6 +19,7 @@ mod lifted;
 pub mod loss;
 mod macros;
 pub mod matmul;
+mod pytorch;
 pub mod reduce;
 mod saves;
 pub mod softmax;
@@ -27,6 +28,8 @@ pub mod view;
 pub use context::{Context, Outputs};
 pub use elementwise::Elementwise;
 pub use entry::{Entry, Sample, Samples};
+pub(crate) use pytorch::tuple;
+pub use pytorch::{Next, SavedAs, TorchNode, Use};
 pub(crate) use saves::SavedValues;
 pub use saves::{Needs, Saved, Saves};
 
@@ -118,6 +121,12 @@ pub trait Gate: Debug + Send + Sync + 'static {
     /// The name PyTorch gives its node, where it isn't [`Gate::name`] + `Backward0`.
     fn grad_fn(&self) -> String {
         format!("{}Backward0", self.name())
+    }
+
+    /// The nodes of PyTorch's graph that stand for this gate in torchviz's pictures; the first made the
+    /// output. By default it is one, called [`Gate::grad_fn`]; fused gates have several.
+    fn torch_nodes(&self, used: &Use) -> Vec<TorchNode> {
+        vec![pytorch::single(self, used)]
     }
 
     /// Shapes and element types of the outputs, from those of the inputs.

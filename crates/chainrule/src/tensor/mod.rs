@@ -24,6 +24,7 @@ pub(crate) use mode::Recording;
 pub use mode::{AnomalyGuard, GradModeGuard, detect_anomaly, enable_grad, is_grad_enabled, no_grad};
 pub(crate) use node::{Edge, Kept, Node, Shared};
 pub use operators::Operand;
+pub(crate) use walk::{Origin, Visit};
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};

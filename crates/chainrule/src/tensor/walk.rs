@@ -1,9 +1,30 @@
 //! Walking the graph from a tensor back to its leaves.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::Tensor;
 use super::node::{Edge, Node, Shared};
+use crate::array::Meta;
+use crate::gate::GateRef;
+
+/// Where an input of a visited gate comes from.
+#[derive(Debug, Clone)]
+pub(crate) enum Origin {
+    /// An output of the gate with this place among the visits.
+    Gate { place: usize, output: usize },
+    /// A leaf that requires a gradient.
+    Leaf(Tensor),
+    /// A tensor through which no gradient goes.
+    Constant(Meta),
+}
+
+/// One gate of a graph, for those who look at graphs and don't run them.
+#[derive(Debug, Clone)]
+pub(crate) struct Visit {
+    pub(crate) gate: GateRef,
+    pub(crate) inputs: Vec<Origin>,
+    pub(crate) outputs: Vec<Meta>,
+}
 
 impl Tensor {
     /// The leaves that require a gradient and on which this tensor depends, in order of first use.
@@ -34,9 +55,45 @@ impl Tensor {
 
     /// The nodes through which this tensor was computed, in the order in which they ran.
     pub(crate) fn graph(&self) -> Vec<Shared<Node>> {
+        Tensor::graph_of(&[self])
+    }
+
+    /// The gates through which these tensors were computed, in the order in which they ran, and where the
+    /// tensors themselves come from.
+    pub(crate) fn visits(roots: &[&Tensor]) -> (Vec<Visit>, Vec<Origin>) {
+        let nodes = Tensor::graph_of(roots);
+        let places: HashMap<u64, usize> =
+            nodes.iter().enumerate().map(|(place, node)| (node.number(), place)).collect();
+        let origin = |edge: &Edge| match edge {
+            Edge::Node(node, output) => {
+                Origin::Gate { place: places[&node.number()], output: *output as usize }
+            }
+            Edge::Leaf(leaf) => Origin::Leaf(leaf.clone()),
+            Edge::Constant(tensor) => Origin::Constant(tensor.meta()),
+        };
+        let visits = nodes
+            .iter()
+            .map(|node| Visit {
+                gate: node.gate().clone(),
+                inputs: node.edges().iter().map(origin).collect(),
+                outputs: node.outputs().to_vec(),
+            })
+            .collect();
+        let origins = roots
+            .iter()
+            .map(|root| match root.node() {
+                Some((node, output)) => Origin::Gate { place: places[&node.number()], output },
+                None => Origin::Leaf((*root).clone()),
+            })
+            .collect();
+        (visits, origins)
+    }
+
+    fn graph_of(roots: &[&Tensor]) -> Vec<Shared<Node>> {
         let mut seen = HashSet::new();
         let mut nodes: Vec<Shared<Node>> = Vec::new();
-        let mut stack: Vec<Shared<Node>> = self.node().map(|(node, _)| node.clone()).into_iter().collect();
+        let mut stack: Vec<Shared<Node>> =
+            roots.iter().filter_map(|root| root.node()).map(|(node, _)| node.clone()).collect();
         while let Some(node) = stack.pop() {
             if seen.insert(node.number()) {
                 for edge in node.edges() {

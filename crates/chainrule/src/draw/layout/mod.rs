@@ -1,0 +1,5 @@
+//! Gives every node of a picture a place.
+
+mod rank;
+
+pub(super) use rank::order_of;

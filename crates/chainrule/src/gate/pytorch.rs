@@ -1,0 +1,130 @@
+//! Which nodes of PyTorch's graph stand for a gate: what pictures in torchviz's style draw.
+//!
+//! Most gates are one node there. A fused gate (a linear layer, a loss on logits) stands for several.
+
+use crate::array::{Meta, Shape};
+
+/// What is known of one use of a gate when its PyTorch nodes are asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Use<'a> {
+    /// Element types and shapes of the inputs.
+    pub inputs: &'a [Meta],
+    /// Element types and shapes of the outputs.
+    pub outputs: &'a [Meta],
+    /// Which inputs need a gradient.
+    pub needs: &'a super::Needs,
+}
+
+/// One node of PyTorch's graph, as torchviz draws it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TorchNode {
+    /// Its class: `MulBackward0`.
+    pub name: String,
+    /// Where its gradients go.
+    pub next: Vec<Next>,
+    /// Tensors that it saved, with PyTorch's names for them.
+    pub saved: Vec<(String, SavedAs)>,
+    /// Its other attributes, as Python prints them: `("alpha", "1")`.
+    pub attributes: Vec<(String, String)>,
+}
+
+/// Where a PyTorch node passes a gradient.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// To what made this input of the gate.
+    Input(usize),
+    /// To another of the gate's nodes.
+    Node(usize),
+}
+
+/// Which tensor a PyTorch node saved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SavedAs {
+    /// The gate's input itself.
+    Input(usize),
+    /// Another tensor of this shape: an output, a transposed weight, a mask.
+    Other(Shape),
+}
+
+impl TorchNode {
+    /// A node without attributes whose gradients go to these places.
+    pub fn new(name: impl Into<String>, next: impl IntoIterator<Item = Next>) -> TorchNode {
+        TorchNode {
+            name: name.into(),
+            next: next.into_iter().collect(),
+            saved: Vec::new(),
+            attributes: Vec::new(),
+        }
+    }
+
+    /// With a saved tensor.
+    pub fn saving(mut self, name: &str, tensor: SavedAs) -> TorchNode {
+        self.saved.push((name.to_string(), tensor));
+        self
+    }
+
+    /// With an attribute.
+    pub fn with(mut self, name: &str, value: impl ToString) -> TorchNode {
+        self.attributes.push((name.to_string(), value.to_string()));
+        self
+    }
+}
+
+/// A shape as Python prints it: `()`, `(3,)`, `(2, 3)`.
+pub(crate) fn tuple(sizes: &[usize]) -> String {
+    match sizes {
+        [one] => format!("({one},)"),
+        _ => format!("({})", sizes.iter().map(usize::to_string).collect::<Vec<_>>().join(", ")),
+    }
+}
+
+/// The single node that stands for a gate which says nothing else: its inputs and outputs are saved as it
+/// declares, its attributes are the parameters that its `Debug` text shows.
+pub(super) fn single<G: super::Gate + ?Sized>(gate: &G, used: &Use) -> TorchNode {
+    let mut node = TorchNode::new(gate.grad_fn(), (0..used.inputs.len()).map(Next::Input));
+    let saves = gate.saves(used.needs);
+    for i in (0..used.inputs.len()).filter(|&i| saves.has_input(i)) {
+        let name = match i {
+            0 => "self".to_string(),
+            1 => "other".to_string(),
+            _ => format!("input{i}"),
+        };
+        node = node.saving(&name, SavedAs::Input(i));
+    }
+    for (i, meta) in used.outputs.iter().enumerate().filter(|(i, _)| saves.has_output(*i)) {
+        let name = if i == 0 { "result".to_string() } else { format!("result{i}") };
+        node = node.saving(&name, SavedAs::Other(meta.shape));
+    }
+    node.attributes = match &node.name[..] {
+        // PyTorch's sums carry a factor; ours is always 1.
+        "AddBackward0" | "SubBackward0" => vec![("alpha".into(), "1".into())],
+        _ => parameters(gate),
+    };
+    node
+}
+
+/// A gate's parameters by name, read off its `Debug` text: `Dropout { p: 0.5 }` has `p`, which is `0.5`.
+fn parameters<G: super::Gate + ?Sized>(gate: &G) -> Vec<(String, String)> {
+    let text = format!("{gate:?}");
+    let Some((_, fields)) = text.strip_suffix(" }").and_then(|text| text.split_once(" { ")) else {
+        return Vec::new();
+    };
+    let (mut depth, mut start, mut parts) = (0, 0, Vec::new());
+    for (i, c) in fields.char_indices() {
+        match c {
+            '(' | '[' | '{' => depth += 1,
+            ')' | ']' | '}' => depth -= 1,
+            ',' if depth == 0 => {
+                parts.push(&fields[start..i]);
+                start = i + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(&fields[start..]);
+    parts
+        .into_iter()
+        .filter_map(|part| part.trim().split_once(": "))
+        .map(|(name, value)| (name.to_string(), value.to_string()))
+        .collect()
+}

@@ -1,0 +1,107 @@
+//! `make_dot` against the files that torchviz wrote.
+
+use chainrule::draw::{DotOptions, Line, NO_PARAMS, NodeKind, Picture, make_dot, make_dot_of};
+use chainrule::nn::{Activation, Linear, Module, Sequential};
+use chainrule::{Generator, Tensor, param, tensor};
+
+use crate::isomorphism::assert_same;
+
+/// What torchviz wrote, and what we read back of what we write.
+fn compare(ours: &Picture, theirs: &str) {
+    let theirs = Picture::from_dot(theirs).unwrap();
+    assert_same(ours, &theirs);
+    assert_same(&Picture::from_dot(&ours.to_dot()).unwrap(), &theirs);
+}
+
+fn lecture() -> ([Tensor; 3], Tensor) {
+    let (x, y, z) = (param(-2.0), param(5.0), param(-4.0));
+    let loss = (&x + &y) * &z;
+    ([x, y, z], loss)
+}
+
+#[test]
+fn the_lectures_example() {
+    let (leaves, loss) = lecture();
+    let picture = make_dot(&loss, ["x", "y", "z"].into_iter().zip(&leaves), &DotOptions::default());
+    assert_eq!((picture.nodes.len(), picture.edges.len()), (9, 8));
+    compare(&picture, include_str!("../pictures/lecture.dot"));
+    let everything = DotOptions { show_attrs: true, show_saved: true, ..DotOptions::default() };
+    let picture = make_dot(&loss, ["x", "y", "z"].into_iter().zip(&leaves), &everything);
+    compare(&picture, include_str!("../pictures/lecture_saved_attrs.dot"));
+}
+
+#[test]
+fn a_neuron() {
+    let names = ["w0", "x0", "w1", "x1", "w2"];
+    let [w0, x0, w1, x1, w2] = [2.0, -1.0, -3.0, -2.0, -3.0].map(|x| param(x));
+    let sum = &(&(&w0 * &x0) + &(&w1 * &x1)) + &w2;
+    let y = (sum.neg().unwrap().exp().unwrap() + 1.0).reciprocal().unwrap() * 1.0;
+    let picture = make_dot(&y, names.into_iter().zip([&w0, &x0, &w1, &x1, &w2]), &DotOptions::default());
+    compare(&picture, include_str!("../pictures/sigmoid_neuron.dot"));
+}
+
+#[test]
+fn a_multilayer_perceptron_with_cross_entropy() {
+    let mut generator = Generator::new(0);
+    let net = Sequential::new()
+        .push(Linear::new(4, 3, &mut generator))
+        .push(Activation::Sigmoid)
+        .push(Linear::new(3, 2, &mut generator));
+    let loss = net.forward(&Tensor::ones([5, 4])).unwrap().cross_entropy(&tensor([0, 1, 0, 1, 1])).unwrap();
+    let picture = make_dot(&loss, net.named_parameters(), &DotOptions::default());
+    compare(&picture, include_str!("../pictures/mlp_cross_entropy.dot"));
+}
+
+#[test]
+fn ids_are_the_same_in_every_run() {
+    let text = || {
+        let (leaves, loss) = lecture();
+        make_dot(&loss, ["x", "y", "z"].into_iter().zip(&leaves), &DotOptions::default()).to_dot()
+    };
+    assert_eq!(text(), text());
+    assert!(text().contains("\tx -> AccumulateGrad_x\n"), "{}", text());
+}
+
+#[test]
+fn views_outputs_and_tensors_without_a_graph() {
+    let x = param([[1.0, 2.0], [3.0, 4.0]]);
+    // A view of a leaf: the leaf is the base.
+    let picture = make_dot(&x.t().unwrap(), [("x", &x)], &DotOptions::default());
+    assert_eq!((picture.nodes.len(), picture.edges.len()), (4, 4));
+    assert_eq!(picture.edges.iter().filter(|edge| edge.line == Line::Dotted).count(), 1);
+    // A view of a computed tensor: the base is drawn too.
+    let view = x.exp().unwrap().t().unwrap();
+    let picture = make_dot(&view, [("x", &x)], &DotOptions::default());
+    assert_eq!(picture.nodes.iter().filter(|node| node.kind == NodeKind::Base).count(), 1);
+    // Two outputs share what they have in common.
+    let h = x.exp().unwrap();
+    let (a, b) = (h.sum().unwrap(), h.mean().unwrap());
+    let picture = make_dot_of(&[&a, &b], NO_PARAMS, &DotOptions::default());
+    assert_eq!(picture.nodes.len(), 7);
+    // No graph: one green node.
+    let picture = make_dot(&tensor(1.0), NO_PARAMS, &DotOptions::default());
+    assert_eq!(picture.nodes.len(), 1);
+    assert_eq!(picture.nodes[0].kind, NodeKind::Output);
+}
+
+#[test]
+fn attributes_are_cut() {
+    let x = param([1.0, 2.0]);
+    let y = x.dropout(0.123456789).unwrap();
+    let options = DotOptions { show_attrs: true, max_attr_chars: 8, ..DotOptions::default() };
+    let picture = make_dot(&y, NO_PARAMS, &options);
+    let label = &picture.nodes.iter().find(|node| node.label.starts_with("Mul")).unwrap().label;
+    assert_eq!(label, "MulBackward0\n---------------\nother: [save...\nself :     None");
+}
+
+#[test]
+fn a_hundred_thousand_gates_deep() {
+    let x = param(1.0);
+    let mut y = x.clone();
+    for _ in 0..100_000 {
+        y = y.add(1.0).unwrap();
+    }
+    let picture = make_dot(&y, [("x", &x)], &DotOptions { show_saved: true, ..DotOptions::default() });
+    assert_eq!((picture.nodes.len(), picture.edges.len()), (100_003, 100_002));
+    assert!(picture.to_dot().contains("AddBackward0_100000"));
+}
