@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::Tensor;
-use super::node::{Edge, Node, Shared};
+use super::node::{Edge, Node, SCALAR, Shared};
 use crate::array::Meta;
 use crate::gate::GateRef;
 
@@ -68,8 +68,9 @@ impl Tensor {
             Edge::Node(node, output) => {
                 Origin::Gate { place: places[&node.number()], output: *output as usize }
             }
-            Edge::Leaf(leaf) => Origin::Leaf(leaf.clone()),
-            Edge::Constant(tensor) => Origin::Constant(tensor.meta()),
+            Edge::Leaf(leaf, _) => Origin::Leaf(Tensor::from(leaf.clone())),
+            Edge::Constant(leaf, _) => Origin::Constant(leaf.meta()),
+            Edge::Number(_) => Origin::Constant(SCALAR),
         };
         let visits = nodes
             .iter()
