@@ -71,10 +71,14 @@ impl Array {
     /// # Errors
     /// As [`Array::arange`].
     pub fn arange_of<N: Number>(start: N, end: N, step: N, dtype: DType) -> Result<Array> {
+        if !start.default_dtype().is_float() && !dtype.is_float() {
+            return integer_range(start.convert(), end.convert(), step.convert(), dtype);
+        }
         let (start, end, step) = (start.as_f64(), end.as_f64(), step.as_f64());
         let length = arange_length(start, end, step)?;
         Ok(dispatch!(dtype, T => {
-            let values = (0..length).map(|i| T::from_f64(start + i as f64 * step)).collect();
+            let mut values = reserved(length)?;
+            values.extend((0..length).map(|i| T::from_f64(start + i as f64 * step)));
             Array::filled(values, Shape::new(&[length])?)
         }))
     }
@@ -125,21 +129,54 @@ impl Array {
     }
 }
 
+/// A range of integers, exact also where f64 is not.
+fn integer_range(start: i64, end: i64, step: i64, dtype: DType) -> Result<Array> {
+    let distance = i128::from(end) - i128::from(start);
+    if step == 0 {
+        return Err(no_step());
+    }
+    if distance.signum() == -i128::from(step.signum()) {
+        return Err(leads_away(start, end, step));
+    }
+    let length = distance.unsigned_abs().div_ceil(u128::from(step.unsigned_abs()));
+    let length = usize::try_from(length).unwrap_or(usize::MAX);
+    Ok(dispatch!(dtype, T => {
+        let mut values = reserved(length)?;
+        values.extend((0..length as i64).map(|i| T::from_i64(start.wrapping_add(i.wrapping_mul(step)))));
+        Array::filled(values, Shape::new(&[length])?)
+    }))
+}
+
+fn no_step() -> Error {
+    Error::argument("the step of a range must not be 0")
+}
+
+fn leads_away<N: std::fmt::Display>(start: N, end: N, step: N) -> Error {
+    Error::argument(format!("a step of {step} leads away from {end} when starting at {start}"))
+}
+
+/// An empty vector with room for so many elements.
+fn reserved<T>(length: usize) -> Result<Vec<T>> {
+    let mut values = Vec::new();
+    values
+        .try_reserve_exact(length)
+        .map_err(|_| Error::argument(format!("memory can't hold a range of {length} numbers")))?;
+    Ok(values)
+}
+
 /// How many numbers [`Array::arange`] makes: `⌈(end − start) / step⌉`.
 ///
 /// # Errors
 /// The step is 0, points away from `end`, or a bound isn't finite.
 pub fn arange_length(start: f64, end: f64, step: f64) -> Result<usize> {
     if step == 0.0 || step.is_nan() {
-        return Err(Error::argument("the step of a range must not be 0"));
+        return Err(no_step());
     }
     if !start.is_finite() || !end.is_finite() {
         return Err(Error::argument(format!("a range needs finite bounds, not {start} to {end}")));
     }
     if (end - start) * step.signum() < 0.0 {
-        return Err(Error::argument(format!(
-            "a step of {step} leads away from {end} when starting at {start}"
-        )));
+        return Err(leads_away(start, end, step));
     }
     let length = ((end - start) / step).ceil();
     if length > i64::MAX as f64 / 16.0 {

@@ -160,6 +160,11 @@ fn check_sample(sample: &Sample, tell: Tell) -> Result<()> {
             tell("shape", format!("the gradient of {} is {}", x.meta(), gradient.meta()));
         }
     }
+    for (y, expected) in outputs.iter().zip(sample.outputs.iter().flatten()) {
+        if !y.array().same_as(expected) {
+            tell("special value", format!("it gives {y}, and must give {expected}"));
+        }
+    }
     if let Some(expected) = &sample.expected {
         check_kink(gate, &inputs, expected, tell)?;
     }

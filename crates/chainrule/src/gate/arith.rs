@@ -1,5 +1,6 @@
 //! Arithmetic: sums, differences, products, quotients, powers.
 
+use super::elementwise::promoted;
 use super::{Entry, GateRef, Sample};
 use crate::array::{Array, DType, Meta};
 use crate::error::{Error, ErrorKind, Result};
@@ -41,8 +42,8 @@ fn binary_samples(gate: impl Into<GateRef>) -> Vec<Sample> {
     ]
 }
 
-fn not_bool(name: &str, inputs: &[Meta]) -> Result<()> {
-    if inputs.iter().all(|meta| meta.dtype == DType::Bool) {
+pub(super) fn not_bool(name: &str, inputs: &[Meta]) -> Result<()> {
+    if inputs.iter().any(|meta| meta.dtype == DType::Bool) {
         return Err(
             Error::dtype(format!("{name} isn't defined for bool")).hint("cast to a number type first")
         );
@@ -82,7 +83,12 @@ gates! {
         local: [1.0, -1.0];
         integer: |_: &Sub, [a, b, _]: [i64; 3]| Some(a.wrapping_sub(b));
         check: |_: &Sub, inputs: &[Meta]| not_bool("a difference", inputs);
-        samples: binary_samples(Sub);
+        samples: {
+            let mut all = binary_samples(Sub);
+            let truths = Array::filled(vec![true, false, true], [3].into());
+            all.push(Sample::new(Sub, [f64s([1.0, 2.0, 3.0]), truths]).refused(ErrorKind::DType));
+            all
+        };
     }
 }
 
@@ -173,12 +179,18 @@ gates! {
             // A negative exponent: only ±1 have an integer result other than 0.
             Err(_) => match a { 1 => 1, -1 => if b % 2 == 0 { 1 } else { -1 }, _ => 0 },
         });
+        check: |_: &Pow, inputs: &[Meta]| match promoted(inputs) {
+            DType::Bool => not_bool("a power", inputs),
+            _ => Ok(()),
+        };
         at_kink: "∂y/∂a = 0 where b = 0, also at a = 0; ∂y/∂b = 0 where a = 0 and b ≥ 0";
         samples: vec![
             Sample::new(Pow, [f64s([1.5, 2.0, 0.5]), f64s([0.7, -1.3, 3.0])]),
             Sample::new(Pow, [matrix([[1.1, 2.2], [0.4, 1.5]]), Array::scalar(3.0f64)]),
             Sample::new(Pow, [f64s([-1.5, -2.0]), f64s([2.0, 3.0])]).constant(1),
             Sample::new(Pow, [f64s([0.0, 2.0]), f64s([0.0, 0.0])]).at_kink([f64s([0.0, 0.0]), f64s([0.0, 2f64.ln()])]),
+            Sample::new(Pow, [f64s([f64::NAN, 0.0, -8.0, 0.0]), f64s([0.0, -1.0, 1.0 / 3.0, 0.0])])
+                .gives([f64s([1.0, f64::INFINITY, f64::NAN, 1.0])]),
         ];
     }
 }
@@ -210,6 +222,7 @@ gates! {
         value: x * x;
         local: [2.0 * x];
         integer: |_: &Square, [x, ..]: [i64; 3]| Some(x.wrapping_mul(x));
+        check: |_: &Square, inputs: &[Meta]| not_bool("a square", inputs);
         grad_fn: "PowBackward0";
         samples: vec![Sample::new(Square, [f64s([1.5, -2.0, 0.0])])];
     }

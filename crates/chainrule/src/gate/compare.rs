@@ -2,6 +2,7 @@
 
 use super::arith::{binary_methods, f64s, matrix};
 use super::elementwise::{broadcast, expect_inputs, promoted};
+use super::index::indices;
 use super::{Context, Entry, Gate, GateRef, Gradients, Metas, Needs, Outputs, Sample, Saved, Saves};
 use crate::array::{Array, DType, Meta, dispatch};
 use crate::error::{Error, ErrorKind, Result};
@@ -18,7 +19,9 @@ fn tie(gate: impl Into<GateRef>) -> Vec<Sample> {
     vec![
         Sample::new(gate.clone(), [f64s([1.0, -2.0, 3.0]), f64s([0.5, 2.0, 7.0])]),
         Sample::new(gate.clone(), [matrix([[1.0], [-2.0]]), f64s([0.5, 2.0, 7.0])]),
-        Sample::new(gate, [f64s([1.0]), f64s([1.0])]).at_kink([f64s([0.5]), f64s([0.5])]),
+        Sample::new(gate.clone(), [f64s([1.0]), f64s([1.0])]).at_kink([f64s([0.5]), f64s([0.5])]),
+        Sample::new(gate, [f64s([f64::NAN, 1.0]), f64s([2.0, f64::NAN])])
+            .at_kink([f64s([1.0, 1.0]), f64s([1.0, 1.0])]),
     ]
 }
 
@@ -33,11 +36,11 @@ gates! {
     Maximum(a, b) -> y as "maximum" {
         value: a.maximum(b);
         local: [
-            a.if_eq(b, R::constant(0.5), a.if_gt(b, R::constant(1.0), R::constant(0.0))),
-            a.if_eq(b, R::constant(0.5), b.if_gt(a, R::constant(1.0), R::constant(0.0))),
+            a.if_eq(b, R::constant(0.5), b.if_gt(a, R::constant(0.0), R::constant(1.0))),
+            a.if_eq(b, R::constant(0.5), a.if_gt(b, R::constant(0.0), R::constant(1.0))),
         ];
         integer: |_: &Maximum, [a, b, _]: [i64; 3]| Some(a.max(b));
-        at_kink: "where a = b each input gets half of the gradient";
+        at_kink: "where a = b each input gets half of the gradient; where one is NaN, all of it";
         samples: tie(Maximum);
     }
 }
@@ -53,11 +56,11 @@ gates! {
     Minimum(a, b) -> y as "minimum" {
         value: a.minimum(b);
         local: [
-            a.if_eq(b, R::constant(0.5), b.if_gt(a, R::constant(1.0), R::constant(0.0))),
-            a.if_eq(b, R::constant(0.5), a.if_gt(b, R::constant(1.0), R::constant(0.0))),
+            a.if_eq(b, R::constant(0.5), a.if_gt(b, R::constant(0.0), R::constant(1.0))),
+            a.if_eq(b, R::constant(0.5), b.if_gt(a, R::constant(0.0), R::constant(1.0))),
         ];
         integer: |_: &Minimum, [a, b, _]: [i64; 3]| Some(a.min(b));
-        at_kink: "where a = b each input gets half of the gradient";
+        at_kink: "where a = b each input gets half of the gradient; where one is NaN, all of it";
         samples: tie(Minimum);
     }
 }
@@ -72,13 +75,30 @@ gates! {
     /// ```
     Clamp { low: f64, high: f64 }(x) -> y as "clamp" {
         value: x.maximum(R::constant(low)).minimum(R::constant(high));
-        local: [x.if_ge(R::constant(low), R::constant(high).if_ge(x, R::constant(1.0), R::constant(0.0)), R::constant(0.0))];
-        integer: |gate: &Clamp, [x, ..]: [i64; 3]| Some((x as f64).max(gate.low).min(gate.high) as i64);
-        at_kink: "∂y/∂x = 1 on a limit";
+        local: [{
+            let (one, zero) = (R::constant(1.0), R::constant(0.0));
+            let below = if high == f64::INFINITY { one } else { R::constant(high).if_gt(x, one, zero) };
+            if low == f64::NEG_INFINITY { below } else { x.if_gt(R::constant(low), below, zero) }
+        }];
+        integer: |gate: &Clamp, [x, ..]: [i64; 3]| {
+            // Limits that no integer has turn integers into floats; infinite ones saturate.
+            let whole = |limit: f64| limit.is_infinite() || limit.fract() == 0.0;
+            (whole(gate.low) && whole(gate.high)).then(|| x.max(gate.low as i64).min(gate.high as i64))
+        };
+        at_kink: "∂y/∂x = 0 on a limit";
         samples: vec![
             Sample::new(Clamp { low: -1.0, high: 1.0 }, [f64s([-2.0, 0.5, 3.0])]),
             Sample::new(Clamp { low: f64::NEG_INFINITY, high: 1.0 }, [f64s([-2.0, 0.5, 3.0])]),
-            Sample::new(Clamp { low: 0.0, high: 1.0 }, [f64s([0.0, 1.0])]).at_kink([f64s([1.0, 1.0])]),
+            Sample::new(Clamp { low: 0.0, high: 1.0 }, [f64s([0.0, 1.0, f64::NAN, -1.0])])
+                .at_kink([f64s([0.0; 4])])
+                .gives([f64s([0.0, 1.0, f64::NAN, 0.0])]),
+            Sample::new(Clamp { low: 0.0, high: f64::INFINITY }, [f64s([f64::INFINITY, -1.0])])
+                .at_kink([f64s([1.0, 0.0])]),
+            Sample::new(Clamp { low: 2.0, high: 1.0 }, [f64s([0.0, 1.5, 3.0])]).gives([f64s([1.0; 3])]),
+            Sample::new(Clamp { low: 0.0, high: f64::INFINITY }, [indices([(1 << 53) + 1, -1])])
+                .gives([indices([(1 << 53) + 1, 0])]),
+            Sample::new(Clamp { low: 1.5, high: 2.0 }, [indices([1, 2, 3])])
+                .gives([f64s([1.5, 2.0, 2.0]).cast(DType::F32)]),
         ];
     }
 }

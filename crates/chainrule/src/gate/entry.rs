@@ -19,6 +19,8 @@ pub struct Sample {
     pub smooth: bool,
     /// At a kink: the gradients for an upstream gradient of ones, as the convention has them.
     pub expected: Option<Vec<Array>>,
+    /// The outputs, where the sample is about a special value.
+    pub outputs: Option<Vec<Array>>,
 }
 
 impl Sample {
@@ -31,6 +33,7 @@ impl Sample {
             refused: None,
             smooth: true,
             expected: None,
+            outputs: None,
         }
     }
 
@@ -49,6 +52,12 @@ impl Sample {
     /// these by convention.
     pub fn at_kink(self, expected: impl Into<Vec<Array>>) -> Sample {
         Sample { smooth: false, expected: Some(expected.into()), ..self }
+    }
+
+    /// These inputs are special, and the outputs must be exactly these (NaN equals NaN). Gradients are not compared
+    /// with differences.
+    pub fn gives(self, outputs: impl Into<Vec<Array>>) -> Sample {
+        Sample { smooth: false, outputs: Some(outputs.into()), ..self }
     }
 
     /// The sample sits where neither differences nor a convention exist; only values and shapes are checked.

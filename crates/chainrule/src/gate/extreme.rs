@@ -35,6 +35,12 @@ impl Extreme {
             all.extend(samples(|dims| Extreme { largest: false, dims }));
             let tie = Extreme { largest: true, dims: Dims::all() };
             all.push(Sample::new(tie, [f64s([2.0, 1.0, 2.0])]).at_kink([f64s([0.5, 0.0, 0.5])]));
+            let nan = f64s([1.0, f64::NAN, 3.0]);
+            all.push(
+                Sample::new(Extreme { largest: false, dims: Dims::all() }, [nan])
+                    .at_kink([f64s([0.0, 1.0, 0.0])])
+                    .gives([Array::scalar(f64::NAN)]),
+            );
             let empty = Extreme { largest: true, dims: Dims::all() };
             all.push(Sample::new(empty, [Array::zeros_of([0], DType::F64)]).refused(ErrorKind::Shape));
             all
@@ -100,7 +106,8 @@ impl Gate for Extreme {
         let x = saved.input(0)?;
         let shape = x.shape();
         let extreme = self.dims.spread(&saved.output(0)?, &shape)?;
-        let ties = x.eq(&extreme)?.cast(g.dtype())?;
+        // NaN is the extreme of its row, and equals nothing.
+        let ties = x.eq(&extreme)?.add(&x.ne(&x)?)?.cast(g.dtype())?;
         let count =
             ties.sum_dim(&self.dims.places(&shape)?.iter().map(|&d| d as isize).collect::<Vec<_>>(), true)?;
         Ok([Some(self.dims.spread(g, &shape)?.mul(&ties.div(&count)?)?)].into_iter().collect())

@@ -1,6 +1,6 @@
 //! Elementary functions and activations of one input.
 
-use super::arith::{f64s, unary_methods};
+use super::arith::{f64s, not_bool, unary_methods};
 use super::{Entry, GateRef, Sample};
 use crate::array::{Array, DType, Meta};
 use crate::error::{Error, Result};
@@ -91,7 +91,12 @@ gates! {
     Log(x) -> y as "log" {
         value: x.log();
         local: [1.0 / x];
-        samples: samples(Log, [0.5, 1.0, 2.0, 3.5]);
+        samples: {
+            let mut all = samples(Log, [0.5, 1.0, 2.0, 3.5]);
+            let (inf, nan) = (f64::INFINITY, f64::NAN);
+            all.push(Sample::new(Log, [f64s([0.0, -0.0, -1.0, inf, nan])]).gives([f64s([-inf, -inf, nan, inf, nan])]));
+            all
+        };
     }
 }
 
@@ -168,13 +173,14 @@ gates! {
         value: x.abs();
         local: [x.sign()];
         integer: |_: &Abs, [x, ..]: [i64; 3]| Some(x.wrapping_abs());
+        check: |_: &Abs, inputs: &[Meta]| not_bool("an absolute value", inputs);
         at_kink: "∂y/∂x = 0 at 0";
         samples: kink(Abs, samples(Abs, [0.5, -1.0, 2.0, -4.0]), 0.0, 0.0);
     }
 }
 
 gates! {
-    /// Sign: −1, 0 or 1. Its gradient is 0 everywhere.
+    /// Sign: −1, 0 or 1 (0 where x is NaN). Its gradient is 0 everywhere.
     ///
     /// ```
     /// use chainrule::tensor;
@@ -186,7 +192,11 @@ gates! {
         local: [0.0];
         integer: |_: &Sign, [x, ..]: [i64; 3]| Some(x.signum());
         at_kink: "∂y/∂x = 0 at 0";
-        samples: kink(Sign, samples(Sign, [0.5, -1.0, 2.0, -4.0]), 0.0, 0.0);
+        samples: {
+            let mut all = kink(Sign, samples(Sign, [0.5, -1.0, 2.0, -4.0]), 0.0, 0.0);
+            all.push(Sample::new(Sign, [f64s([f64::NAN, -0.0])]).gives([f64s([0.0, 0.0])]));
+            all
+        };
     }
 }
 
@@ -214,15 +224,17 @@ gates! {
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     Relu(x) -> y as "relu" {
-        value: R::constant(0.0).if_ge(x, R::constant(0.0), x);
+        value: R::constant(0.0).if_gt(x, R::constant(0.0), x);
         local: [y.if_gt(R::constant(0.0), R::constant(1.0), R::constant(0.0))];
         integer: |_: &Relu, [x, ..]: [i64; 3]| Some(x.max(0));
-        check: |_: &Relu, inputs: &[Meta]| match inputs[0].dtype {
-            DType::Bool => Err(Error::dtype("relu isn't defined for bool").hint("cast to a number type first")),
-            _ => Ok(()),
-        };
+        check: |_: &Relu, inputs: &[Meta]| not_bool("relu", inputs);
         at_kink: "∂y/∂x = 0 at 0";
-        samples: kink(Relu, samples(Relu, [0.5, -1.0, 2.0, -4.0]), 0.0, 0.0);
+        samples: {
+            let mut all = kink(Relu, samples(Relu, [0.5, -1.0, 2.0, -4.0]), 0.0, 0.0);
+            let (inf, nan) = (f64::INFINITY, f64::NAN);
+            all.push(Sample::new(Relu, [f64s([nan, inf, -inf])]).gives([f64s([nan, inf, 0.0])]));
+            all
+        };
     }
 }
 

@@ -3,7 +3,7 @@
 use super::arith::{f64s, matrix};
 use super::elementwise::expect_inputs;
 use super::{Context, Entry, Gate, GateRef, Gradients, Metas, Needs, Outputs, Sample, Saved, Saves};
-use crate::array::{Array, DType, Element, Meta, Shape, dispatch};
+use crate::array::{Array, DType, Element, Layout, Meta, Shape, dispatch};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formula::Formula;
 use crate::tensor::Tensor;
@@ -36,21 +36,29 @@ fn around(shape: &Shape, dim: usize) -> (usize, usize, usize) {
 }
 
 /// For each element of an index array, its row-major place in an array of `shape`, with the index along `dim`.
+///
+/// The index is walked by rows of its last dimension, so that the inner loop is one multiplication and addition.
 fn places(index: &Array, shape: &Shape, dim: usize) -> Result<Vec<usize>> {
-    let mut strides = vec![1usize; shape.rank()];
-    for d in (0..shape.rank().saturating_sub(1)).rev() {
-        strides[d] = strides[d + 1] * shape[d + 1];
+    let index = index.cast(DType::I64).contiguous();
+    let values = index.values::<i64>();
+    // What has no dimensions is treated as having one, of size 1.
+    let size = shape.get(dim).copied().unwrap_or(1);
+    if let Some(&wrong) = values.iter().find(|&&i| i as u64 >= size as u64) {
+        place(wrong, size, dim)?;
     }
-    let sizes = *index.shape();
-    let mut position = vec![0usize; sizes.rank()];
-    let mut result = Vec::with_capacity(index.elements());
-    for i in index.to_i64_vec() {
-        let along = place(i, shape.get(dim).copied().unwrap_or(1), dim)?;
-        let offset: usize = (0..sizes.rank())
-            .map(|d| if d == dim { along } else { position[d] } * strides.get(d).copied().unwrap_or(1))
-            .sum();
-        result.push(offset);
-        for d in (0..sizes.rank()).rev() {
+    let strides = Layout::contiguous(*shape);
+    let stride = |d: usize| strides.strides().get(d).map_or(1, |&stride| stride as usize);
+    let sizes: &[usize] = if index.rank() == 0 { &[1] } else { index.shape() };
+    let last = sizes.len() - 1;
+    let length = sizes[last];
+    // Along the last dimension itself only the index counts.
+    let step = if dim == last { 0 } else { stride(last) };
+    let mut position = vec![0usize; last];
+    let mut result = Vec::with_capacity(values.len());
+    for row in values.chunks_exact(length.max(1)) {
+        let base: usize = (0..last).filter(|&d| d != dim).map(|d| position[d] * stride(d)).sum();
+        result.extend(row.iter().enumerate().map(|(j, &i)| base + i as usize * stride(dim) + j * step));
+        for d in (0..last).rev() {
             position[d] += 1;
             if position[d] < sizes[d] {
                 break;
@@ -96,6 +104,10 @@ impl Gather {
                 Sample::new(Gather { dim: 1 }, [x(), index(vec![0, 2, 1, 1], [2, 2])]),
                 Sample::new(Gather { dim: 0 }, [x(), index(vec![1, 1, 0], [1, 3])]),
                 Sample::new(Gather { dim: 0 }, [x(), index(vec![2, 1, 0], [1, 3])]).refused(ErrorKind::Index),
+                Sample::new(Gather { dim: 0 }, [f64s([1.0, 2.0, 3.0]), Array::scalar(1i64)]),
+                Sample::new(Gather { dim: 0 }, [Array::scalar(5.0f64), indices([0, 0])]),
+                Sample::new(Gather { dim: -1 }, [Array::scalar(5.0f64), Array::scalar(0i64)]),
+                Sample::new(Gather { dim: 0 }, [x(), index(vec![], [0, 3])]),
                 Sample::new(Gather { dim: 0 }, [x(), x()]).refused(ErrorKind::DType),
             ]
         },
@@ -162,6 +174,15 @@ impl ScatterAdd {
             let source = || matrix([[0.1, 0.2], [0.3, 0.4]]);
             vec![
                 Sample::new(ScatterAdd { dim: 1 }, [x(), index().cast(DType::I64), source()]),
+                Sample::new(
+                    ScatterAdd { dim: 0 },
+                    [f64s([1.0, 2.0]), Array::scalar(1i64), Array::scalar(5.0f64)],
+                )
+                .gives([f64s([1.0, 7.0])]),
+                Sample::new(
+                    ScatterAdd { dim: 0 },
+                    [f64s([1.0, 2.0]), indices([1, 1]), f64s([5.0, 6.0, 7.0])],
+                ),
                 Sample::new(ScatterAdd { dim: 0 }, [x(), index().cast(DType::I64), source()])
                     .refused(ErrorKind::Index),
             ]
@@ -249,6 +270,14 @@ impl Gate for ScatterAdd {
     }
 }
 
+/// `sum[i] += x[i]`, in vectors for floats.
+fn add_slice<T: Element>(sum: &mut [T], x: &[T]) {
+    for (sum, &x) in sum.iter_mut().zip(x) {
+        *sum = plus(*sum, x);
+    }
+}
+
+#[inline(always)]
 fn plus<T: Element>(a: T, b: T) -> T {
     match T::DTYPE.is_float() {
         true => T::from_f64(a.to_f64() + b.to_f64()),
@@ -286,6 +315,12 @@ impl IndexSelect {
                 Sample::new(table, [x(), Array::filled(vec![0, 1, 1, 0], [2, 2].into()).cast(DType::I64)]),
                 Sample::new(IndexSelect { padding: Some(1), ..table }, [x(), indices([0, 1])])
                     .at_kink([matrix([[1.0, 1.0, 1.0], [0.0, 0.0, 0.0]])]),
+                Sample::new(IndexSelect { padding: Some(2), ..table }, [x(), indices([0, 1])])
+                    .refused(ErrorKind::Index),
+                Sample::new(select(0), [Array::scalar(5.0f64), indices([0])]),
+                Sample::new(select(0), [Array::scalar(5.0f64), indices([0, 0])]).refused(ErrorKind::Shape),
+                Sample::new(select(1), [x(), indices([])]),
+                Sample::new(select(1), [x(), indices([-1])]).refused(ErrorKind::Index),
                 Sample::new(select(1), [x(), indices([3])]).refused(ErrorKind::Index),
                 Sample::new(select(1), [x(), f64s([1.0])]).refused(ErrorKind::DType),
             ]
@@ -306,12 +341,20 @@ impl Gate for IndexSelect {
         if self.embedding && x.rank() != 2 {
             return Err(Error::shape(format!("the table of an embedding is a matrix, not of shape {x}")));
         }
+        if let Some(padding) = self.padding.filter(|&row| row >= x.get(dim).copied().unwrap_or(1)) {
+            return Err(Error::index(format!(
+                "the padding row {padding} isn't one of the table of shape {x}"
+            )));
+        }
         if !self.embedding && index.rank() > 1 {
             return Err(Error::shape(format!("the index has one dimension, not the shape {index}"))
                 .hint("use gather, or embedding"));
         }
         if x.rank() == 0 {
-            return Ok([inputs[0]].into());
+            return match index.elements() {
+                1 => Ok([inputs[0]].into()),
+                n => Err(Error::shape(format!("a 0-d tensor has one element to select, not {n}"))),
+            };
         }
         let mut sizes = x[..dim].to_vec();
         if self.embedding {
@@ -421,9 +464,7 @@ impl Gate for IndexAdd {
                         continue;
                     }
                     let start = (block * size + row) * inner;
-                    for (sum, &x) in out[start..start + inner].iter_mut().zip(slice) {
-                        *sum = plus(*sum, x);
-                    }
+                    add_slice(&mut out[start..start + inner], slice);
                 }
             }
             Array::filled(out, self.shape)

@@ -3,7 +3,7 @@
 use super::arith::{f64s, matrix};
 use super::elementwise::{expect_inputs, promoted};
 use super::{Context, Entry, Gate, Gradients, Metas, Needs, Outputs, Sample, Saved};
-use crate::array::{Array, DType, Meta, Slice};
+use crate::array::{Array, DType, Meta, Shape, Slice};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formula::Formula;
 use crate::tensor::Tensor;
@@ -34,12 +34,18 @@ impl Cat {
                 Sample::new(Cat { dim: 0 }, [a(), b(), a()]),
                 Sample::new(Cat { dim: -1 }, [a(), a()]),
                 Sample::new(Cat { dim: 0 }, [f64s([1.0]), Array::zeros_of([0], DType::F64)]),
+                Sample::new(Cat { dim: -1 }, [Array::zeros_of([0], DType::F64), a(), a()]),
                 Sample::new(Cat { dim: 1 }, [a(), b()]).refused(ErrorKind::Shape),
                 Sample::new(Cat { dim: 2 }, [a(), a()]).refused(ErrorKind::Index),
                 Sample::new(Cat { dim: 0 }, []).refused(ErrorKind::Argument),
             ]
         },
     };
+}
+
+/// Whether this is the shape `[0]`, which joins with everything, so that a loop can start from nothing.
+fn is_nothing(shape: &Shape) -> bool {
+    *shape == [0]
 }
 
 impl Gate for Cat {
@@ -54,9 +60,10 @@ impl Gate for Cat {
         if inputs.iter().any(|meta| meta.shape.rank() == 0) {
             return Err(Error::shape("0-d tensors have no dimension to be joined along").hint("use stack"));
         }
+        let first = inputs.iter().find(|meta| !is_nothing(&meta.shape)).unwrap_or(first);
         let dim = first.shape.dim(self.dim)?;
         let mut size = 0;
-        for meta in inputs {
+        for meta in inputs.iter().filter(|meta| !is_nothing(&meta.shape)) {
             if meta.shape.rank() != first.shape.rank()
                 || meta.shape.with_size(dim, 0) != first.shape.with_size(dim, 0)
             {
@@ -76,13 +83,17 @@ impl Gate for Cat {
         let mut out = Array::zeros_of(meta.shape, meta.dtype);
         let whole = Array::phantom(meta);
         let mut start = 0;
-        for x in inputs {
-            let length = x.shape()[dim];
+        let sizes: Vec<i64> =
+            inputs.iter().map(|x| x.shape().get(dim).map_or(0, |&size| size as i64)).collect();
+        for (x, &length) in inputs.iter().zip(&sizes) {
+            let length = length as usize;
+            if is_nothing(x.shape()) {
+                continue;
+            }
             let place = whole.narrow(dim as isize, start as isize, length)?;
             out.write_at(place.layout(), &x.cast(meta.dtype));
             start += length;
         }
-        let sizes: Vec<i64> = inputs.iter().map(|x| x.shape()[dim] as i64).collect();
         context.save(Array::filled(sizes, [inputs.len()].into()));
         Ok([out].into())
     }
@@ -95,7 +106,8 @@ impl Gate for Cat {
             .map(|i| {
                 let range: Slice = (start..start + sizes[i] as isize).into();
                 start += sizes[i] as isize;
-                if needs.input(i) { g.slice(self.dim, range).map(Some) } else { Ok(None) }
+                // What took no part, such as `[0]` beside matrices, has a gradient without elements: none.
+                if needs.input(i) && sizes[i] > 0 { g.slice(self.dim, range).map(Some) } else { Ok(None) }
             })
             .collect()
     }
@@ -287,11 +299,11 @@ impl Tensor {
         let shape = self.shape();
         let place = shape.dim(dim)?;
         let total = shape.get(place).copied().unwrap_or(0);
-        if size == 0 {
+        if size == 0 && total > 0 {
             return Err(Error::argument("a part of size 0 never comes to the end").at_gate("Split"));
         }
         let sizes: Vec<usize> =
-            (0..total.div_ceil(size).max(1)).map(|i| size.min(total - i * size)).collect();
+            (0..total.div_ceil(size.max(1)).max(1)).map(|i| size.min(total - i * size)).collect();
         self.split_sizes(&sizes, dim)
     }
 

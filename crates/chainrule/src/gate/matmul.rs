@@ -288,6 +288,15 @@ impl Linear {
             vec![
                 Sample::new(Linear, [x(), w(), f64s([0.1, 0.2])]),
                 Sample::new(Linear, [f64s([1.0, 2.0, 3.0]), w(), f64s([0.1, 0.2])]),
+                Sample::new(
+                    Linear,
+                    [
+                        Array::zeros_of([2, 0], DType::F64),
+                        Array::zeros_of([2, 0], DType::F64),
+                        f64s([0.1, 0.2]),
+                    ],
+                ),
+                Sample::new(Linear, [Array::zeros_of([0, 3], DType::F64), w(), f64s([0.1, 0.2])]),
                 Sample::new(Linear, [x(), x(), f64s([0.1, 0.2, 0.3])]).refused(ErrorKind::Shape),
             ]
         },
@@ -378,7 +387,7 @@ impl Gate for Linear {
     fn backward(&self, saved: &Saved, upstream: &[Option<Tensor>], needs: &Needs) -> Result<Gradients> {
         let Some(g) = &upstream[0] else { return Ok(needs.none()) };
         // The rows of all leading dimensions are one matrix.
-        let rows = |x: &Tensor| x.view(&[-1, x.shape()[x.rank() - 1] as isize]);
+        let rows = |x: &Tensor| x.flatten_leading();
         let x = if needs.input(0) { Some(g.matmul(&saved.input(1)?)?) } else { None };
         let w = if needs.input(1) { Some(rows(g)?.t()?.matmul(&rows(&saved.input(0)?)?)?) } else { None };
         let b = if needs.input(2) { Some(rows(g)?.sum_dim(&[0], false)?) } else { None };
@@ -420,6 +429,13 @@ fn linear<T: Product>(inputs: &[&Array], shape: Shape) -> Array {
 }
 
 impl Tensor {
+    /// All dimensions but the last as one, also where there are no elements to count it by.
+    fn flatten_leading(&self) -> Result<Tensor> {
+        let shape = self.shape();
+        let (last, leading) = shape.split_last().expect("infer refused 0-d operands");
+        self.reshape([leading.iter().product(), *last])
+    }
+
     /// Matrix product of vectors, matrices or batches: see [`MatMul`].
     ///
     /// # Errors

@@ -364,12 +364,14 @@ impl Gate for LogSumExp {
     }
 
     fn infer(&self, inputs: &[Meta]) -> Result<Metas> {
-        Mean(self.0.clone()).infer(inputs)
+        expect_inputs(inputs, 1)?;
+        let dtype = if inputs[0].dtype.is_float() { inputs[0].dtype } else { DType::F32 };
+        Ok([Meta { dtype, shape: self.0.result(&inputs[0].shape)? }].into())
     }
 
     fn forward(&self, inputs: &[&Array], context: &mut Context) -> Result<Outputs> {
         let Meta { dtype, shape } = context.output(0);
-        let x = self.0.rows(inputs[0])?;
+        let x = self.0.rows(&inputs[0].cast(dtype))?;
         let count = self.0.count(inputs[0].shape())?;
         Ok([match dtype {
             DType::F64 => logsumexp::<f64>(&x, count, shape),

@@ -56,7 +56,8 @@ pub(super) fn log<const FMA: bool>(x: f32) -> f32 {
     let offset = if tiny { 23.0 } else { 0.0 };
     let bits = scaled.to_bits() as i32;
     // Counted from √½ instead of 1, so that m lies symmetrically about 1.
-    let from_root = bits - 0x3F35_04F3;
+    // Wrapping, as what negative numbers lead to is overwritten below.
+    let from_root = bits.wrapping_sub(0x3F35_04F3);
     let n = (from_root >> 23) as f32 - offset;
     let m = f32::from_bits(((from_root & 0x007F_FFFF) + 0x3F35_04F3) as u32) - 1.0;
     let p = polynomial::<FMA, 9>(

@@ -152,8 +152,7 @@ impl<const FMA: bool> Real for F32<FMA> {
     }
     #[inline(always)]
     fn sign(self) -> Self {
-        let unit = F32(if self.0 > 0.0 { 1.0 } else { 0.0 } - if self.0 < 0.0 { 1.0 } else { 0.0 });
-        if self.0.is_nan() { self } else { unit }
+        F32(if self.0 > 0.0 { 1.0 } else { 0.0 } - if self.0 < 0.0 { 1.0 } else { 0.0 })
     }
     #[inline(always)]
     fn pow(self, exponent: Self) -> Self {
@@ -237,7 +236,7 @@ impl Real for f64 {
         } else if self < 0.0 {
             -1.0
         } else {
-            self * 0.0
+            0.0
         }
     }
     #[inline(always)]
