@@ -14,6 +14,7 @@ pub(super) const GATES: &[Entry] = &[
     Log::ENTRY,
     Log1p::ENTRY,
     Sqrt::ENTRY,
+    Rsqrt::ENTRY,
     Sin::ENTRY,
     Cos::ENTRY,
     Abs::ENTRY,
@@ -132,6 +133,19 @@ gates! {
 }
 
 gates! {
+    /// Reciprocal square root: `y = 1/√x`.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([4.0, 0.25]).rsqrt()?.to_string(), "tensor([0.5000, 2.0000])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    Rsqrt(x) -> y as "rsqrt" {
+        value: 1.0 / x.sqrt();
+        local: [-0.5 * (y * y * y)];
+        samples: samples(Rsqrt, [0.5, 1.0, 2.0, 3.5]);
+    }
+
     /// Sine: `y = sin x`, x in radians.
     ///
     /// ```
@@ -360,6 +374,8 @@ unary_methods! {
     log1p, Log1p;
     /// `√x`: see [`Sqrt`].
     sqrt, Sqrt;
+    /// `1/√x`: see [`Rsqrt`].
+    rsqrt, Rsqrt;
     /// `sin x`: see [`Sin`].
     sin, Sin;
     /// `cos x`: see [`Cos`].

@@ -19,15 +19,20 @@ mod lifted;
 pub mod loss;
 mod macros;
 pub mod matmul;
+mod pointwise;
 mod pytorch;
 pub mod reduce;
+pub mod rounding;
 mod saves;
 pub mod softmax;
+pub mod special;
+pub mod trigonometry;
 pub mod view;
 
 pub use context::{Context, Outputs};
 pub use elementwise::Elementwise;
 pub use entry::{Entry, Sample, Samples};
+pub use pointwise::Pointwise;
 pub(crate) use pytorch::tuple;
 pub use pytorch::{Next, SavedAs, TorchNode, Use};
 pub(crate) use saves::SavedValues;
@@ -52,6 +57,9 @@ pub fn table() -> impl Iterator<Item = &'static Entry> {
     const FAMILIES: &[&[Entry]] = &[
         arith::GATES,
         functions::GATES,
+        trigonometry::GATES,
+        rounding::GATES,
+        special::GATES,
         compare::GATES,
         matmul::GATES,
         reduce::GATES,

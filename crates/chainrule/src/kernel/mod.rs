@@ -11,6 +11,7 @@ pub(crate) mod pool;
 pub(crate) mod random;
 pub mod real;
 pub(crate) mod rows;
+pub(crate) mod special;
 pub(crate) mod sum;
 pub(crate) mod update;
 
