@@ -5,6 +5,15 @@ use chainrule::Tensor;
 use crate::arguments::Other;
 use crate::table::operators;
 
+/// A limit as a tensor beside `x`.
+fn limit(x: &Tensor, limit: Option<Other>) -> Option<Tensor> {
+    limit.map(|limit| chainrule::Operand::with(&limit, x, Tensor::clone))
+}
+
+fn clamp(x: &Tensor, min: Option<Other>, max: Option<Other>) -> chainrule::Result<Tensor> {
+    x.clamp_between(limit(x, min).as_ref(), limit(x, max).as_ref())
+}
+
 operators! {
     "eq"(x: Tensor, other: Other) => x.eq(other);
     "ne"(x: Tensor, other: Other) => x.ne(other);
@@ -14,5 +23,10 @@ operators! {
     "ge"(x: Tensor, other: Other) => x.ge(other);
     "maximum" | "max.binary"(x: Tensor, other: Tensor) => x.maximum(&other);
     "minimum" | "min.binary"(x: Tensor, other: Tensor) => x.minimum(&other);
+    "fmax"(x: Tensor, other: Tensor) => x.fmax(&other);
+    "fmin"(x: Tensor, other: Tensor) => x.fmin(&other);
+    "clamp"(x: Tensor, min: Option<Other> = None, max: Option<Other> = None) => clamp(&x, min, max);
+    "clamp_min"(x: Tensor, min: Other) => x.clamp_min(min);
+    "clamp_max"(x: Tensor, max: Other) => x.clamp_max(max);
     "where"(x: Tensor, condition: Tensor, other: Tensor) => condition.where_(&x, &other);
 }

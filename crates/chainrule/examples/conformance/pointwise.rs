@@ -33,5 +33,49 @@ operators! {
     "sin"(x: Tensor) => x.sin();
     "cos"(x: Tensor) => x.cos();
     "tanh"(x: Tensor) => x.tanh();
-    "sign"(x: Tensor) => x.sign();
+    "sign" | "sgn"(x: Tensor) => x.sign();
+    "rsub"(x: Tensor, other: Tensor, alpha: Option<Scalar> = None) => other.sub(&scaled(&x, alpha)?);
+    "positive"(x: Tensor) => x.positive();
+    "rsqrt"(x: Tensor) => x.rsqrt();
+    "exp2"(x: Tensor) => x.exp2();
+    "log2"(x: Tensor) => x.log2();
+    "log10"(x: Tensor) => x.log10();
+    "logaddexp"(x: Tensor, other: Tensor) => x.logaddexp(&other);
+    "logaddexp2"(x: Tensor, other: Tensor) => x.logaddexp2(&other);
+    "tan"(x: Tensor) => x.tan();
+    "asin"(x: Tensor) => x.asin();
+    "acos"(x: Tensor) => x.acos();
+    "atan"(x: Tensor) => x.atan();
+    "atan2"(x: Tensor, other: Tensor) => x.atan2(&other);
+    "sinh"(x: Tensor) => x.sinh();
+    "cosh"(x: Tensor) => x.cosh();
+    "asinh"(x: Tensor) => x.asinh();
+    "acosh"(x: Tensor) => x.acosh();
+    "atanh"(x: Tensor) => x.atanh();
+    "hypot"(x: Tensor, other: Tensor) => x.hypot(&other);
+    "deg2rad"(x: Tensor) => x.deg2rad();
+    "rad2deg"(x: Tensor) => x.rad2deg();
+    "angle"(x: Tensor) => x.angle();
+    "floor"(x: Tensor) => x.floor();
+    "ceil"(x: Tensor) => x.ceil();
+    "trunc"(x: Tensor) => x.trunc();
+    "frac"(x: Tensor) => x.frac();
+    "round" | "round.decimals_0" | "round.decimals_3" | "round.decimals_neg_3"(x: Tensor, decimals: isize = 0)
+        => x.round_decimals(decimals as i32);
+    "fmod"(x: Tensor, other: Other) => x.fmod(other);
+    "remainder"(x: Tensor, other: Other) => x.remainder(other);
+    "__rmod__"(x: Tensor, other: Tensor) => other.remainder(&x);
+    "div.floor_rounding" | "div.trunc_rounding"(x: Tensor, other: Other, rounding_mode: String)
+        => if rounding_mode == "floor" { x.div_floor(other) } else { x.div_trunc(other) };
+    "copysign"(x: Tensor, other: Other) => x.copysign(other);
+    "nextafter"(x: Tensor, other: Tensor) => x.nextafter(&other);
+    "ldexp"(x: Tensor, other: Tensor) => x.ldexp(&other);
+    "frexp"(x: Tensor) => x.frexp();
+    "float_power"(x: Tensor, exponent: Other) => x.float_power(exponent);
+    "addcmul"(x: Tensor, a: Tensor, b: Tensor, value: Scalar = Scalar::Int(1)) => x.addcmul(&a, &b, value);
+    "addcdiv"(x: Tensor, a: Tensor, b: Tensor, value: Scalar = Scalar::Int(1)) => x.addcdiv(&a, &b, value);
+    "lerp"(x: Tensor, end: Tensor, weight: Other) => x.lerp(&end, weight);
+    "nan_to_num"(x: Tensor, nan: Option<f64> = None, posinf: Option<f64> = None, neginf: Option<f64> = None)
+        => x.nan_to_num(nan.unwrap_or(0.0), posinf, neginf);
+    "conj" | "conj_physical" | "real" | "resolve_conj" | "resolve_neg"(x: Tensor) => Ok::<_, chainrule::Error>(x);
 }

@@ -410,6 +410,22 @@ impl Tensor {
         Tensor::apply(LeakyRelu { slope }, &[self])
     }
 
+    /// GELU by PyTorch's name of the approximation: `"none"` is [`Tensor::gelu`], `"tanh"` [`Tensor::gelu_tanh`].
+    ///
+    /// # Errors
+    /// There is no approximation of this name.
+    #[track_caller]
+    pub fn gelu_with(&self, approximate: &str) -> Result<Tensor> {
+        match approximate {
+            "none" => self.gelu(),
+            "tanh" => self.gelu_tanh(),
+            other => Err(Error::argument(format!("{other:?} is no approximation of gelu"))
+                .at_gate("Gelu")
+                .with_inputs([self.meta()])
+                .hint("the approximations are none and tanh")),
+        }
+    }
+
     /// `ln(1 + e^(βx)) / β`: see [`Softplus`]. PyTorch's defaults are `beta` 1 and `threshold` 20.
     ///
     /// # Errors

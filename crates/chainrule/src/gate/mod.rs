@@ -5,6 +5,7 @@
 //! backward, what it saves, and samples. The method on [`Tensor`], the checks of `tests/gates.rs`, the table
 //! of gates, labels in pictures and names in errors all come from there.
 
+pub mod activation;
 pub mod arith;
 pub mod compare;
 mod context;
@@ -57,6 +58,7 @@ pub fn table() -> impl Iterator<Item = &'static Entry> {
     const FAMILIES: &[&[Entry]] = &[
         arith::GATES,
         functions::GATES,
+        activation::GATES,
         trigonometry::GATES,
         rounding::GATES,
         special::GATES,

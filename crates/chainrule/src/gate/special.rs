@@ -182,10 +182,9 @@ functions! {
         name: "SpecialEntr";
         formula: "y = −x·ln x";
         value: |[x]| match x {
-            x if x > 0.0 => -x * x.ln(),
-            x if x == 0.0 => 0.0,
+            0.0 => 0.0,
             x if x < 0.0 => f64::NEG_INFINITY,
-            x => x,
+            x => -x * x.ln(),
         };
         local: [Local::Inputs("(−ln x − 1)", |[x]| x.log()?.neg()?.sub(1.0))];
         samples: [[0.5], [0.3], [2.0], [1.0]];
@@ -465,13 +464,22 @@ impl Tensor {
         (n as f64).with(self, |n| n.polygamma_order(self))
     }
 
-    /// [`Tensor::logit`] of x limited to `eps` … `1 − eps`, so that it stays finite.
+    /// [`Tensor::logit`] of x limited to `eps` … `1 − eps`, so that it stays finite; x that was limited has no
+    /// gradient.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([0.0, 0.5]).logit_clamped(0.1)?.to_string(), "tensor([-2.1972,  0.0000])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// `eps` is NaN.
+    /// The elements aren't floats.
     #[track_caller]
     pub fn logit_clamped(&self, eps: f64) -> Result<Tensor> {
-        self.clamp(eps, 1.0 - eps)?.logit()
+        let limit = |x: f64| self.zeros_like().add(x);
+        let inside = self.gt(1.0 - eps)?.where_(&limit(1.0 - eps)?, self)?;
+        self.lt(eps)?.where_(&limit(eps)?, &inside)?.logit()
     }
 
     /// The logarithm of the multivariate gamma function:

@@ -32,6 +32,13 @@ fn power_of_two(n: i32) -> f32 {
 pub(super) fn exp<const FMA: bool>(x: f32) -> f32 {
     let clamped = if x > 89.0 { 89.0 } else { x };
     let clamped = if clamped < -104.0 { -104.0 } else { clamped };
+    let (p, low, high) = exp_parts::<FMA>(clamped);
+    (p + 1.0) * low * high
+}
+
+/// e^r − 1 and 2ⁿ in two factors, so that results below the smallest normal number are reached gradually.
+#[inline(always)]
+fn exp_parts<const FMA: bool>(clamped: f32) -> (f32, f32, f32) {
     // Adding 1.5·2²³ rounds to a whole number, which then stands in the low bits.
     let shifted = fma::<FMA>(clamped, std::f32::consts::LOG2_E, 12_582_912.0);
     let n = shifted - 12_582_912.0;
@@ -41,11 +48,23 @@ pub(super) fn exp<const FMA: bool>(x: f32) -> f32 {
         r,
         [1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 0.166_666_66, 0.5],
     );
-    let p = fma::<FMA>(p, r * r, r) + 1.0;
-    // Two steps, so that results below the smallest normal number are reached gradually.
+    let p = fma::<FMA>(p, r * r, r);
     let whole = (shifted.to_bits() as i32) - 0x4B40_0000;
     let half = whole >> 1;
-    p * power_of_two(half) * power_of_two(whole - half)
+    (p, power_of_two(half), power_of_two(whole - half))
+}
+
+/// `eˣ − 1` (2 ulp): as [`exp`], but the 1 is taken off before the digits near 0 are lost.
+#[inline(always)]
+pub(super) fn expm1<const FMA: bool>(x: f32) -> f32 {
+    let clamped = if x > 89.0 { 89.0 } else { x };
+    let clamped = if clamped < -104.0 { -104.0 } else { clamped };
+    let (p, low, high) = exp_parts::<FMA>(clamped);
+    let scale = low * high;
+    // The scale of the largest results is itself beyond the largest number.
+    let y = if clamped > 40.0 { (p + 1.0) * low * high } else { fma::<FMA>(p, scale, scale - 1.0) };
+    // Keeps the sign of −0.
+    if x == 0.0 { x } else { y }
 }
 
 /// `ln x` (2 ulp): x = 2ⁿ·m with m in [√½, √2), and a polynomial for ln m (Cephes' coefficients).
@@ -82,6 +101,17 @@ pub(super) fn log<const FMA: bool>(x: f32) -> f32 {
     let y = if x == f32::INFINITY { f32::INFINITY } else { y };
     let y = if x == 0.0 { f32::NEG_INFINITY } else { y };
     if x < 0.0 || x.is_nan() { f32::NAN } else { y }
+}
+
+/// `ln(1 + x)` (3 ulp): the logarithm of the rounded sum, and what the rounding took from it.
+#[inline(always)]
+pub(super) fn log1p<const FMA: bool>(x: f32) -> f32 {
+    let sum = 1.0 + x;
+    let lost = x - (sum - 1.0);
+    let y = log::<FMA>(sum);
+    let y = if sum > 0.0 && sum < f32::INFINITY { y + lost / sum } else { y };
+    // Below half an ulp of 1 nothing is left of the sum.
+    if x.abs() < 3e-8 { x } else { y }
 }
 
 /// `tanh x` (3 ulp): a rational function of x² (Eigen's coefficients); 1 beyond ±9.
@@ -165,7 +195,11 @@ mod tests {
         for (name, worst, bound) in [
             ("exp", worst(exp::<true>, f64::exp, -87.0, 88.0), 2.0),
             ("exp without FMA", worst(exp::<false>, f64::exp, -87.0, 88.0), 2.0),
+            ("expm1", worst(expm1::<true>, f64::exp_m1, -20.0, 88.0), 2.0),
+            ("expm1 near 0", worst(expm1::<true>, f64::exp_m1, -0.7, 0.7), 2.0),
             ("log", worst(log::<true>, f64::ln, 1e-6, 1000.0), 2.0),
+            ("log1p", worst(log1p::<true>, f64::ln_1p, -0.999, 1000.0), 3.0),
+            ("log1p near 0", worst(log1p::<true>, f64::ln_1p, -1e-3, 1e-3), 3.0),
             ("tanh", worst(tanh::<true>, f64::tanh, -12.0, 12.0), 3.0),
             ("sigmoid", worst(sigmoid::<true>, |x| 1.0 / (1.0 + (-x).exp()), -80.0, 80.0), 3.0),
             ("erf", worst(erf::<true>, libm::erf, -6.0, 6.0), 4.0),
@@ -186,12 +220,27 @@ mod tests {
         assert_eq!(log::<true>(f32::INFINITY), f32::INFINITY);
         assert!(log::<true>(-1.0).is_nan());
         assert!((log::<true>(1e-40) - 1e-40f64.ln() as f32).abs() < 1e-4);
+        assert_eq!(expm1::<true>(f32::NEG_INFINITY), -1.0);
+        assert_eq!(expm1::<true>(f32::INFINITY), f32::INFINITY);
+        assert!(expm1::<true>(88.7).is_finite());
+        assert_eq!(expm1::<true>(-0.0).to_bits(), (-0.0f32).to_bits());
+        assert_eq!(log1p::<true>(-1.0), f32::NEG_INFINITY);
+        assert_eq!(log1p::<true>(f32::INFINITY), f32::INFINITY);
+        assert_eq!(log1p::<true>(1e-30), 1e-30);
         assert_eq!(tanh::<true>(f32::INFINITY), 1.0);
         assert_eq!(tanh::<true>(-20.0), -1.0);
         assert_eq!(tanh::<true>(-0.0).to_bits(), (-0.0f32).to_bits());
         assert_eq!(sigmoid::<true>(f32::NEG_INFINITY), 0.0);
         assert_eq!(erf::<true>(f32::INFINITY), 1.0);
-        for f in [exp::<true>, log::<true>, tanh::<true>, sigmoid::<true>, erf::<true>] {
+        for f in [
+            exp::<true>,
+            expm1::<true>,
+            log::<true>,
+            log1p::<true>,
+            tanh::<true>,
+            sigmoid::<true>,
+            erf::<true>,
+        ] {
             assert!(f(f32::NAN).is_nan());
         }
     }

@@ -121,6 +121,14 @@ impl<const FMA: bool> Real for F32<FMA> {
         F32(math::exp::<FMA>(self.0))
     }
     #[inline(always)]
+    fn expm1(self) -> Self {
+        F32(math::expm1::<FMA>(self.0))
+    }
+    #[inline(always)]
+    fn log1p(self) -> Self {
+        F32(math::log1p::<FMA>(self.0))
+    }
+    #[inline(always)]
     fn log(self) -> Self {
         F32(math::log::<FMA>(self.0))
     }
@@ -137,8 +145,6 @@ impl<const FMA: bool> Real for F32<FMA> {
         F32(math::erf::<FMA>(self.0))
     }
     through_f64! {
-        expm1: f64::exp_m1;
-        log1p: f64::ln_1p;
         sin: f64::sin;
         cos: f64::cos;
     }

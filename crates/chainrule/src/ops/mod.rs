@@ -4,4 +4,5 @@
 //! follows from the gates'. It becomes a gate of its own only where speed or memory was measured to ask for it.
 
 mod fill;
+mod pointwise;
 mod shape;

@@ -1,6 +1,6 @@
 //! The error function's relatives and the normal distribution.
 
-use std::f64::consts::{FRAC_2_SQRT_PI, FRAC_1_SQRT_2, PI, SQRT_2};
+use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, PI, SQRT_2};
 
 /// The scaled complementary error function `e^(x²)·erfc(x)`.
 ///
@@ -30,7 +30,7 @@ pub(crate) fn erfinv(y: f64) -> f64 {
     if size == 1.0 {
         return f64::INFINITY.copysign(y);
     }
-    if !(size < 1.0) {
+    if size.is_nan() || size > 1.0 {
         return f64::NAN;
     }
     if size == 0.0 {
@@ -71,7 +71,7 @@ pub(crate) fn ndtri(p: f64) -> f64 {
     if p == 1.0 {
         return f64::INFINITY;
     }
-    if !(p > 0.0 && p < 1.0) {
+    if p.is_nan() || !(0.0..=1.0).contains(&p) {
         return f64::NAN;
     }
     if (0.25..=0.75).contains(&p) {
