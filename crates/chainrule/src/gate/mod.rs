@@ -9,6 +9,7 @@ pub mod activation;
 pub mod arith;
 pub mod compare;
 mod context;
+pub mod conv;
 pub mod dropout;
 pub mod elementwise;
 mod entry;
@@ -22,6 +23,7 @@ mod macros;
 pub mod matmul;
 mod pointwise;
 mod pytorch;
+pub mod pool;
 pub mod reduce;
 pub mod rounding;
 mod saves;
@@ -29,15 +31,19 @@ pub mod softmax;
 pub mod special;
 pub mod trigonometry;
 pub mod view;
+mod window;
 
 pub use context::{Context, Outputs};
+pub use conv::{Conv, ConvTranspose, Padding};
 pub use elementwise::Elementwise;
 pub use entry::{Entry, Sample, Samples};
 pub use pointwise::Pointwise;
 pub(crate) use pytorch::tuple;
 pub use pytorch::{Next, SavedAs, TorchNode, Use};
+pub use pool::{AvgPool, MaxPool, Window};
 pub(crate) use saves::SavedValues;
 pub use saves::{Needs, Saved, Saves};
+pub use window::Sizes;
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -69,6 +75,8 @@ pub fn table() -> impl Iterator<Item = &'static Entry> {
         softmax::GATES,
         loss::GATES,
         dropout::GATES,
+        conv::GATES,
+        pool::GATES,
         view::GATES,
         join::GATES,
         index::GATES,

@@ -3,6 +3,7 @@
 //! Work is cut by grids that shapes alone decide and sums run in a fixed order, so that results are the
 //! same bits for any number of threads.
 
+pub(crate) mod conv;
 pub(crate) mod map;
 mod math;
 pub(crate) mod matmul;
@@ -14,6 +15,7 @@ pub(crate) mod rows;
 pub(crate) mod special;
 pub(crate) mod sum;
 pub(crate) mod update;
+pub(crate) mod window;
 
 use std::sync::OnceLock;
 

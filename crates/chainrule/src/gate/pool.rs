@@ -1,0 +1,642 @@
+//! Pooling: the largest element or the mean of windows that slide, or that divide each plane evenly.
+
+use super::conv::{batched, uneven};
+use super::reduce::only_float;
+use super::window::Sizes;
+use super::{Context, Entry, Gate, Gradients, Metas, Needs, Outputs, Sample, Saved, Saves};
+use crate::array::{Array, DType, Meta, Shape, dispatch, dispatch_float};
+use crate::error::{Error, ErrorKind, Result};
+use crate::formula::Formula;
+use crate::kernel::memory;
+use crate::kernel::window::{self, Range, Windows};
+use crate::tensor::Tensor;
+
+/// The gates of this family.
+pub(super) const GATES: &[Entry] = &[MaxPool::ENTRY, AvgPool::ENTRY, AvgPoolInput::ENTRY];
+
+/// The windows of a pooling over one to three spatial dimensions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Window {
+    /// Windows that slide.
+    Sliding {
+        /// Elements a window sees in each dimension.
+        kernel: Sizes,
+        /// How far it moves; by default its own size.
+        stride: Option<Sizes>,
+        /// Places beyond each end that it may see, at most half of its size.
+        padding: Sizes,
+        /// The distance between the elements that it sees.
+        dilation: Sizes,
+        /// Whether a last window may reach beyond the end, as long as it begins before.
+        ceil: bool,
+    },
+    /// So many windows in each dimension as even as possible; `None` keeps a dimension's size.
+    Adaptive([Option<usize>; 3], usize),
+}
+
+impl Window {
+    /// Windows of this size next to each other.
+    pub fn new(kernel: impl Into<Sizes>) -> Window {
+        Window::Sliding {
+            kernel: kernel.into(),
+            stride: None,
+            padding: 0.into(),
+            dilation: 1.into(),
+            ceil: false,
+        }
+    }
+
+    /// So many windows in each of one to three dimensions; `None` keeps a dimension's size.
+    ///
+    /// # Errors
+    /// There are no sizes, or more than three.
+    pub fn adaptive(sizes: &[Option<usize>]) -> Result<Window> {
+        if sizes.is_empty() || sizes.len() > 3 {
+            return Err(Error::argument(format!(
+                "there are one to three spatial dimensions to pool, not {}",
+                sizes.len()
+            )));
+        }
+        let mut all = [None; 3];
+        all[..sizes.len()].copy_from_slice(sizes);
+        Ok(Window::Adaptive(all, sizes.len()))
+    }
+
+    /// Windows that move this far (sliding ones only; others stay as they are).
+    pub fn stride(mut self, by: impl Into<Sizes>) -> Window {
+        if let Window::Sliding { stride, .. } = &mut self {
+            *stride = Some(by.into());
+        }
+        self
+    }
+
+    /// Windows that may see so many places beyond each end (sliding ones only).
+    pub fn padding(mut self, places: impl Into<Sizes>) -> Window {
+        if let Window::Sliding { padding, .. } = &mut self {
+            *padding = places.into();
+        }
+        self
+    }
+
+    /// Windows that see every so manieth element (sliding ones only).
+    pub fn dilation(mut self, distance: impl Into<Sizes>) -> Window {
+        if let Window::Sliding { dilation, .. } = &mut self {
+            *dilation = distance.into();
+        }
+        self
+    }
+
+    /// Windows of which a last one may reach beyond the end (sliding ones only).
+    pub fn ceil(mut self, on: bool) -> Window {
+        if let Window::Sliding { ceil, .. } = &mut self {
+            *ceil = on;
+        }
+        self
+    }
+
+    /// How many spatial dimensions an input `[n, channels, sizes…]` has.
+    fn rank(shape: &Shape) -> Result<usize> {
+        match shape.rank() {
+            rank @ 3..=5 => Ok(rank - 2),
+            _ => Err(Error::shape(format!(
+                "pooling needs [n, channels, sizes…] with one to three sizes, not the shape {shape}"
+            ))),
+        }
+    }
+
+    /// For each dimension and window: the elements it sees, and how many there are with the padding.
+    fn windows(&self, shape: &Shape) -> Result<(Windows, [Vec<usize>; 3])> {
+        let rank = Window::rank(shape)?;
+        let mut input = [1; 3];
+        input[3 - rank..].copy_from_slice(&shape[2..]);
+        if input.contains(&0) {
+            return Err(Error::shape(format!("there is nothing to pool in the shape {shape}")));
+        }
+        let mut ranges = [Vec::new(), Vec::new(), Vec::new()];
+        let mut counts = [Vec::new(), Vec::new(), Vec::new()];
+        match *self {
+            Window::Adaptive(sizes, given) => {
+                if given != rank {
+                    return Err(Error::argument(format!(
+                        "{given} sizes are wanted, and there are {rank} spatial dimensions"
+                    )));
+                }
+                for d in 0..3 {
+                    let size = input[d];
+                    let wanted = if d < 3 - rank { 1 } else { sizes[d + rank - 3].unwrap_or(size) };
+                    for o in 0..wanted {
+                        let (start, end) = (o * size / wanted, ((o + 1) * size).div_ceil(wanted));
+                        ranges[d].push(Range { start, end, step: 1 });
+                        counts[d].push(end - start);
+                    }
+                }
+            }
+            Window::Sliding { kernel, stride, padding, dilation, ceil } => {
+                let kernel = kernel.on(rank, 1, "kernel size")?;
+                let stride = stride.map_or(Ok(kernel), |stride| stride.on(rank, 1, "stride"))?;
+                let padding = padding.on(rank, 0, "padding")?;
+                let dilation = dilation.on(rank, 1, "dilation")?;
+                for (what, sizes) in [("kernel size", kernel), ("stride", stride), ("dilation", dilation)] {
+                    if sizes.contains(&0) {
+                        return Err(Error::argument(format!("the {what} of a pooling can't be 0")));
+                    }
+                }
+                for d in 0..3 {
+                    let (size, stride, padding) = (input[d], stride[d], padding[d]);
+                    let reach = dilation[d] * (kernel[d] - 1);
+                    if 2 * padding > reach + 1 {
+                        return Err(Error::argument(format!(
+                            "a padding of {padding} is more than half of a window {} wide",
+                            reach + 1
+                        )));
+                    }
+                    let room = size + 2 * padding;
+                    if room <= reach {
+                        return Err(Error::shape(format!(
+                            "a window {} wide doesn't fit into {room} elements, padding included",
+                            reach + 1
+                        )));
+                    }
+                    let mut windows = (room - reach - 1 + if ceil { stride - 1 } else { 0 }) / stride + 1;
+                    if ceil && (windows - 1) * stride >= size + padding {
+                        windows -= 1;
+                    }
+                    for o in 0..windows {
+                        let first = o * stride;
+                        // The first tap that isn't in the padding; the last one is before `end`.
+                        let skipped = padding.saturating_sub(first).div_ceil(dilation[d]);
+                        let start = first + skipped * dilation[d] - padding;
+                        let end = (first + reach + 1).saturating_sub(padding).min(size);
+                        ranges[d].push(Range { start, end, step: dilation[d] });
+                        counts[d].push((first + reach + 1).min(size + 2 * padding) - first);
+                        if start >= end {
+                            return Err(Error::argument("a window sees nothing but padding".to_string())
+                                .hint("use a smaller dilation or padding"));
+                        }
+                    }
+                }
+            }
+        }
+        Ok((Windows { input, ranges }, counts))
+    }
+
+    /// The shape of the output.
+    fn output(&self, shape: &Shape) -> Result<Shape> {
+        let (windows, _) = self.windows(shape)?;
+        let mut sizes = shape[..2].to_vec();
+        sizes.extend(windows.ranges[5 - shape.rank()..].iter().map(Vec::len));
+        Shape::new(&sizes)
+    }
+
+    fn is_adaptive(&self) -> bool {
+        matches!(self, Window::Adaptive(..))
+    }
+}
+
+/// The number of spatial dimensions of a gate's output `[n, channels, sizes…]`, for PyTorch's names of nodes.
+fn checked(inputs: &[Meta], window: &Window) -> Result<Shape> {
+    super::elementwise::expect_inputs(inputs, 1)?;
+    only_float(&inputs[0])?;
+    window.output(&inputs[0].shape)
+}
+
+/// The largest element of each window; NaN where one is NaN. The padding is never the largest.
+///
+/// With `indices`, a second output tells the place of each in its plane, counted in row-major order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MaxPool {
+    /// The windows.
+    pub window: Window,
+    /// Whether the places are wanted too.
+    pub indices: bool,
+}
+
+impl MaxPool {
+    /// This gate's row of the table of gates.
+    pub const ENTRY: Entry = Entry {
+        name: "MaxPool",
+        method: "max_pool, max_pool_with_indices, adaptive_max_pool",
+        doc: "The largest element of each window, of planes in one, two or three dimensions.\n",
+        at_kink: Some("of equal elements the first gets the gradient"),
+        file: file!(),
+        line: line!(),
+        samples: || {
+            let of = |window: Window, x: Array| Sample::new(MaxPool { window, indices: false }, [x]);
+            let tie = Array::filled(vec![1.0, 2.0, 2.0, 0.0], [1, 1, 4].into());
+            let expected = Array::filled(vec![0.0, 1.0, 0.0, 0.0], [1, 1, 4].into());
+            let mut all: Vec<Sample> = settings().into_iter().map(|(window, x)| of(window, x)).collect();
+            all.push(of(Window::new(2).dilation(2), distinct([1, 2, 5, 6])));
+            all.push(of(Window::new([1, 3]).dilation([1, 2]).padding([0, 2]), distinct([1, 1, 2, 5])));
+            all.push(Sample::new(
+                MaxPool { window: Window::new(2), indices: true },
+                [distinct([2, 1, 4, 4])],
+            ));
+            all.push(of(Window::new(4), tie).at_kink([expected]));
+            all.push(of(Window::new(2).padding(2), distinct([1, 1, 4, 4])).refused(ErrorKind::Argument));
+            all.push(of(Window::new(5), distinct([1, 1, 4, 4])).refused(ErrorKind::Shape));
+            all.push(of(Window::new(2), distinct([4, 4])).refused(ErrorKind::Shape));
+            all.push(of(Window::new(2), distinct([1, 1, 4]).cast(DType::I64)).refused(ErrorKind::DType));
+            all
+        },
+    };
+}
+
+/// Distinct numbers in no order.
+fn distinct<const N: usize>(shape: [usize; N]) -> Array {
+    let shape = Shape::from(shape);
+    let count = shape.elements();
+    let number = |i: usize| ((i * 29 + 5) % 997) as f64 * 0.11 - 3.0;
+    Array::filled((0..count).map(number).collect(), shape)
+}
+
+/// Windows with every option, and inputs for them.
+fn settings() -> Vec<(Window, Array)> {
+    let adaptive = |sizes: &[Option<usize>]| {
+        Window::Adaptive([0, 1, 2].map(|d| sizes.get(d).copied().flatten()), sizes.len())
+    };
+    vec![
+        (Window::new(2), distinct([2, 2, 4, 6])),
+        (Window::new(3).stride(2), distinct([1, 2, 7, 5])),
+        (Window::new([2, 3]).stride([1, 2]).padding([1, 1]), distinct([1, 1, 4, 6])),
+        (Window::new(2).stride(3).ceil(true), distinct([1, 2, 5, 6])),
+        (Window::new(3).stride(2).padding(1).ceil(true), distinct([1, 1, 6])),
+        (Window::new(2).stride([1, 2, 1]), distinct([1, 1, 3, 4, 3])),
+        (adaptive(&[Some(2), Some(3)]), distinct([1, 2, 5, 7])),
+        (adaptive(&[Some(1), None]), distinct([1, 1, 3, 4])),
+        (adaptive(&[Some(5)]), distinct([1, 2, 3])),
+        (Window::new(2), distinct([0, 2, 4, 4])),
+    ]
+}
+
+impl Gate for MaxPool {
+    fn name(&self) -> &'static str {
+        "MaxPool"
+    }
+
+    fn grad_fn(&self) -> String {
+        if self.window.is_adaptive() { "AdaptiveMaxPool2DBackward0" } else { "MaxPool2DWithIndicesBackward0" }
+            .into()
+    }
+
+    fn infer(&self, inputs: &[Meta]) -> Result<Metas> {
+        let shape = checked(inputs, &self.window)?;
+        let mut metas: Metas = [Meta { dtype: inputs[0].dtype, shape }].into();
+        if self.indices {
+            metas.push(Meta { dtype: DType::I64, shape });
+        }
+        Ok(metas)
+    }
+
+    fn forward(&self, inputs: &[&Array], context: &mut Context) -> Result<Outputs> {
+        let x = inputs[0].contiguous();
+        let (windows, _) = self.window.windows(x.shape())?;
+        let shape = context.output(0).shape;
+        Ok(dispatch!(x.dtype(), T => {
+            let mut out = memory::take::<T>(shape.elements());
+            window::largest(x.values::<T>(), &windows, &mut out);
+            let mut outputs: Outputs = [Array::filled(out, shape)].into();
+            if self.indices {
+                outputs.push(places(&x, &windows, shape));
+            }
+            outputs
+        }))
+    }
+
+    fn saves(&self, _needs: &Needs) -> Saves {
+        Saves::input(0)
+    }
+
+    fn backward(&self, saved: &Saved, upstream: &[Option<Tensor>], needs: &Needs) -> Result<Gradients> {
+        let Some(g) = &upstream[0] else { return Ok(needs.none()) };
+        let x = saved.input_array(0)?.contiguous();
+        let (windows, _) = self.window.windows(x.shape())?;
+        // The gradient is scattered to places that are constants of its own derivative.
+        let planes = [x.shape()[0] * x.shape()[1]];
+        let flat = Shape::from([planes[0], windows.outputs()]);
+        let index = Tensor::from_array(places(&x, &windows, flat));
+        let size: usize = x.shape()[2..].iter().product();
+        let zeros = Tensor::from_array(Array::constant(0.0, Meta::new(x.dtype(), [planes[0], size])));
+        let gradient = zeros.scatter_add(1, &index, &g.reshape(flat)?)?;
+        Ok([Some(gradient.reshape(*x.shape())?)].into_iter().collect())
+    }
+
+    fn backward_fused(
+        &self,
+        saved: &Saved,
+        upstream: &[Option<Array>],
+        _needs: &Needs,
+    ) -> Option<Result<Gradients<Array>>> {
+        let g = upstream[0].as_ref()?;
+        let gradient = || -> Result<Gradients<Array>> {
+            let (x, g) = (saved.input_array(0)?.contiguous(), g.contiguous());
+            let (windows, _) = self.window.windows(x.shape())?;
+            let gradient = dispatch_float!(x.dtype(), T => {
+                let mut out = memory::take::<T>(x.elements());
+                window::largest_gradient(x.values::<T>(), g.values::<T>(), &windows, &mut out);
+                Array::filled(out, *x.shape())
+            }, otherwise => x);
+            Ok([Some(gradient)].into_iter().collect())
+        };
+        Some(gradient())
+    }
+
+    fn formula(&self) -> Formula {
+        Formula::rule(
+            "y = the largest x of each window",
+            ["∂L/∂x = the sum of g of the windows whose largest x is"],
+        )
+    }
+
+    fn cost(&self, inputs: &[Meta], outputs: &[Meta]) -> u64 {
+        comparisons(&self.window, inputs, outputs)
+    }
+}
+
+/// How many elements all windows together see.
+fn comparisons(window: &Window, inputs: &[Meta], outputs: &[Meta]) -> u64 {
+    let Ok((windows, _)) = window.windows(&inputs[0].shape) else { return 0 };
+    let seen = |ranges: &Vec<Range>| -> u64 {
+        ranges.iter().map(|r| (r.end - r.start).div_ceil(r.step) as u64).sum()
+    };
+    outputs[0].shape[..2].iter().map(|&size| size as u64).product::<u64>()
+        * windows.ranges.iter().map(seen).product::<u64>()
+}
+
+/// The places of the largest elements.
+fn places(x: &Array, windows: &Windows, shape: Shape) -> Array {
+    let mut out = memory::take::<i64>(shape.elements());
+    dispatch!(x.dtype(), T => window::places_of_largest(x.values::<T>(), windows, &mut out));
+    Array::filled(out, shape)
+}
+
+/// The mean of each window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AvgPool {
+    /// The windows; their dilation is 1.
+    pub window: Window,
+    /// Whether the padding counts as elements that are 0.
+    pub count_padding: bool,
+    /// What sums are divided by instead of the number of elements.
+    pub divisor: Option<usize>,
+}
+
+impl AvgPool {
+    /// This gate's row of the table of gates.
+    pub const ENTRY: Entry = Entry {
+        name: "AvgPool",
+        method: "avg_pool, adaptive_avg_pool",
+        doc: "The mean of each window, of planes in one, two or three dimensions.\n",
+        at_kink: None,
+        file: file!(),
+        line: line!(),
+        samples: || {
+            let mut all: Vec<Sample> = means().into_iter().map(|(gate, x)| Sample::new(gate, [x])).collect();
+            let zero = AvgPool { divisor: Some(0), ..AvgPool::of(Window::new(2)) };
+            all.push(Sample::new(zero, [distinct([1, 1, 4, 4])]).refused(ErrorKind::Argument));
+            let far = AvgPool::of(Window::new(2).dilation(2));
+            all.push(Sample::new(far, [distinct([1, 1, 4, 4])]).refused(ErrorKind::Argument));
+            all
+        },
+    };
+
+    /// With the padding counted, as PyTorch does by default.
+    pub fn of(window: Window) -> AvgPool {
+        AvgPool { window, count_padding: true, divisor: None }
+    }
+
+    /// The windows, and 1 / (what their sums are divided by) as a product over dimensions.
+    fn weighted(&self, shape: &Shape) -> Result<(Windows, [Vec<f64>; 3])> {
+        if let Window::Sliding { dilation, .. } = self.window
+            && dilation.given().iter().any(|&d| d != 1)
+        {
+            return Err(Error::argument("the windows of a mean have no dilation"));
+        }
+        if self.divisor == Some(0) {
+            return Err(Error::argument("a sum can't be divided by 0"));
+        }
+        let (windows, counts) = self.window.windows(shape)?;
+        let factors = [0, 1, 2].map(|d| {
+            let factor = |(range, count): (&Range, &usize)| match self.divisor {
+                Some(divisor) if d == 2 => 1.0 / divisor as f64,
+                Some(_) => 1.0,
+                None if self.count_padding => 1.0 / *count as f64,
+                None => 1.0 / (range.end - range.start) as f64,
+            };
+            windows.ranges[d].iter().zip(&counts[d]).map(factor).collect()
+        });
+        Ok((windows, factors))
+    }
+
+    /// Runs a kernel with these windows on planes of this shape.
+    fn run(&self, planes: &Shape, x: &Array, shape: Shape, adjoint: bool) -> Result<Array> {
+        let (windows, factors) = self.weighted(planes)?;
+        let x = x.contiguous();
+        Ok(dispatch_float!(x.dtype(), T => {
+            let mut out = memory::take::<T>(shape.elements());
+            let factors = factors.map(|all| all.into_iter().map(|f| f as T).collect::<Vec<T>>());
+            let kernel = if adjoint { window::spread::<T> } else { window::sums::<T> };
+            kernel(x.values::<T>(), &windows, &factors, &mut out);
+            Array::filled(out, shape)
+        }, otherwise => x))
+    }
+}
+
+/// Means with every option, and inputs for them.
+fn means() -> Vec<(AvgPool, Array)> {
+    let mut all: Vec<(AvgPool, Array)> =
+        settings().into_iter().map(|(window, x)| (AvgPool::of(window), x)).collect();
+    let padded = || Window::new(3).stride(2).padding(1).ceil(true);
+    all.push((AvgPool { count_padding: false, ..AvgPool::of(padded()) }, uneven([1, 2, 6, 4], 1)));
+    all.push((AvgPool::of(padded()), uneven([1, 1, 6, 4], 2)));
+    all.push((AvgPool { divisor: Some(5), ..AvgPool::of(Window::new(2)) }, uneven([1, 1, 4, 4], 3)));
+    all
+}
+
+impl Gate for AvgPool {
+    fn name(&self) -> &'static str {
+        "AvgPool"
+    }
+
+    fn grad_fn(&self) -> String {
+        if self.window.is_adaptive() { "AdaptiveAvgPool2DBackward0" } else { "AvgPool2DBackward0" }.into()
+    }
+
+    fn infer(&self, inputs: &[Meta]) -> Result<Metas> {
+        let shape = checked(inputs, &self.window)?;
+        self.weighted(&inputs[0].shape)?;
+        Ok([Meta { dtype: inputs[0].dtype, shape }].into())
+    }
+
+    fn forward(&self, inputs: &[&Array], context: &mut Context) -> Result<Outputs> {
+        Ok([self.run(inputs[0].shape(), inputs[0], context.output(0).shape, false)?].into())
+    }
+
+    fn backward(&self, saved: &Saved, upstream: &[Option<Tensor>], needs: &Needs) -> Result<Gradients> {
+        let Some(g) = &upstream[0] else { return Ok(needs.none()) };
+        let gate = AvgPoolInput { pool: *self, shape: saved.input_meta(0)?.shape };
+        Ok([Some(Tensor::apply(gate, &[g])?)].into_iter().collect())
+    }
+
+    fn formula(&self) -> Formula {
+        Formula::rule(
+            "y = the mean of x over each window",
+            ["∂L/∂x = the sum of g / n of the windows that see it"],
+        )
+    }
+
+    fn cost(&self, inputs: &[Meta], outputs: &[Meta]) -> u64 {
+        comparisons(&self.window, inputs, outputs)
+    }
+}
+
+/// The gradient of a mean over windows: each window's number, divided, at all of its elements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AvgPoolInput {
+    /// The means whose input's gradient this is.
+    pub pool: AvgPool,
+    /// The shape of that input, which is this gate's output.
+    pub shape: Shape,
+}
+
+impl AvgPoolInput {
+    /// This gate's row of the table of gates.
+    pub const ENTRY: Entry = Entry {
+        name: "AvgPoolInput",
+        method: "avg_pool",
+        doc: "The gradient of a mean over windows: each window's number, divided, at all of its elements.\n",
+        at_kink: None,
+        file: file!(),
+        line: line!(),
+        samples: || {
+            let mut all: Vec<Sample> = means()
+                .into_iter()
+                .filter_map(|(pool, x)| {
+                    let y = super::run_one(&pool, &[&x]).ok()?;
+                    Some(Sample::new(AvgPoolInput { pool, shape: *x.shape() }, [y]))
+                })
+                .collect();
+            let gate = AvgPoolInput { pool: AvgPool::of(Window::new(2)), shape: [1, 1, 4, 4].into() };
+            all.push(Sample::new(gate, [distinct([1, 1, 3, 3])]).refused(ErrorKind::Shape));
+            all
+        },
+    };
+}
+
+impl Gate for AvgPoolInput {
+    fn name(&self) -> &'static str {
+        "AvgPoolInput"
+    }
+
+    fn grad_fn(&self) -> String {
+        "AvgPool2DBackwardBackward0".into()
+    }
+
+    fn infer(&self, inputs: &[Meta]) -> Result<Metas> {
+        super::elementwise::expect_inputs(inputs, 1)?;
+        only_float(&inputs[0])?;
+        let expected = self.pool.window.output(&self.shape)?;
+        self.pool.weighted(&self.shape)?;
+        if inputs[0].shape != expected {
+            return Err(Error::shape(format!(
+                "the means of {} have the shape {expected}, not {}",
+                self.shape, inputs[0].shape
+            )));
+        }
+        Ok([Meta { dtype: inputs[0].dtype, shape: self.shape }].into())
+    }
+
+    fn forward(&self, inputs: &[&Array], _context: &mut Context) -> Result<Outputs> {
+        Ok([self.pool.run(&self.shape, inputs[0], self.shape, true)?].into())
+    }
+
+    fn backward(&self, _saved: &Saved, upstream: &[Option<Tensor>], needs: &Needs) -> Result<Gradients> {
+        let Some(u) = &upstream[0] else { return Ok(needs.none()) };
+        Ok([Some(Tensor::apply(self.pool, &[u])?)].into_iter().collect())
+    }
+
+    fn formula(&self) -> Formula {
+        Formula::rule(
+            "x = the sum of g / n of the windows that see it",
+            ["∂L/∂g = the mean of u over each window"],
+        )
+    }
+}
+
+impl Tensor {
+    /// The largest element of each window of `[n, channels, sizes…]` or `[channels, sizes…]`, pooling the last
+    /// `spatial` dimensions: see [`MaxPool`].
+    ///
+    /// # Errors
+    /// The window doesn't fit the shape.
+    ///
+    /// ```
+    /// use chainrule::{gate::Window, tensor};
+    /// let y = tensor([[[1.0, 5.0, 2.0, 3.0]]]).max_pool(1, Window::new(2))?;
+    /// assert_eq!(y.to_vec::<f32>()?, [5.0, 3.0]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn max_pool(&self, spatial: usize, window: Window) -> Result<Tensor> {
+        let (x, added) = batched(self, spatial + 2)?;
+        let y = Tensor::apply(MaxPool { window, indices: false }, &[&x])?;
+        if added { y.squeeze(0) } else { Ok(y) }
+    }
+
+    /// The largest element of each window, and its place in its plane: see [`MaxPool`].
+    ///
+    /// # Errors
+    /// The window doesn't fit the shape.
+    #[track_caller]
+    pub fn max_pool_with_indices(&self, spatial: usize, window: Window) -> Result<(Tensor, Tensor)> {
+        let (x, added) = batched(self, spatial + 2)?;
+        let mut outputs = Tensor::apply_many(MaxPool { window, indices: true }, &[&x])?.into_iter();
+        match (outputs.next(), outputs.next()) {
+            (Some(y), Some(places)) if added => Ok((y.squeeze(0)?, places.squeeze(0)?)),
+            (Some(y), Some(places)) => Ok((y, places)),
+            _ => Err(Error::argument("the gate has two outputs").at_gate("MaxPool")),
+        }
+    }
+
+    /// The mean of each window, pooling the last `spatial` dimensions: see [`AvgPool`].
+    ///
+    /// # Errors
+    /// The window doesn't fit the shape.
+    ///
+    /// ```
+    /// use chainrule::{gate::{AvgPool, Window}, tensor};
+    /// let y = tensor([[[1.0, 5.0, 2.0, 4.0]]]).avg_pool(1, AvgPool::of(Window::new(2)))?;
+    /// assert_eq!(y.to_vec::<f32>()?, [3.0, 3.0]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn avg_pool(&self, spatial: usize, pool: AvgPool) -> Result<Tensor> {
+        let (x, added) = batched(self, spatial + 2)?;
+        let y = Tensor::apply(pool, &[&x])?;
+        if added { y.squeeze(0) } else { Ok(y) }
+    }
+
+    /// The largest elements of so many windows in each of the last dimensions (`None`: as many as elements).
+    ///
+    /// # Errors
+    /// The sizes don't fit the shape.
+    #[track_caller]
+    pub fn adaptive_max_pool(&self, sizes: &[Option<usize>]) -> Result<Tensor> {
+        self.max_pool(sizes.len(), Window::adaptive(sizes)?)
+    }
+
+    /// The means of so many windows in each of the last dimensions (`None`: as many as elements).
+    ///
+    /// # Errors
+    /// The sizes don't fit the shape.
+    ///
+    /// ```
+    /// use chainrule::Tensor;
+    /// let y = Tensor::ones([2, 3, 5, 7]).adaptive_avg_pool(&[Some(1), Some(1)])?;
+    /// assert_eq!(y.shape(), [2, 3, 1, 1]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn adaptive_avg_pool(&self, sizes: &[Option<usize>]) -> Result<Tensor> {
+        self.avg_pool(sizes.len(), AvgPool::of(Window::adaptive(sizes)?))
+    }
+}
