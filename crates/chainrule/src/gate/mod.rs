@@ -23,6 +23,8 @@ mod macros;
 pub mod matmul;
 mod pointwise;
 mod pytorch;
+pub mod norm;
+pub mod pad;
 pub mod pool;
 pub mod reduce;
 pub mod rounding;
@@ -40,6 +42,8 @@ pub use entry::{Entry, Sample, Samples};
 pub use pointwise::Pointwise;
 pub(crate) use pytorch::tuple;
 pub use pytorch::{Next, SavedAs, TorchNode, Use};
+pub use norm::{Normalize, Over, RunningStatistics};
+pub use pad::PadMode;
 pub use pool::{AvgPool, MaxPool, Window};
 pub(crate) use saves::SavedValues;
 pub use saves::{Needs, Saved, Saves};
@@ -77,6 +81,8 @@ pub fn table() -> impl Iterator<Item = &'static Entry> {
         dropout::GATES,
         conv::GATES,
         pool::GATES,
+        norm::GATES,
+        pad::GATES,
         view::GATES,
         join::GATES,
         index::GATES,

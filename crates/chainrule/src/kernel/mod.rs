@@ -8,6 +8,7 @@ pub(crate) mod map;
 mod math;
 pub(crate) mod matmul;
 pub(crate) mod memory;
+pub(crate) mod norm;
 pub(crate) mod pool;
 pub(crate) mod random;
 pub mod real;
