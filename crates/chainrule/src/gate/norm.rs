@@ -42,7 +42,7 @@ impl Over {
             Over::Last(count) => Ok([1, product(0, rank - count), product(rank - count, rank)]),
             Over::Group(groups) => {
                 two()?;
-                if groups == 0 || shape[1] % groups != 0 {
+                if groups == 0 || !shape[1].is_multiple_of(groups) {
                     return Err(Error::argument(format!(
                         "{groups} groups don't divide {} channels evenly",
                         shape[1]

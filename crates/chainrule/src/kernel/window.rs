@@ -3,6 +3,9 @@
 //! Windows are products of ranges, one a dimension, so rows are combined first, which is vector code, and the
 //! combined row along itself after. Planes are spread over the threads.
 
+// `x != x` is how a NaN is told from other elements of any type, without a branch.
+#![allow(clippy::eq_op)]
+
 use super::{multiversion, pool};
 use crate::array::Element;
 

@@ -386,7 +386,7 @@ fn turn_around<T: Tile>(g: &Geometry, turned: &Geometry, phases: usize, w: &[T])
                 stride => {
                     let step = (turned.kernel[dim] - 1 - t) * stride + phase;
                     let k = step / g.dilation[dim];
-                    (step % g.dilation[dim] == 0 && k < g.kernel[dim]).then_some(k)
+                    (step.is_multiple_of(g.dilation[dim]) && k < g.kernel[dim]).then_some(k)
                 }
             })
             .collect()
