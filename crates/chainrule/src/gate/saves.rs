@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 
 use crate::array::{Array, Meta};
 use crate::error::{Error, Result};
-use crate::tensor::{Kept, Node, Shared, Tensor};
+use crate::tensor::{Kept, NodeRef, Tensor};
 
 /// Which of a gate's inputs need a gradient.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,12 +132,12 @@ impl SavedValues {
 /// What a gate saved, as its backward reads it.
 #[derive(Debug)]
 pub struct Saved<'a> {
-    node: &'a Shared<Node>,
+    node: &'a NodeRef,
     kept: &'a Kept,
 }
 
 impl<'a> Saved<'a> {
-    pub(crate) fn new(node: &'a Shared<Node>, kept: &'a Kept) -> Saved<'a> {
+    pub(crate) fn new(node: &'a NodeRef, kept: &'a Kept) -> Saved<'a> {
         Saved { node, kept }
     }
 

@@ -6,8 +6,8 @@ use std::sync::Mutex;
 use smallvec::SmallVec;
 
 use super::mode::{Recording, Step, is_anomaly_enabled, is_grad_enabled, is_recording};
-use super::node::{Edge, Edges, Kept, Node, Scalar, Shared, Work};
-use super::{Handle, Operand, Tensor};
+use super::node::{Edge, Edges, Kept, Node, Scalar, Work};
+use super::{Handle, NodeRef, Operand, Tensor};
 use crate::array::{Array, Meta};
 use crate::error::{Error, ErrorKind, Result};
 use crate::gate::{Context, Gate, GateRef, Metas, Needs, Outputs, SavedValues};
@@ -39,8 +39,8 @@ impl Tensor {
         {
             let wanted = is_grad_enabled() && inputs.iter().any(|x| x.requires_grad());
             return Ok(match wanted {
-                true => scalar_output(gate, x, y, inputs.iter().map(|x| edge_to(x)).collect(), location),
-                false => Tensor::from_array(Array::scalar(y)),
+                true => scalar_output(gate, x, y, edges_to(inputs), location),
+                false => Tensor::from_number(y),
             });
         }
         let name = gate.name();
@@ -67,7 +67,7 @@ impl Tensor {
                     let edges = Edges::from_buf([edge_to(x), Edge::Number(number)]);
                     scalar_output(gate, values, y, edges, location)
                 }
-                false => Tensor::from_array(Array::scalar(y)),
+                false => Tensor::from_number(y),
             });
         }
         other.with(x, |other| Tensor::apply_one(gate, &[x, other], location))
@@ -101,7 +101,7 @@ pub(crate) fn apply_at(
         return Ok(outputs);
     }
 
-    let edges: Edges = inputs.iter().map(|x| edge_to(x)).collect();
+    let edges = edges_to(inputs);
     let saves = gate.saves(&Needs::new(edges.iter().map(Edge::carries)));
     let mut saved = SavedValues { extras, ..SavedValues::default() };
     for (i, x) in inputs.iter().enumerate() {
@@ -117,7 +117,7 @@ pub(crate) fn apply_at(
     let recorded = is_recording().then(|| gate.clone());
     let kept = if saved.is_empty() { Kept::Nothing } else { Kept::Values(Box::new(saved)) };
     let work = Work::Arrays { outputs: metas.into_vec().into_boxed_slice(), saved: Mutex::new(kept) };
-    let node = Shared::new(Node::new(gate, edges, work, location));
+    let node = NodeRef::new(Node::new(gate, edges, work, location));
     let outputs: Tensors = outputs
         .into_iter()
         .enumerate()
@@ -164,7 +164,7 @@ fn scalar_output(
     edges: Edges,
     location: &'static Location<'static>,
 ) -> Tensor {
-    Tensor::scalar(Shared::new(Node::new(gate, edges, Work::Scalar(Scalar::new(x, y)), location)))
+    Tensor::scalar(NodeRef::new(Node::new(gate, edges, Work::Scalar(Scalar::new(x, y)), location)))
 }
 
 /// The gate's checks and forward pass; errors name the gate and show what it was given.
@@ -207,6 +207,14 @@ fn forward(
         ));
     }
     Ok((outputs, promised, extras))
+}
+
+#[inline]
+fn edges_to(inputs: &[&Tensor]) -> Edges {
+    match inputs {
+        [a, b] => Edges::from_buf([edge_to(a), edge_to(b)]),
+        _ => inputs.iter().map(|x| edge_to(x)).collect(),
+    }
 }
 
 #[inline]

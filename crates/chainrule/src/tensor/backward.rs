@@ -1,5 +1,7 @@
 //! Asking for gradients: of which outputs, from which upstream gradients, for whom, and whether once more.
 
+use smallvec::SmallVec;
+
 use super::carrier::{Carrier, Gradient};
 use super::node::SCALAR;
 use super::sweep::{Found, Sweep};
@@ -23,8 +25,8 @@ use crate::error::{Error, Result};
 #[derive(Debug, Clone)]
 #[must_use = "a backward pass runs when `accumulate`, `accumulate_into` or `gradients` is called"]
 pub struct Backward<'a> {
-    outputs: Vec<&'a Tensor>,
-    upstream: Vec<Option<&'a Tensor>>,
+    outputs: SmallVec<[&'a Tensor; 1]>,
+    upstream: SmallVec<[Option<&'a Tensor>; 1]>,
     retain_graph: Option<bool>,
     create_graph: bool,
     allow_unused: bool,
@@ -34,8 +36,8 @@ impl<'a> Backward<'a> {
     /// A backward pass from these outputs; several outputs add up.
     pub fn of(outputs: &[&'a Tensor]) -> Backward<'a> {
         Backward {
-            upstream: vec![None; outputs.len()],
-            outputs: outputs.to_vec(),
+            upstream: outputs.iter().map(|_| None).collect(),
+            outputs: SmallVec::from_slice(outputs),
             retain_graph: None,
             create_graph: false,
             allow_unused: false,
@@ -108,8 +110,8 @@ impl<'a> Backward<'a> {
     fn accumulated(&self, only: Option<&[&Tensor]>) -> Result<()> {
         for (leaf, gradient) in self.sweep(only)?.leaves {
             leaf.accumulate(gradient, self.create_graph)?;
-            if let Some(extra) = leaf.extra.get() {
-                extra.hooks.run_after(&Tensor::from(leaf.clone()));
+            if let Some(hooks) = leaf.hooks() {
+                hooks.run_after(&Tensor::from(leaf.clone()));
             }
         }
         Ok(())
@@ -213,11 +215,19 @@ impl Leaf {
     /// Adds a gradient to `.grad`, in place where nobody differentiates it again.
     fn accumulate(&self, gradient: Tensor, create_graph: bool) -> Result<()> {
         let cell = &self.extra().grad;
-        let before = lock(cell).clone();
+        let before = {
+            let mut grad = lock(cell);
+            match &*grad {
+                Some(before) => before.clone(),
+                None => {
+                    *grad = Some(gradient);
+                    return Ok(());
+                }
+            }
+        };
         let sum = match before {
-            None => gradient,
-            Some(before) if create_graph || !before.is_leaf() => Tensor::add(&before, &gradient)?,
-            Some(before) => {
+            before if create_graph || !before.is_leaf() => Tensor::add(&before, &gradient)?,
+            before => {
                 let gradient = gradient.array();
                 before.modify(|sum| sum.add_assign(&gradient))?;
                 return Ok(());

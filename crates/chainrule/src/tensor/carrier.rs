@@ -6,8 +6,8 @@
 
 use smallvec::SmallVec;
 
-use super::node::{Kept, Node, Shared};
-use super::{GradModeGuard, Tensor};
+use super::node::Kept;
+use super::{GradModeGuard, NodeRef, Tensor};
 use crate::array::{Array, Meta, Shape};
 use crate::error::{Error, Result};
 use crate::gate::{Gradients, Needs, Saved};
@@ -33,7 +33,7 @@ pub(super) trait Carrier: Clone + Sized {
     }
     /// Multiplies the upstream gradients by the gate's local gradients.
     fn backward(
-        node: &Shared<Node>,
+        node: &NodeRef,
         kept: &Kept,
         upstream: &[Option<Self>],
         needs: &Needs,
@@ -89,8 +89,12 @@ impl Carrier for Gradient {
         Gradient::from_array(tensor.array())
     }
 
+    #[inline]
     fn into_tensor(self) -> Tensor {
-        Tensor::from_array(self.into_array())
+        match self {
+            Gradient::Number(number) => Tensor::from_number(number),
+            Gradient::Array(array) => Tensor::from_array(*array),
+        }
     }
 
     fn meta(&self) -> Meta {
@@ -143,7 +147,7 @@ impl Carrier for Gradient {
 
     #[inline]
     fn backward(
-        node: &Shared<Node>,
+        node: &NodeRef,
         kept: &Kept,
         upstream: &[Option<Gradient>],
         needs: &Needs,
@@ -157,7 +161,7 @@ impl Carrier for Gradient {
 
 /// The gate's backward on arrays: the fused one where there is one.
 fn array_backward(
-    node: &Shared<Node>,
+    node: &NodeRef,
     kept: &Kept,
     upstream: &[Option<Array>],
     needs: &Needs,
@@ -203,7 +207,7 @@ impl Carrier for Tensor {
     }
 
     fn backward(
-        node: &Shared<Node>,
+        node: &NodeRef,
         kept: &Kept,
         upstream: &[Option<Tensor>],
         needs: &Needs,

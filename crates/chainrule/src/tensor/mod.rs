@@ -14,6 +14,7 @@ mod inplace;
 mod mode;
 mod node;
 mod operators;
+mod recycled;
 mod sweep;
 mod walk;
 
@@ -22,8 +23,10 @@ pub use create::{param, tensor};
 pub use hooks::HookHandle;
 pub(crate) use mode::Recording;
 pub use mode::{AnomalyGuard, GradModeGuard, detect_anomaly, enable_grad, is_grad_enabled, no_grad};
-pub(crate) use node::{Edge, Kept, Node, Shared};
+pub(crate) use node::{Edge, Kept, Shared};
 pub use operators::Operand;
+pub(crate) use recycled::NodeRef;
+use recycled::WeakNodeRef;
 pub(crate) use walk::{Origin, Visit};
 
 use std::fmt;
@@ -54,7 +57,7 @@ enum Handle {
     /// An output of a node. Never changes.
     Computed(Shared<Computed>),
     /// The only output of this node, whose [`node::Scalar`] holds the value.
-    Scalar(Shared<Node>),
+    Scalar(NodeRef),
 }
 
 /// A leaf may be updated in place, which counts up its version.
@@ -70,12 +73,12 @@ pub(crate) struct Leaf {
 enum Values {
     /// A 0-d f32, as bits: graphs of scalars read their leaves without a lock.
     Number(AtomicU32),
-    Array(RwLock<Array>),
+    Array(Box<RwLock<Array>>),
 }
 
 struct Computed {
     array: Array,
-    node: Shared<Node>,
+    node: NodeRef,
     output: usize,
 }
 
@@ -83,7 +86,13 @@ struct Computed {
 struct Extra {
     /// The accumulated gradient.
     grad: GradCell,
-    hooks: hooks::LeafHooks,
+    hooks: OnceLock<Box<hooks::LeafHooks>>,
+}
+
+impl Extra {
+    fn hooks(&self) -> &hooks::LeafHooks {
+        self.hooks.get_or_init(Box::default)
+    }
 }
 
 impl Leaf {
@@ -109,6 +118,12 @@ impl Leaf {
     #[inline]
     pub(crate) fn version(&self) -> u32 {
         self.version.load(Ordering::Acquire)
+    }
+
+    /// The hooks, where there are any.
+    #[inline]
+    fn hooks(&self) -> Option<&hooks::LeafHooks> {
+        self.extra.get()?.hooks.get().map(|hooks| &**hooks)
     }
 
     fn extra(&self) -> &Extra {
@@ -139,10 +154,23 @@ impl Tensor {
 
     #[inline]
     pub(crate) fn leaf(array: Array, requires_grad: bool) -> Tensor {
-        let values = match array.inline_value::<f32>() {
-            Some(number) => Values::Number(AtomicU32::new(number.to_bits())),
-            None => Values::Array(RwLock::new(array)),
-        };
+        Tensor::leaf_with(
+            match array.inline_value::<f32>() {
+                Some(number) => Values::Number(AtomicU32::new(number.to_bits())),
+                None => Values::Array(Box::new(RwLock::new(array))),
+            },
+            requires_grad,
+        )
+    }
+
+    /// A leaf holding a 0-d f32.
+    #[inline]
+    fn from_number(number: f32) -> Tensor {
+        Tensor::leaf_with(Values::Number(AtomicU32::new(number.to_bits())), false)
+    }
+
+    #[inline]
+    fn leaf_with(values: Values, requires_grad: bool) -> Tensor {
         Tensor(Handle::Leaf(Shared::new(Leaf {
             values,
             version: AtomicU32::new(0),
@@ -153,19 +181,19 @@ impl Tensor {
 
     /// An output of a node that works on arrays.
     #[inline]
-    pub(crate) fn computed(array: Array, node: Shared<Node>, output: usize) -> Tensor {
+    pub(crate) fn computed(array: Array, node: NodeRef, output: usize) -> Tensor {
         Tensor(Handle::Computed(Shared::new(Computed { array, node, output })))
     }
 
     /// The output of a scalar node.
     #[inline]
-    pub(crate) fn scalar(node: Shared<Node>) -> Tensor {
+    pub(crate) fn scalar(node: NodeRef) -> Tensor {
         Tensor(Handle::Scalar(node))
     }
 
     /// A value that this node computed as a tensor again: part of the graph only where a graph of the gradient
     /// is wanted.
-    pub(crate) fn rejoin(array: Array, node: &Shared<Node>, output: usize) -> Tensor {
+    pub(crate) fn rejoin(array: Array, node: &NodeRef, output: usize) -> Tensor {
         match is_grad_enabled() {
             true if node.scalar().is_some() => Tensor::scalar(node.clone()),
             true => Tensor::computed(array, node.clone(), output),
@@ -314,7 +342,7 @@ impl Tensor {
 
     /// The node that made this tensor, and which of its outputs it is.
     #[inline]
-    pub(crate) fn node(&self) -> Option<(&Shared<Node>, usize)> {
+    pub(crate) fn node(&self) -> Option<(&NodeRef, usize)> {
         match &self.0 {
             Handle::Leaf(_) => None,
             Handle::Computed(computed) => Some((&computed.node, computed.output)),
@@ -342,7 +370,7 @@ impl Tensor {
         match &self.0 {
             Handle::Leaf(leaf) => Shared::as_ptr(leaf) as usize,
             Handle::Computed(computed) => Shared::as_ptr(computed) as usize,
-            Handle::Scalar(node) => Shared::as_ptr(node) as usize,
+            Handle::Scalar(node) => node.address(),
         }
     }
 
@@ -356,7 +384,7 @@ impl Tensor {
         WeakTensor(match &self.0 {
             Handle::Leaf(leaf) => WeakHandle::Leaf(Shared::downgrade(leaf)),
             Handle::Computed(computed) => WeakHandle::Computed(Shared::downgrade(computed)),
-            Handle::Scalar(node) => WeakHandle::Scalar(Shared::downgrade(node)),
+            Handle::Scalar(node) => WeakHandle::Scalar(node.downgrade()),
         })
     }
 
@@ -474,7 +502,7 @@ pub struct WeakTensor(WeakHandle);
 enum WeakHandle {
     Leaf(Weak<Leaf>),
     Computed(Weak<Computed>),
-    Scalar(Weak<Node>),
+    Scalar(WeakNodeRef),
 }
 
 impl WeakTensor {

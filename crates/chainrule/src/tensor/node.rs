@@ -8,13 +8,14 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use smallvec::SmallVec;
 
 use super::hooks::NodeHooks;
+use super::recycled::NodeRef;
 use super::{Leaf, Tensor};
 use crate::array::{Array, DType, Meta, Shape};
 use crate::error::{Error, Result};
 use crate::gate::arith::Neg;
 use crate::gate::{GateRef, Needs, SavedValues, Saves};
 
-/// The reference-counted pointer of the graph's blocks.
+/// The reference-counted pointer to the graph's other blocks.
 pub(crate) type Shared<T> = Arc<T>;
 
 /// From an input of a gate to where its gradient goes. A leaf comes with the version it had.
@@ -27,7 +28,7 @@ pub(crate) enum Edge {
     /// The input is a leaf that requires a gradient.
     Leaf(Shared<Leaf>, u32),
     /// The input is an output of this node: the one with this number.
-    Node(Shared<Node>, u32),
+    Node(NodeRef, u32),
 }
 
 impl Edge {
@@ -213,7 +214,7 @@ impl Scalar {
 /// What a dropped node held that may lead to other nodes.
 #[expect(dead_code, reason = "held only to be dropped later")]
 enum Remains {
-    Node(Shared<Node>),
+    Node(NodeRef),
     Values(Box<SavedValues>),
     Gate(GateRef),
     Hooks(Box<NodeHooks>),
@@ -232,7 +233,7 @@ impl Node {
         for edge in self.edges.drain(..) {
             match edge {
                 // A node that others hold too is not dropped here.
-                Edge::Node(node, _) if Shared::strong_count(&node) == 1 => later(Remains::Node(node)),
+                Edge::Node(node, _) if node.seems_last() => later(Remains::Node(node)),
                 _ => {}
             }
         }

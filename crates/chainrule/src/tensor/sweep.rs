@@ -4,7 +4,8 @@
 //! created after it. There is no recursion and no global state: what is pending lives in the sweep alone. The
 //! outputs hold the graph while it runs, so the sweep borrows nodes and leaves and counts no references.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::btree_map::{BTreeMap, Entry};
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 
 use smallvec::SmallVec;
@@ -12,7 +13,7 @@ use smallvec::SmallVec;
 use super::carrier::Carrier;
 use super::mode::is_anomaly_enabled;
 use super::node::{Edge, Node, Scalar, Shared};
-use super::{Leaf, Tensor};
+use super::{Leaf, NodeRef, Tensor};
 use crate::error::{Error, ErrorKind, Result};
 use crate::gate::{Gradients, Needs};
 
@@ -26,7 +27,7 @@ pub(super) struct Found<'g> {
 
 /// The gradients that have reached a node so far, one an output.
 struct Pending<'g, G> {
-    node: &'g Shared<Node>,
+    node: &'g NodeRef,
     upstream: SmallVec<[Option<G>; 1]>,
 }
 
@@ -34,7 +35,7 @@ pub(super) struct Sweep<'g, G> {
     /// By number: the last was created last and runs next.
     pending: BTreeMap<u64, Pending<'g, G>>,
     leaves: Vec<(&'g Shared<Leaf>, G)>,
-    /// Where each leaf stands in `leaves`, by address.
+    /// Where each leaf stands in `leaves`, by address; made when there are too many to look through.
     leaf_of: HashMap<usize, usize, BuildHasherDefault<AddressHasher>>,
     retain_graph: bool,
     anomaly: bool,
@@ -57,7 +58,7 @@ impl<G> Goal<'_, G> {
             Edge::Leaf(leaf, _) => self.wants_leaf(leaf),
             Edge::Node(to, _) => {
                 self.on_path.contains(&to.number())
-                    || self.wanted.iter().any(|x| x.node().is_some_and(|(own, _)| Shared::ptr_eq(own, to)))
+                    || self.wanted.iter().any(|x| x.node().is_some_and(|(own, _)| NodeRef::ptr_eq(own, to)))
             }
         }
     }
@@ -116,28 +117,55 @@ impl<'g, G: Carrier> Sweep<'g, G> {
 
     /// Adds a gradient to what has reached this output of the node.
     #[inline]
-    pub(super) fn arrive(&mut self, node: &'g Shared<Node>, output: usize, gradient: G) -> Result<()> {
-        let pending = self
-            .pending
-            .entry(node.number())
-            .or_insert_with(|| Pending { node, upstream: smallvec::smallvec![None; node.outputs().len()] });
-        match &mut pending.upstream[output] {
-            Some(sum) => sum.add(gradient)?,
-            none => *none = Some(gradient),
+    pub(super) fn arrive(&mut self, node: &'g NodeRef, output: usize, gradient: G) -> Result<()> {
+        match self.pending.entry(node.number()) {
+            Entry::Vacant(place) => {
+                let upstream = match node.outputs().len() {
+                    1 => SmallVec::from_buf([Some(gradient)]),
+                    outputs => {
+                        let mut upstream = smallvec::smallvec![None; outputs];
+                        upstream[output] = Some(gradient);
+                        upstream
+                    }
+                };
+                place.insert(Pending { node, upstream });
+                Ok(())
+            }
+            Entry::Occupied(mut place) => match &mut place.get_mut().upstream[output] {
+                Some(sum) => sum.add(gradient),
+                none => {
+                    *none = Some(gradient);
+                    Ok(())
+                }
+            },
         }
-        Ok(())
     }
 
     #[inline]
     pub(super) fn arrive_at_leaf(&mut self, leaf: &'g Shared<Leaf>, gradient: G) -> Result<()> {
-        let next = self.leaves.len();
-        let place = *self.leaf_of.entry(Shared::as_ptr(leaf) as usize).or_insert(next);
-        if place == next {
-            self.leaves.push((leaf, gradient));
-        } else {
-            self.leaves[place].1.add(gradient)?;
+        match self.place_of(leaf) {
+            Some(place) => self.leaves[place].1.add(gradient),
+            None => {
+                self.leaves.push((leaf, gradient));
+                Ok(())
+            }
         }
-        Ok(())
+    }
+
+    /// Where this leaf stands among those that a gradient has reached; if it doesn't, it must be added next.
+    #[inline]
+    fn place_of(&mut self, leaf: &Shared<Leaf>) -> Option<usize> {
+        const FEW: usize = 8;
+        let next = self.leaves.len();
+        if next <= FEW {
+            return self.leaves.iter().position(|(known, _)| Shared::ptr_eq(known, leaf));
+        }
+        let address = |leaf: &Shared<Leaf>| Shared::as_ptr(leaf) as usize;
+        if self.leaf_of.is_empty() {
+            self.leaf_of.extend(self.leaves.iter().enumerate().map(|(i, (leaf, _))| (address(leaf), i)));
+        }
+        let place = *self.leaf_of.entry(address(leaf)).or_insert(next);
+        (place != next).then_some(place)
     }
 
     pub(super) fn run(mut self) -> Result<Found<'g>> {
@@ -161,7 +189,7 @@ impl<'g, G: Carrier> Sweep<'g, G> {
         if let Some(goal) = &mut self.goal {
             for (tensor, found) in goal.wanted.iter().zip(&mut goal.found) {
                 if let Some((own, output)) = tensor.node()
-                    && Shared::ptr_eq(own, node)
+                    && NodeRef::ptr_eq(own, node)
                 {
                     *found = upstream[output].clone();
                 }
@@ -199,7 +227,7 @@ impl<'g, G: Carrier> Sweep<'g, G> {
 
     /// [`Sweep::run_node`] for the gate of a graph of scalars: upstream gradient × local gradient.
     #[inline]
-    fn run_scalar(&mut self, node: &'g Shared<Node>, scalar: &Scalar, upstream: f32) -> Result<()> {
+    fn run_scalar(&mut self, node: &'g NodeRef, scalar: &Scalar, upstream: f32) -> Result<()> {
         node.keep(self.retain_graph).map_err(|e| at(e, node))?;
         let gate = node.gate().as_scalar().expect("the gate of a scalar node works on numbers");
         for (input, edge) in node.edges().iter().enumerate() {
@@ -225,12 +253,7 @@ impl<'g, G: Carrier> Sweep<'g, G> {
         }
     }
 
-    fn gate_backward(
-        &self,
-        node: &Shared<Node>,
-        upstream: &[Option<G>],
-        needs: &Needs,
-    ) -> Result<Gradients<G>> {
+    fn gate_backward(&self, node: &NodeRef, upstream: &[Option<G>], needs: &Needs) -> Result<Gradients<G>> {
         let kept = node.keep(self.retain_graph)?;
         let gradients = G::backward(node, &kept, upstream, needs)?;
         if gradients.len() != node.edges().len() {
@@ -258,8 +281,8 @@ impl<'g, G: Carrier> Sweep<'g, G> {
                 continue;
             }
             let mut gradient = gradient.into_tensor();
-            if let Some(extra) = leaf.extra.get() {
-                gradient = extra.hooks.run_before(gradient)?;
+            if let Some(hooks) = leaf.hooks() {
+                gradient = hooks.run_before(gradient)?;
             }
             leaves.push((leaf, gradient));
         }

@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::Tensor;
-use super::node::{Edge, Node, SCALAR, Shared};
+use super::node::{Edge, SCALAR, Shared};
+use super::{NodeRef, Tensor};
 use crate::array::Meta;
 use crate::gate::GateRef;
 
@@ -54,7 +54,7 @@ impl Tensor {
     }
 
     /// The nodes through which this tensor was computed, in the order in which they ran.
-    pub(crate) fn graph(&self) -> Vec<Shared<Node>> {
+    pub(crate) fn graph(&self) -> Vec<NodeRef> {
         Tensor::graph_of(&[self])
     }
 
@@ -90,10 +90,10 @@ impl Tensor {
         (visits, origins)
     }
 
-    fn graph_of(roots: &[&Tensor]) -> Vec<Shared<Node>> {
+    fn graph_of(roots: &[&Tensor]) -> Vec<NodeRef> {
         let mut seen = HashSet::new();
-        let mut nodes: Vec<Shared<Node>> = Vec::new();
-        let mut stack: Vec<Shared<Node>> =
+        let mut nodes: Vec<NodeRef> = Vec::new();
+        let mut stack: Vec<NodeRef> =
             roots.iter().filter_map(|root| root.node()).map(|(node, _)| node.clone()).collect();
         while let Some(node) = stack.pop() {
             if seen.insert(node.number()) {
