@@ -1,7 +1,5 @@
 //! Asking for gradients: of which outputs, from which upstream gradients, for whom, and whether once more.
 
-use smallvec::SmallVec;
-
 use super::carrier::{Carrier, Gradient};
 use super::node::SCALAR;
 use super::sweep::{Found, Sweep};
@@ -25,8 +23,8 @@ use crate::error::{Error, Result};
 #[derive(Debug, Clone)]
 #[must_use = "a backward pass runs when `accumulate`, `accumulate_into` or `gradients` is called"]
 pub struct Backward<'a> {
-    outputs: SmallVec<[&'a Tensor; 1]>,
-    upstream: SmallVec<[Option<&'a Tensor>; 1]>,
+    outputs: Vec<&'a Tensor>,
+    upstream: Vec<Option<&'a Tensor>>,
     retain_graph: Option<bool>,
     create_graph: bool,
     allow_unused: bool,
@@ -36,8 +34,8 @@ impl<'a> Backward<'a> {
     /// A backward pass from these outputs; several outputs add up.
     pub fn of(outputs: &[&'a Tensor]) -> Backward<'a> {
         Backward {
-            upstream: outputs.iter().map(|_| None).collect(),
-            outputs: SmallVec::from_slice(outputs),
+            upstream: vec![None; outputs.len()],
+            outputs: outputs.to_vec(),
             retain_graph: None,
             create_graph: false,
             allow_unused: false,
@@ -76,7 +74,7 @@ impl<'a> Backward<'a> {
     /// An output has no graph, or not one element and no upstream gradient; the graph was freed; a gate has
     /// no derivative; a saved value was changed in place. Nothing is accumulated then.
     pub fn accumulate(&self) -> Result<()> {
-        self.accumulated(None)
+        self.pass().accumulate(None)
     }
 
     /// Like [`Backward::accumulate`], for these leaves only.
@@ -84,7 +82,7 @@ impl<'a> Backward<'a> {
     /// # Errors
     /// As [`Backward::accumulate`].
     pub fn accumulate_into(&self, leaves: &[&Tensor]) -> Result<()> {
-        self.accumulated(Some(leaves))
+        self.pass().accumulate(Some(leaves))
     }
 
     /// The gradients with respect to these tensors, leaves or not; `.grad` stays as it is.
@@ -97,7 +95,7 @@ impl<'a> Backward<'a> {
             return Err(Error::autograd(format!("input {i} doesn't require a gradient"))
                 .hint("switch gradients on before computing with it: requires_grad_(true)"));
         }
-        let gradients = self.sweep(Some(inputs))?.wanted;
+        let gradients = self.pass().sweep(Some(inputs))?.wanted;
         if !self.allow_unused
             && let Some(i) = gradients.iter().position(Option::is_none)
         {
@@ -107,7 +105,33 @@ impl<'a> Backward<'a> {
         Ok(gradients)
     }
 
-    fn accumulated(&self, only: Option<&[&Tensor]>) -> Result<()> {
+    fn pass(&self) -> Pass<'_> {
+        Pass {
+            outputs: &self.outputs,
+            upstream: &self.upstream,
+            retain_graph: self.retain_graph.unwrap_or(self.create_graph),
+            create_graph: self.create_graph,
+        }
+    }
+}
+
+/// A backward pass whose options are settled.
+#[derive(Clone, Copy)]
+struct Pass<'a> {
+    outputs: &'a [&'a Tensor],
+    upstream: &'a [Option<&'a Tensor>],
+    retain_graph: bool,
+    create_graph: bool,
+}
+
+impl<'a> Pass<'a> {
+    /// The usual pass from one output.
+    #[inline]
+    fn from(output: &'a [&'a Tensor; 1], upstream: &'a [Option<&'a Tensor>; 1]) -> Pass<'a> {
+        Pass { outputs: output, upstream, retain_graph: false, create_graph: false }
+    }
+
+    fn accumulate(self, only: Option<&'a [&'a Tensor]>) -> Result<()> {
         for (leaf, gradient) in self.sweep(only)?.leaves {
             leaf.accumulate(gradient, self.create_graph)?;
             if let Some(hooks) = leaf.hooks() {
@@ -117,7 +141,7 @@ impl<'a> Backward<'a> {
         Ok(())
     }
 
-    fn sweep<'g>(&'g self, wanted: Option<&'g [&'g Tensor]>) -> Result<Found<'g>> {
+    fn sweep(self, wanted: Option<&'a [&'a Tensor]>) -> Result<Found<'a>> {
         let _guard = GradModeGuard::set(self.create_graph);
         if self.create_graph {
             self.sweep_with::<Tensor>(wanted)
@@ -126,8 +150,8 @@ impl<'a> Backward<'a> {
         }
     }
 
-    fn sweep_with<'g, G: Carrier>(&'g self, wanted: Option<&'g [&'g Tensor]>) -> Result<Found<'g>> {
-        let mut sweep = Sweep::<G>::new(wanted, self.retain_graph.unwrap_or(self.create_graph));
+    fn sweep_with<G: Carrier>(self, wanted: Option<&'a [&'a Tensor]>) -> Result<Found<'a>> {
+        let mut sweep = Sweep::<G>::new(wanted, self.retain_graph);
         if self.upstream.len() != self.outputs.len() {
             return Err(Error::argument(format!(
                 "{} upstream gradients were given for {} outputs",
@@ -135,7 +159,7 @@ impl<'a> Backward<'a> {
                 self.outputs.len()
             )));
         }
-        for (i, (output, upstream)) in self.outputs.iter().zip(&self.upstream).enumerate() {
+        for (i, (output, upstream)) in self.outputs.iter().zip(self.upstream).enumerate() {
             let seed = seed::<G>(i, output, *upstream)?;
             match (output.node(), output.as_leaf()) {
                 (Some((node, place)), _) => sweep.arrive(node, place, seed)?,
@@ -144,7 +168,7 @@ impl<'a> Backward<'a> {
             }
         }
         if wanted.is_some() {
-            sweep.limit_to_paths(&self.outputs);
+            sweep.limit_to_paths(self.outputs);
         }
         sweep.run()
     }
@@ -199,7 +223,7 @@ impl Tensor {
     /// # Errors
     /// See [`Backward::accumulate`].
     pub fn backward(&self) -> Result<()> {
-        Backward::of(&[self]).accumulate()
+        Pass::from(&[self], &[None]).accumulate(None)
     }
 
     /// Like [`Tensor::backward`] from a given upstream gradient, for tensors with several elements.
@@ -207,7 +231,7 @@ impl Tensor {
     /// # Errors
     /// See [`Backward::accumulate`].
     pub fn backward_with(&self, upstream: &Tensor) -> Result<()> {
-        Backward::of(&[self]).upstream(&[upstream]).accumulate()
+        Pass::from(&[self], &[Some(upstream)]).accumulate(None)
     }
 }
 

@@ -141,12 +141,12 @@ impl WeakNodeRef {
 
     fn strong(&self) -> &AtomicUsize {
         // SAFETY: the block's memory is kept while weak references are there; only its node may be gone.
-        unsafe { &*&raw const (*self.0.as_ptr()).strong }
+        unsafe { &(*self.0.as_ptr()).strong }
     }
 
     fn weak(&self) -> &AtomicUsize {
         // SAFETY: as in `strong`.
-        unsafe { &*&raw const (*self.0.as_ptr()).weak }
+        unsafe { &(*self.0.as_ptr()).weak }
     }
 }
 
