@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use super::{Dataset, read_maybe_gzip};
+use super::Dataset;
 use crate::array::{Array, Shape};
 use crate::error::{Error, Result};
+use crate::io::bytes::read_file;
 
 /// How a CSV table is read.
 #[derive(Debug, Clone, Default)]
@@ -31,7 +32,7 @@ struct Table {
 /// finite (with line and column); there is no such target column, or no row.
 pub fn read_csv(path: impl AsRef<Path>, options: &CsvOptions) -> Result<Dataset> {
     let path = path.as_ref();
-    let bytes = read_maybe_gzip(path)?;
+    let bytes = read_file(path)?;
     parse(&bytes, options).map_err(|error| error.path(path)).map(|data| Dataset {
         name: path.file_stem().map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
         ..data
@@ -46,7 +47,7 @@ pub fn read_csv(path: impl AsRef<Path>, options: &CsvOptions) -> Result<Dataset>
 /// As [`read_csv`], or the table has another number of columns.
 pub fn read_features(path: impl AsRef<Path>, width: usize, target: Option<&str>) -> Result<Array> {
     let path = path.as_ref();
-    let bytes = read_maybe_gzip(path)?;
+    let bytes = read_file(path)?;
     let parsed = (|| {
         let table = read_table(&bytes, &CsvOptions::default())?;
         let columns = table.header.len();

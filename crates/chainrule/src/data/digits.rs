@@ -14,7 +14,8 @@ use crate::array::Array;
 /// ```
 pub fn digits() -> Dataset {
     let packed = include_bytes!("../../assets/digits.csv.gz");
-    let text = super::unpack(packed, Path::new("embedded digits")).expect("the embedded file is whole");
+    let text =
+        crate::io::bytes::unpack(packed, Path::new("embedded digits")).expect("the embedded file is whole");
     let text = String::from_utf8(text).expect("the embedded file is text");
     let mut pixels = Vec::with_capacity(1797 * 64);
     let mut labels = Vec::with_capacity(1797);

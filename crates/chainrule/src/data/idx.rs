@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Dataset, read_maybe_gzip};
+use super::Dataset;
 use crate::array::{Array, Shape};
 use crate::error::{Error, Result};
+use crate::io::bytes::read_file;
 
 /// The content of an IDX file of bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +22,7 @@ pub struct Idx {
 /// The file can't be read; its magic number, type or length is wrong (with the byte offset).
 pub fn read_idx(path: impl AsRef<Path>) -> Result<Idx> {
     let path = path.as_ref();
-    parse(&read_maybe_gzip(path)?).map_err(|error| error.path(path))
+    parse(&read_file(path)?).map_err(|error| error.path(path))
 }
 
 fn parse(bytes: &[u8]) -> Result<Idx> {

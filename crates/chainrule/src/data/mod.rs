@@ -8,9 +8,6 @@ pub use self::csv::{CsvOptions, read_csv, read_features};
 pub use self::digits::digits;
 pub use self::idx::{Idx, load_mnist, read_idx};
 
-use std::io::Read;
-use std::path::Path;
-
 use crate::array::{Array, Generator, Shape};
 use crate::error::{Error, Result};
 
@@ -200,26 +197,4 @@ impl Scaler {
         }
         Ok(scaled)
     }
-}
-
-/// A file's bytes, unpacked where they are gzip (told by their first bytes, not by the name).
-fn read_maybe_gzip(path: &Path) -> Result<Vec<u8>> {
-    let bytes = std::fs::read(path).map_err(|e| Error::io(path, &e))?;
-    if !bytes.starts_with(&[0x1F, 0x8B]) {
-        return Ok(bytes);
-    }
-    unpack(&bytes, path)
-}
-
-/// Unpacks gzip; a small file that promises gigabytes is refused.
-fn unpack(bytes: &[u8], path: &Path) -> Result<Vec<u8>> {
-    /// gzip packs at most about 1,032 times.
-    const MOST: u64 = 1100;
-    let limit = bytes.len() as u64 * MOST;
-    let mut unpacked = Vec::new();
-    let mut reader = flate2::read::MultiGzDecoder::new(bytes).take(limit);
-    reader
-        .read_to_end(&mut unpacked)
-        .map_err(|e| Error::format(path, format!("not a whole gzip file: {e}")))?;
-    Ok(unpacked)
 }

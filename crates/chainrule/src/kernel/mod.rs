@@ -5,6 +5,7 @@
 
 pub(crate) mod conv;
 pub(crate) mod map;
+pub(crate) mod mapped;
 mod math;
 pub(crate) mod matmul;
 pub(crate) mod memory;

@@ -2,7 +2,9 @@
 
 use std::fmt::Debug;
 
-use crate::error::{Error, Result};
+use super::LoadReport;
+use super::load::load;
+use crate::error::Result;
 use crate::tensor::Tensor;
 
 /// A function of a tensor with named parameters.
@@ -59,42 +61,25 @@ pub trait Module: Debug + Send + Sync {
     /// # Errors
     /// A name is missing, left over, or of another shape; nothing is changed then.
     fn load_parameters(&self, values: &[(String, Tensor)]) -> Result<()> {
-        let own = self.named_parameters();
-        let find = |name: &str| values.iter().find(|(other, _)| other == name).map(|(_, value)| value);
-        let missing: Vec<&str> =
-            own.iter().map(|(name, _)| &name[..]).filter(|name| find(name).is_none()).collect();
-        let unexpected: Vec<&str> = values
-            .iter()
-            .map(|(name, _)| &name[..])
-            .filter(|name| own.iter().all(|(o, _)| o != name))
-            .collect();
-        let misshaped: Vec<String> = own
-            .iter()
-            .filter_map(|(name, parameter)| Some((name, parameter.shape(), find(name)?.shape())))
-            .filter(|(_, expected, given)| expected != given)
-            .map(|(name, expected, given)| format!("{name} (expected {expected}, given {given})"))
-            .collect();
-        if !missing.is_empty() || !unexpected.is_empty() || !misshaped.is_empty() {
-            let mut faults = Vec::new();
-            for (what, names) in [
-                ("missing", missing.join(", ")),
-                ("unexpected", unexpected.join(", ")),
-                ("misshaped", misshaped.join(", ")),
-            ] {
-                if !names.is_empty() {
-                    faults.push(format!("{what}: {names}"));
-                }
-            }
-            return Err(Error::argument(format!(
-                "the parameters don't fit the network; {}",
-                faults.join("; ")
-            )));
-        }
-        for (name, parameter) in &own {
-            if let Some(value) = find(name) {
-                crate::no_grad(|| parameter.copy_(value))?;
-            }
-        }
-        Ok(())
+        load(&self.named_parameters(), values, true).map(drop)
+    }
+
+    /// Overwrites the parameters whose name and shape are given, leaves the others as they are, and says what
+    /// didn't fit.
+    ///
+    /// ```
+    /// use chainrule::nn::{Linear, Module};
+    /// use chainrule::{Generator, Tensor};
+    /// let layer = Linear::new(2, 3, &mut Generator::new(0));
+    /// let values = [("weight".into(), Tensor::ones([3, 2])), ("head".into(), Tensor::ones([1]))];
+    /// let report = layer.load_matching(&values)?;
+    /// assert_eq!(report.to_string(), "1 loaded; missing: bias; unexpected: head");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// A parameter can't be changed.
+    fn load_matching(&self, values: &[(String, Tensor)]) -> Result<LoadReport> {
+        load(&self.named_parameters(), values, false)
     }
 }
