@@ -33,7 +33,7 @@ pub fn save_tensors(
         header.insert("__metadata__", json!(texts));
     }
     let mut offset = 0;
-    for (name, array) in sorted.iter().copied() {
+    for (name, array) in &sorted {
         let end = offset + array.bytes();
         let about = json!({
             "dtype": dtype_name(array.dtype()),
