@@ -135,7 +135,7 @@ fn hostile_pickles_are_refused_with_the_reason() {
     for (pickle, expected) in [
         (b"cos\nsystem\n.".to_vec(), "os.system"),
         (b"\x80\x04\x8c\x02os\x8c\x06system\x93.".to_vec(), "os.system"),
-        (b"cbuiltins\neval\n(X\x01\0\0\01tR.".to_vec(), "builtins.eval"),
+        (b"cbuiltins\neval\n(X\x01\0\0\x001tR.".to_vec(), "builtins.eval"),
         (b"i__main__\nX\n.".to_vec(), "0x69"),
         (b"ccollections\nOrderedDict\n(K\x01tR.".to_vec(), "a tuple or list was expected"),
         (b"]q\0h\0a.".to_vec(), "nested too deeply, or hold themselves"),
