@@ -62,6 +62,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use formula::Formula;
 pub use graph::ComputationalGraph;
 pub use kernel::pool::{num_threads, set_num_threads};
+pub use ops::{Index, Sections};
 pub use tensor::{
     AnomalyGuard, Backward, GradModeGuard, HookHandle, Operand, Tensor, WeakTensor, detect_anomaly,
     enable_grad, grad, is_grad_enabled, no_grad, param, tensor,

@@ -309,6 +309,11 @@ impl Operand for Other {
     }
 }
 
+/// References to tensors, as functions of several take them.
+pub fn refs(tensors: &[Tensor]) -> Vec<&Tensor> {
+    tensors.iter().collect()
+}
+
 /// What a row may give: one tensor, several, or a pair.
 pub trait IntoOutputs {
     fn outputs(self) -> Vec<Tensor>;

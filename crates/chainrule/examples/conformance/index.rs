@@ -1,13 +1,65 @@
 //! Reading and writing at indices and masks.
 
-use chainrule::Tensor;
+use chainrule::{Array, Index, Slice, Tensor};
 
-use crate::arguments::Other;
+use crate::arguments::{Argument, Failure, Other, Outcome, Value};
 use crate::table::operators;
 
 operators! {
     "fill"(x: Tensor, value: Other) => x.fill(value);
+    "masked_fill"(x: Tensor, mask: Tensor, value: Other) => x.masked_fill(&mask, value);
+    "masked_select"(x: Tensor, mask: Tensor) => x.masked_select(&mask);
+    "masked_scatter"(x: Tensor, mask: Tensor, source: Tensor) => x.masked_scatter(&mask, &source);
     "gather"(x: Tensor, dim: isize, index: Tensor) => x.gather(dim, &index);
     "index_select"(x: Tensor, dim: isize, index: Tensor) => x.index_select(dim, &index);
+    "index_add"(x: Tensor, dim: isize, index: Tensor, source: Tensor, alpha: f64 = 1.0) =>
+        x.index_add(dim, &index, &source, alpha);
+    "index_copy"(x: Tensor, dim: isize, index: Tensor, source: Tensor) => x.index_copy(dim, &index, &source);
+    "index_fill"(x: Tensor, dim: isize, index: Tensor, value: Other) => x.index_fill(dim, &index, value);
     "scatter_add"(x: Tensor, dim: isize, index: Tensor, src: Tensor) => x.scatter_add(dim, &index, &src);
+    "scatter"(x: Tensor, dim: isize, index: Tensor, src: Other) => match src {
+        Other::Tensor(src) if src.rank() > 0 || index.rank() == 0 => x.scatter(dim, &index, &src),
+        value => x.scatter_value(dim, &index, value),
+    };
+    "take"(x: Tensor, index: Tensor) => x.take(&index);
+    "put"(x: Tensor, index: Tensor, source: Tensor, accumulate: bool = false) => x.put(&index, &source, accumulate);
+    "take_along_dim"(x: Tensor, indices: Tensor, dim: Option<isize> = None) => match dim {
+        Some(dim) => x.take_along_dim(&indices, dim),
+        None => x.ravel()?.take_along_dim(&indices.ravel()?, 0),
+    };
+    "__getitem__"(x: Tensor, index: Indices) => x.index(&index.0);
+    "index_put"(x: Tensor, indices: Indices, values: Tensor, accumulate: bool = false) =>
+        x.index_put(&indices.0, &values, accumulate);
+    "argwhere" | "nonzero"(x: Tensor) => x.nonzero();
+}
+
+/// What stands in `x[…]`: one index, or a tuple of them.
+struct Indices(Vec<Index>);
+
+impl Argument for Indices {
+    fn read(value: Value) -> Outcome<Indices> {
+        match value {
+            Value::List(items) => Ok(Indices(items.into_iter().map(index).collect::<Outcome<_>>()?)),
+            other => Ok(Indices(vec![index(other)?])),
+        }
+    }
+}
+
+fn index(value: Value) -> Outcome<Index> {
+    Ok(match value {
+        Value::Int(i) => Index::At(i as isize),
+        Value::None => Index::New,
+        Value::Ellipsis => Index::Ellipsis,
+        Value::Slice(..) => Index::Range(Slice::read(value)?),
+        Value::Tensor(x) => Index::Of(x?),
+        Value::List(items) => {
+            let numbers: Vec<isize> = items.into_iter().map(isize::read).collect::<Outcome<_>>()?;
+            let count = numbers.len();
+            Index::Of(Tensor::from_array(Array::from_vec(
+                numbers.into_iter().map(|i| i as i64).collect(),
+                [count],
+            )?))
+        }
+        other => return Err(Failure::Unmapped(format!("{other:?} is no index"))),
+    })
 }

@@ -1,5 +1,23 @@
 //! Sorting, selecting by rank, and cumulative operators.
 
+use chainrule::Tensor;
+
 use crate::table::operators;
 
-operators! {}
+operators! {
+    // Every sort keeps the order of equal elements, so `stable` asks for nothing more.
+    "sort"(x: Tensor, dim: isize = -1, descending: bool = false, stable: bool = false) =>
+        Ok::<_, chainrule::Error>(stable).and(x.sort(dim, descending));
+    "argsort"(x: Tensor, dim: isize = -1, descending: bool = false, stable: bool = false) =>
+        Ok::<_, chainrule::Error>(stable).and(x.argsort(dim, descending));
+    "msort"(x: Tensor) => x.msort();
+    // The values come in order either way.
+    "topk"(x: Tensor, k: isize, dim: isize = -1, largest: bool = true, sorted: bool = true) =>
+        Ok::<_, chainrule::Error>(sorted).and(x.topk(k as usize, dim, largest));
+    "kthvalue"(x: Tensor, k: isize, dim: isize = -1, keepdim: bool = false) => x.kthvalue(k as usize, dim, keepdim);
+    "cumsum"(x: Tensor, dim: isize) => x.cumsum(dim);
+    "cumprod"(x: Tensor, dim: isize) => x.cumprod(dim);
+    "logcumsumexp"(x: Tensor, dim: isize) => x.logcumsumexp(dim);
+    "cummax"(x: Tensor, dim: isize) => x.cummax(dim);
+    "cummin"(x: Tensor, dim: isize) => x.cummin(dim);
+}

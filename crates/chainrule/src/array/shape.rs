@@ -125,6 +125,27 @@ impl Shape {
         if n <= self.rank() { self.sizes[self.rank() - n] } else { 1 }
     }
 
+    /// A shape of these sizes for the same number of elements; one size may be −1 and is computed.
+    ///
+    /// # Errors
+    /// The sizes don't say what the shape is, or are too large.
+    pub(crate) fn with_sizes(&self, sizes: &[isize]) -> Result<Shape> {
+        let unknown = sizes.iter().filter(|&&size| size == -1).count();
+        let known: Vec<usize> = sizes
+            .iter()
+            .map(|&size| if size == -1 { 1 } else { usize::try_from(size).unwrap_or(0) })
+            .collect();
+        let known = Shape::new(&known)?;
+        if unknown > 1 || sizes.iter().any(|&size| size < -1) || (unknown == 1 && known.elements() == 0) {
+            return Err(Error::argument(format!("the sizes {sizes:?} don't say what the shape is"))
+                .hint("one size may be -1, and is computed from the others"));
+        }
+        match sizes.iter().position(|&size| size == -1) {
+            Some(dim) => Ok(known.with_size(dim, self.elements() / known.elements())),
+            None => Ok(known),
+        }
+    }
+
     /// The shape without dimension `dim`.
     pub(crate) fn without(&self, dim: usize) -> Shape {
         let mut shape = *self;

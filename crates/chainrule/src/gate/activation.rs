@@ -402,7 +402,8 @@ impl Tensor {
             return Err(refuse(Error::shape(rule)));
         }
         let half = shape[place] / 2;
-        let (value, gate) = (self.narrow(dim, 0, half)?, self.narrow(dim, half as isize, half)?);
+        let half = half as isize;
+        let (value, gate) = (self.narrow(dim, 0, half)?, self.narrow(dim, half, half)?);
         value.mul(&gate.sigmoid()?)
     }
 }

@@ -15,8 +15,9 @@ pub(super) fn indices<const N: usize>(values: [i64; N]) -> Array {
     Array::filled(values.to_vec(), [N].into())
 }
 
+/// Indices are integers; where there are none, their type doesn't matter.
 fn integer_index(meta: &Meta) -> Result<()> {
-    if matches!(meta.dtype, DType::I64 | DType::I32) {
+    if matches!(meta.dtype, DType::I64 | DType::I32) || meta.shape.elements() == 0 {
         return Ok(());
     }
     Err(Error::dtype(format!("indices must be i64 or i32, not {}", meta.dtype)).hint("cast to i64 first"))
@@ -38,7 +39,7 @@ fn around(shape: &Shape, dim: usize) -> (usize, usize, usize) {
 /// For each element of an index array, its row-major place in an array of `shape`, with the index along `dim`.
 ///
 /// The index is walked by rows of its last dimension, so that the inner loop is one multiplication and addition.
-fn places(index: &Array, shape: &Shape, dim: usize) -> Result<Vec<usize>> {
+pub(super) fn places(index: &Array, shape: &Shape, dim: usize) -> Result<Vec<usize>> {
     let index = index.cast(DType::I64).contiguous();
     let values = index.values::<i64>();
     // What has no dimensions is treated as having one, of size 1.
@@ -217,10 +218,7 @@ impl Gate for ScatterAdd {
     fn forward(&self, inputs: &[&Array], _context: &mut Context) -> Result<Outputs> {
         let mut out = inputs[0].copied();
         let places = places(inputs[1], out.shape(), out.shape().dim(self.dim)?)?;
-        let mut source = inputs[2].clone();
-        for (dim, &size) in inputs[1].shape().iter().enumerate() {
-            source = source.narrow(dim as isize, 0, size)?;
-        }
+        let source = covered(inputs[2], inputs[1].shape())?;
         dispatch!(out.dtype(), T => {
             let source = source.to_vec::<T>()?;
             if let Some(out) = out.make_mut::<T>() {
@@ -241,22 +239,8 @@ impl Gate for ScatterAdd {
         let source = match needs.input(2) {
             false => None,
             true => {
-                let index = saved.input(1)?;
-                let picked = g.gather(self.dim, &index)?;
-                let shape = saved.input_meta(2)?.shape;
-                // Elements of the source beyond the index took no part.
-                let mut grown = picked;
-                for (dim, &size) in shape.iter().enumerate() {
-                    let missing = size - grown.shape()[dim];
-                    if missing > 0 {
-                        let meta = Meta { dtype: g.dtype(), shape: grown.shape().with_size(dim, missing) };
-                        grown = Tensor::cat(
-                            &[&grown, &Tensor::from_array(Array::constant(0.0, meta))],
-                            dim as isize,
-                        )?;
-                    }
-                }
-                Some(grown)
+                let picked = g.gather(self.dim, &saved.input(1)?)?;
+                Some(grown(&picked, &saved.input_meta(2)?.shape)?)
             }
         };
         Ok([needs.input(0).then(|| g.clone()), None, source].into_iter().collect())
@@ -275,6 +259,19 @@ fn add_slice<T: Element>(sum: &mut [T], x: &[T]) {
     for (sum, &x) in sum.iter_mut().zip(x) {
         *sum = plus(*sum, x);
     }
+}
+
+/// The part of a source that an index of this shape covers.
+pub(super) fn covered(source: &Array, index: &Shape) -> Result<Array> {
+    index.iter().enumerate().try_fold(source.clone(), |part, (dim, &size)| part.narrow(dim as isize, 0, size))
+}
+
+/// The gradient of a covered part as that of the whole source: elements that took no part get 0.
+pub(super) fn grown(part: &Tensor, shape: &Shape) -> Result<Tensor> {
+    let own = part.shape();
+    let widths: Vec<(isize, isize)> =
+        (0..shape.rank()).map(|dim| (0, (shape[dim] - own[dim]) as isize)).collect();
+    if own == *shape { Ok(part.clone()) } else { part.pad_constant(&widths, 0.0) }
 }
 
 #[inline(always)]

@@ -29,7 +29,10 @@ mod pytorch;
 pub mod reduce;
 pub mod rounding;
 mod saves;
+pub mod scan;
+pub mod scatter;
 pub mod softmax;
+pub mod sort;
 pub mod special;
 pub mod trigonometry;
 pub mod view;
@@ -81,11 +84,14 @@ pub fn table() -> impl Iterator<Item = &'static Entry> {
         dropout::GATES,
         conv::GATES,
         pool::GATES,
-        norm::GATES,
-        pad::GATES,
         view::GATES,
         join::GATES,
         index::GATES,
+        norm::GATES,
+        scatter::GATES,
+        pad::GATES,
+        sort::GATES,
+        scan::GATES,
     ];
     FAMILIES.iter().copied().flatten()
 }
@@ -251,6 +257,15 @@ impl<G: Gate> From<G> for GateRef {
 impl From<Arc<dyn Gate>> for GateRef {
     fn from(gate: Arc<dyn Gate>) -> GateRef {
         GateRef::Shared(gate)
+    }
+}
+
+/// The two outputs of a gate that has two.
+fn pair(outputs: Vec<Tensor>) -> Result<(Tensor, Tensor)> {
+    let mut outputs = outputs.into_iter();
+    match (outputs.next(), outputs.next()) {
+        (Some(first), Some(second)) => Ok((first, second)),
+        _ => Err(Error::argument("the gate returned fewer outputs than two")),
     }
 }
 

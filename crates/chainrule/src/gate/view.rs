@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use super::arith::matrix;
 use super::elementwise::expect_inputs;
 use super::{Context, Entry, Gate, GateRef, Gradients, Metas, Needs, Outputs, Sample, Saved};
-use crate::array::{Array, Meta, Shape, Slice};
+use crate::array::{Array, DType, Meta, Shape, Slice};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formula::Formula;
 use crate::tensor::Tensor;
@@ -304,17 +304,8 @@ impl Tensor {
     /// ```
     #[track_caller]
     pub fn view(&self, sizes: &[isize]) -> Result<Tensor> {
-        let known: usize = sizes.iter().filter(|&&size| size >= 0).map(|&size| size as usize).product();
-        let unknown = sizes.iter().filter(|&&size| size < 0).count();
-        if unknown > 1 || sizes.iter().any(|&size| size < -1) || (unknown == 1 && known == 0) {
-            return Err(Error::argument(format!("the sizes {sizes:?} don't say what the shape is"))
-                .at_gate("View")
-                .hint("one size may be -1, and is computed from the others"));
-        }
-        let computed = if unknown == 1 { self.elements() / known } else { 0 };
-        let sizes: Vec<usize> =
-            sizes.iter().map(|&size| if size < 0 { computed } else { size as usize }).collect();
-        self.reshape(Shape::new(&sizes)?)
+        let shape = self.shape().with_sizes(sizes);
+        self.reshape(shape.map_err(|error| error.at_gate("View").with_inputs([self.meta()]))?)
     }
 
     /// The same elements under another shape: see [`View`].
@@ -425,18 +416,35 @@ impl Tensor {
         Tensor::apply(View::Slice(dim, range), &[self])
     }
 
-    /// `length` elements of a dimension from `start` on: see [`View`].
+    /// `length` elements of a dimension from `start` (negative: from the end) on: see [`View`].
     ///
     /// # Errors
-    /// The range leaves the dimension.
+    /// The length is negative, or the range leaves the dimension.
     #[track_caller]
-    pub fn narrow(&self, dim: isize, start: isize, length: usize) -> Result<Tensor> {
-        let size = self.with_array(|x| -> Result<usize> {
+    pub fn narrow(&self, dim: isize, start: isize, length: isize) -> Result<Tensor> {
+        let place = |x: &Array| -> Result<isize> {
+            let length = usize::try_from(length)
+                .map_err(|_| Error::argument(format!("a length of {length} is negative")))?;
             x.narrow(dim, start, length)?;
-            Ok(x.shape()[x.shape().dim(dim)?])
-        })?;
-        let start = if start < 0 { start + size as isize } else { start };
-        self.slice(dim, (start..start + length as isize).into())
+            Ok(if start < 0 { start + x.shape()[x.shape().dim(dim)?] as isize } else { start })
+        };
+        let start =
+            self.with_array(place).map_err(|error| error.at_gate("Slice").with_inputs([self.meta()]))?;
+        self.slice(dim, (start..start + length).into())
+    }
+
+    /// Like [`Tensor::narrow`], from a place that a 0-d integer tensor holds.
+    ///
+    /// # Errors
+    /// As [`Tensor::narrow`]; `start` is no 0-d integer.
+    #[track_caller]
+    pub fn narrow_at(&self, dim: isize, start: &Tensor, length: isize) -> Result<Tensor> {
+        if start.rank() != 0 || start.dtype().is_float() || start.dtype() == DType::Bool {
+            return Err(
+                Error::dtype(format!("the start is a 0-d integer, not {}", start.meta())).at_gate("Slice")
+            );
+        }
+        self.narrow(dim, start.array().to_i64_vec()[0] as isize, length)
     }
 
     /// The diagonal of two dimensions, as a new last one: see [`View`].

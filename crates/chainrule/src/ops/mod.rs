@@ -3,6 +3,14 @@
 //! An operator belongs here where a formula of gates is all there is to it; its gradient, of every order,
 //! follows from the gates'. It becomes a gate of its own only where speed or memory was measured to ask for it.
 
+mod einsum;
 mod fill;
+mod index;
+mod join;
+mod matmul;
 mod pointwise;
 mod shape;
+mod triangle;
+
+pub use index::Index;
+pub use join::Sections;

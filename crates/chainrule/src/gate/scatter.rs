@@ -1,0 +1,119 @@
+//! Writing at indices along a dimension.
+
+use super::arith::matrix;
+use super::index::{self, ScatterAdd};
+use super::{Context, Entry, Gate, Gradients, Metas, Needs, Outputs, Sample, Saved, Saves};
+use crate::array::{Array, Meta, dispatch};
+use crate::error::{ErrorKind, Result};
+use crate::formula::Formula;
+use crate::tensor::{Operand, Tensor};
+
+/// The gates of this family.
+pub(super) const GATES: &[Entry] = &[Scatter::ENTRY];
+
+/// Elements overwritten along a dimension: `y = x`, then `y[index[i][j]][j] = source[i][j]` for dimension 0;
+/// where an index repeats, the last one stays.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Scatter {
+    /// The dimension.
+    pub dim: isize,
+}
+
+impl Scatter {
+    /// This gate's row of the table of gates.
+    pub const ENTRY: Entry = Entry {
+        name: "Scatter",
+        method: "scatter, scatter_value",
+        doc: "Elements overwritten at indices: `y = x`, then `y[index[i][j]][j] = source[i][j]` for dimension 0.\n",
+        at_kink: None,
+        file: file!(),
+        line: line!(),
+        samples: || {
+            let x = || matrix([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]);
+            let at = |values: Vec<i64>| Array::filled(values, [2, 2].into());
+            let source = || matrix([[0.1, 0.2], [0.3, 0.4]]);
+            vec![
+                Sample::new(Scatter { dim: 1 }, [x(), at(vec![0, 1, 2, 1]), source()]),
+                Sample::new(Scatter { dim: 0 }, [x(), at(vec![1, 0, 0, 1]), source()]),
+                Sample::new(Scatter { dim: 0 }, [x(), at(vec![2, 0, 0, 1]), source()])
+                    .refused(ErrorKind::Index),
+                Sample::new(Scatter { dim: 0 }, [x(), source(), source()]).refused(ErrorKind::DType),
+            ]
+        },
+    };
+}
+
+impl Gate for Scatter {
+    fn name(&self) -> &'static str {
+        "Scatter"
+    }
+
+    fn infer(&self, inputs: &[Meta]) -> Result<Metas> {
+        ScatterAdd { dim: self.dim }.infer(inputs)
+    }
+
+    fn forward(&self, inputs: &[&Array], _context: &mut Context) -> Result<Outputs> {
+        let mut out = inputs[0].copied();
+        let places = index::places(inputs[1], out.shape(), out.shape().dim(self.dim)?)?;
+        let source = index::covered(inputs[2], inputs[1].shape())?;
+        dispatch!(out.dtype(), T => {
+            let source = source.to_vec::<T>()?;
+            if let Some(out) = out.make_mut::<T>() {
+                for (&i, x) in places.iter().zip(source) {
+                    out[i] = x;
+                }
+            }
+        });
+        Ok([out].into())
+    }
+
+    fn saves(&self, _needs: &Needs) -> Saves {
+        Saves::input(1)
+    }
+
+    fn backward(&self, saved: &Saved, upstream: &[Option<Tensor>], needs: &Needs) -> Result<Gradients> {
+        let Some(g) = &upstream[0] else { return Ok(needs.none()) };
+        let at = saved.input(1)?;
+        let x = if needs.input(0) { Some(g.scatter_value(self.dim, &at, 0.0)?) } else { None };
+        let source = match needs.input(2) {
+            true => Some(index::grown(&g.gather(self.dim, &at)?, &saved.input_meta(2)?.shape)?),
+            false => None,
+        };
+        Ok([x, None, source].into_iter().collect())
+    }
+
+    fn formula(&self) -> Formula {
+        Formula::rule(
+            "y = x, with the source at the indices",
+            ["∂L/∂x = g, 0 at the indices", "the index has no gradient", "∂L/∂source = g[index]"],
+        )
+    }
+}
+
+impl Tensor {
+    /// Elements overwritten at indices: see [`Scatter`].
+    ///
+    /// # Errors
+    /// An index is out of range or not an integer, or the shapes don't fit.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let y = tensor([1.0, 2.0, 3.0]).scatter(0, &tensor([2, 0]), &tensor([7.0, 8.0]))?;
+    /// assert_eq!(y.to_string(), "tensor([8., 2., 7.])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn scatter(&self, dim: isize, index: &Tensor, source: &Tensor) -> Result<Tensor> {
+        Tensor::apply(Scatter { dim }, &[self, index, source])
+    }
+
+    /// One value written at indices: see [`Scatter`].
+    ///
+    /// # Errors
+    /// As [`Tensor::scatter`]; the value is a tensor with dimensions.
+    #[track_caller]
+    pub fn scatter_value(&self, dim: isize, index: &Tensor, value: impl Operand) -> Result<Tensor> {
+        let source = value.with(self, |value| value.cast(self.dtype())?.expand(index.shape()))?;
+        self.scatter(dim, index, &source)
+    }
+}
