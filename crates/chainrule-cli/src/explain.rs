@@ -5,6 +5,7 @@ mod paths;
 mod text;
 
 use std::io::{IsTerminal, Write as _};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use chainrule::check::{Derivative, derivative};
@@ -25,6 +26,7 @@ use text::{Paint, numbers};
   chainrule explain '(x+y)*z' x=-2 y=5 z=-4
   chainrule explain '1/(1+exp(-(w0*x0+w1*x1+w2)))' w0=2 x0=-1 w1=-3 x1=-2 w2=-3 --symbolic
   chainrule explain 'dot(softmax(v), [0,1,0])' v=[1,2,3] --json
+  chainrule explain 'x*y + sin(x)' x=2 y=3 --html graph.html
 
 Expressions: numbers, names, + - * / ^, parentheses, vectors [1,2,3], and
 exp log sqrt sin cos tanh sigmoid relu abs sign max min softmax dot sum."
@@ -45,6 +47,9 @@ pub struct Options {
     /// JSON instead of text
     #[arg(long)]
     json: bool,
+    /// Write the explorer too: a page on which to step through the graph, change inputs and practise
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
 }
 
 /// One input's gradient, by backpropagation and by differences.
@@ -85,6 +90,9 @@ pub fn run(options: Options) -> Result<ExitCode, Failure> {
         .into());
     }
     let gradients = graph.backward()?;
+    if let Some(path) = &options.html {
+        graph.explorer()?.expression(&expr).save(path)?;
+    }
     let gates = graph.gates()?;
     let mut found = Vec::new();
     for (name, gradient) in &gradients {

@@ -40,6 +40,7 @@ pub mod check;
 pub mod data;
 pub mod draw;
 pub mod error;
+pub mod explorer;
 pub mod formula;
 pub mod gate;
 pub mod graph;

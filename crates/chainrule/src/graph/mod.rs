@@ -18,9 +18,21 @@ use crate::tensor::{Backward, Tensor, enable_grad};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ValueId(usize);
 
+impl ValueId {
+    /// The value at this place among the graph's values.
+    pub(crate) fn new(place: usize) -> ValueId {
+        ValueId(place)
+    }
+
+    /// Its place among the graph's values.
+    pub(crate) fn place(self) -> usize {
+        self.0
+    }
+}
+
 /// Where a value comes from.
 #[derive(Debug, Clone)]
-enum Source {
+pub(crate) enum Source {
     /// Given at every run. What recorded code gave is the default, and fixes shape and element type.
     Input { name: String, default: Option<Array> },
     /// The same in every run.
@@ -31,19 +43,19 @@ enum Source {
 
 /// One gate of a graph.
 #[derive(Debug, Clone)]
-struct Step {
+pub(crate) struct Step {
     gate: GateRef,
-    inputs: Vec<ValueId>,
-    outputs: Vec<ValueId>,
+    pub(crate) inputs: Vec<ValueId>,
+    pub(crate) outputs: Vec<ValueId>,
     /// The line of the program that ran the gate, where it was recorded.
     location: Option<&'static std::panic::Location<'static>>,
 }
 
 /// What one run computed: a tensor for each value.
 #[derive(Debug, Clone)]
-struct Run {
-    tensors: Vec<Tensor>,
-    gradients: Option<Vec<Option<Array>>>,
+pub(crate) struct Run {
+    pub(crate) tensors: Vec<Tensor>,
+    pub(crate) gradients: Option<Vec<Option<Array>>>,
 }
 
 /// A graph as a list of gates, to run forward and backward again and again.
@@ -64,10 +76,10 @@ struct Run {
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct ComputationalGraph {
-    values: Vec<Source>,
-    steps: Vec<Step>,
-    output: Option<ValueId>,
-    run: Option<Run>,
+    pub(crate) values: Vec<Source>,
+    pub(crate) steps: Vec<Step>,
+    pub(crate) output: Option<ValueId>,
+    pub(crate) run: Option<Run>,
 }
 
 impl ComputationalGraph {

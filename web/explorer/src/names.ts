@@ -1,0 +1,51 @@
+// What values and gates are called on the page.
+
+import { at, type Gate, type Graph } from "./data";
+import { pretty } from "./format";
+
+/** The output is the loss, L, unless an input has taken that name. */
+export const lossName = (graph: Graph): string =>
+  graph.values.some((value) => value.name === "L") ? "loss" : "L";
+
+export function nameOf(graph: Graph, id: number): string {
+  const value = at(graph.values, id);
+  if (id === graph.output && value.kind === "gate") return lossName(graph);
+  if (value.kind === "constant" && value.value.length === 1) return pretty(at(value.value, 0));
+  return value.kind === "constant" ? "const" : value.name;
+}
+
+export const outputName = (graph: Graph, gate: Gate): string => nameOf(graph, at(gate.outputs, 0));
+
+const SYMBOLS: Record<string, string> = {
+  Add: "+",
+  Sub: "−",
+  Rsub: "−",
+  Mul: "×",
+  Div: "÷",
+  Neg: "−",
+  Pow: "aᵇ",
+  Reciprocal: "1/x",
+  Square: "x²",
+  Exp: "eˣ",
+  Log: "ln",
+  Sqrt: "√",
+  Abs: "|x|",
+  Sin: "sin",
+  Cos: "cos",
+  Tanh: "tanh",
+  Sigmoid: "σ",
+  Relu: "ReLU",
+  Maximum: "max",
+  Minimum: "min",
+  MatMul: "@",
+  Sum: "Σ",
+  Mean: "mean",
+  Softmax: "soft-max",
+  View: "view",
+  Cat: "cat",
+  Sign: "sign",
+  Erf: "erf",
+};
+
+/** The sign in a gate's circle. */
+export const symbolOf = (gate: Gate): string => SYMBOLS[gate.name] ?? gate.name;
