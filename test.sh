@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Everything that must hold: format, lints, documentation, tests and examples. Needs the Rust toolchain only.
+# Everything that must hold: format, lints, documentation, tests and examples. Needs the Rust toolchain; the explorer page's
+# tests also need Node.js (`npm ci` in web/explorer) and Chromium, and are named at the end if they can't run.
 set -euo pipefail
 cd "$(dirname "$0")"
 log=$(mktemp)
@@ -22,3 +23,13 @@ for example in crates/chainrule/examples/*.rs; do
 done
 echo "== closing lines of the tests"
 grep -E '^test result: ' "$log"
+echo "== explorer page"
+browser=${CHROMIUM:-/usr/bin/chromium}
+if [ -x "$browser" ] && [ -d web/explorer/node_modules ] && command -v node >/dev/null; then
+    (cd web/explorer && npm run --silent check && npm run --silent current && CHROMIUM="$browser" npm test --silent)
+else
+    echo "NOT RUN: the explorer page's build check and its tests in a browser. They need Node.js, 'npm ci' in"
+    echo "web/explorer, and Chromium at $browser (or at \$CHROMIUM). These tests have NOT run:"
+    sed -nE 's/^ *test\([`"]([^`"]*).*/  - \1/p' web/explorer/tests/*.test.mjs
+    [ -z "${REQUIRE_BROWSER:-}" ] || exit 1
+fi

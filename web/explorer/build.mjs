@@ -2,13 +2,14 @@
 // `node build.mjs --check` only compares, and fails if the committed page is not what the source builds to.
 
 import { readFile, writeFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 const target = new URL("../../crates/chainrule/src/explorer/page.html", import.meta.url);
 
 async function bundle(entry) {
   const result = await build({
-    absWorkingDir: import.meta.dirname,
+    absWorkingDir: fileURLToPath(new URL(".", import.meta.url)),
     entryPoints: [entry],
     bundle: true,
     minify: true,

@@ -1,9 +1,9 @@
 // The drawing: values above their wires, gradients below, local gradients where wires end.
 
-import { at, type Graph } from "./data";
+import { at, type Graph, type Value } from "./data";
 import { svg } from "./dom";
 import { prettyAll } from "./format";
-import { type Box, type Layout, layOut, SIZES } from "./layout";
+import { type Box, type Layout, LONGEST_NAME, layOut } from "./layout";
 import { nameOf, outputName, symbolOf } from "./names";
 import type { Run } from "./replay";
 import { gradientAt, knowsValue, type Plan } from "./steps";
@@ -46,11 +46,13 @@ export interface CircuitEvents {
 /** A name with its index below the line. */
 function nameSpans(name: string): (Node | string)[] {
   const indexed = /^(\p{L}+)_?(\d+)$/u.exec(name);
-  if (!indexed) return [name.length > 7 ? `${name.slice(0, 6)}…` : name];
+  if (!indexed) return [name.length > LONGEST_NAME ? `${name.slice(0, LONGEST_NAME - 1)}…` : name];
   return [indexed[1] ?? "", svg("tspan", { class: "index", dy: 4 }, indexed[2] ?? "")];
 }
 
 const LONG_LABEL = 9;
+/** Between a local gradient and its gate. */
+const LOCAL_GAP = 5;
 
 export class Circuit {
   readonly element: SVGSVGElement;
@@ -93,7 +95,7 @@ export class Circuit {
       const below = inputs > 1 && branch.input >= inputs / 2;
       const local = svg("text", {
         class: "local",
-        x: branch.end.x - SIZES.end / 2,
+        x: branch.end.x - LOCAL_GAP,
         y: branch.end.y + (below ? 14 : -6),
       });
       texts.append(local);
@@ -119,9 +121,10 @@ export class Circuit {
     const constant = value.kind === "constant";
     const group = svg("g", { class: `leaf ${value.kind}` });
     const { x, y, width, height } = box;
+    if (constant && constantText(value) === CONSTANT) group.classList.add("hidden-value");
     group.append(
       svg("rect", { x: x - width / 2, y: y - height / 2, width, height, rx: constant ? 4 : height / 2 }),
-      svg("text", { x, y: y + 5 }, ...(constant ? ["const"] : nameSpans(name))),
+      svg("text", { x, y: y + 5 }, ...(constant ? [constantText(value)] : nameSpans(name))),
     );
     this.leaves.set(id, group);
     if (constant) {
@@ -178,14 +181,10 @@ export class Circuit {
     const group = svg("g", { class: "gate", tabindex: 0, role: "button" });
     group.dataset.gate = outputName(graph, gate);
     const symbol = symbolOf(gate);
-    const small = symbol.length > 3;
+    const small = symbol.length > 3 ? " small" : symbol.length > 2 ? " medium" : "";
     group.append(
-      svg("rect", { x: x - width / 2, y: y - height / 2, width, height, rx: width / 2 }),
-      svg(
-        "text",
-        { x, y: y + (small ? 4 : 6), class: small ? "symbol small" : "symbol" },
-        symbol.length > 7 ? `${symbol.slice(0, 6)}…` : symbol,
-      ),
+      svg("rect", { x: x - width / 2, y: y - height / 2, width, height, rx: Math.min(width, height) / 2 }),
+      svg("text", { x, y: y + (small ? 4 : 6), class: `symbol${small}` }, symbol),
       svg("text", { x, y: y - height / 2 - 5, class: "gate-name" }, ...nameSpans(outputName(graph, gate))),
       svg("title", {}, gate.name),
     );
@@ -248,11 +247,12 @@ export class Circuit {
 
   private updateWire(view: View, wire: Wire, active: number): void {
     const { graph, plan, run, step, quiz } = view;
-    const { shape, id } = at(graph.values, wire.value);
+    const { shape, id, kind } = at(graph.values, wire.value);
     const rank = shape.length;
     const now = at(plan.steps, step);
     const known = knowsValue(graph, plan, id, step);
-    write(wire.valueText, known ? prettyAll(at(run.values, id), rank) : "");
+    const inBox = kind === "constant" && constantText(at(graph.values, id)) !== CONSTANT;
+    write(wire.valueText, known && !inBox ? prettyAll(at(run.values, id), rank) : "");
     const gradient = quiz ? null : gradientAt(graph, plan, run, id, step);
     const partial = gradient !== null && gradient.arrived < gradient.terms;
     write(wire.gradientText, gradient ? prettyAll(gradient.numbers, rank) + (partial ? " + …" : "") : "");
@@ -273,6 +273,9 @@ export class Circuit {
       branch.path.classList.toggle("known", known);
       branch.path.classList.toggle("forward", running && now.kind === "forward");
       branch.path.classList.toggle("backward", running && now.kind === "backward" && passed !== null);
+      // A wire in use lies on top of its neighbours.
+      if (running && branch.path !== branch.path.parentNode?.lastChild)
+        branch.path.parentNode?.append(branch.path);
       const local = at(at(run.local, branch.gate), branch.input);
       const reached = at(plan.backwardStep, branch.gate);
       const shown = !quiz && reached >= 0 && reached <= step && passed !== null;
@@ -280,6 +283,14 @@ export class Circuit {
       branch.local.classList.toggle("active", running && now.kind === "backward");
     }
   }
+}
+
+const CONSTANT = "const";
+
+/** A constant's own box holds its number, if there is room. */
+function constantText(value: Value): string {
+  const text = prettyAll(value.value, value.shape.length);
+  return text.length <= 6 ? text : CONSTANT;
 }
 
 /** A local gradient at the end of a wire: one number if it is the same at every place. */
@@ -292,5 +303,6 @@ function localText(local: readonly number[] | null, rank: number): string {
 
 function write(text: SVGTextElement, content: string): void {
   if (text.textContent !== content) text.textContent = content;
+  text.classList.toggle("vector", content.startsWith("["));
   text.classList.toggle("long", content.length > LONG_LABEL && !content.startsWith("["));
 }

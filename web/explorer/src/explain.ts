@@ -76,6 +76,10 @@ export function gateFormula(graph: Graph, gate: Gate): string {
   return `${nameMarkup(outputName(graph, gate))}${equals}${formula(ownNames(graph, gate, rule.value))}`;
 }
 
+/** What a gate computes, where that is no formula of numbers. */
+const ruleText = (gate: Gate): string =>
+  isElementwise(gate.rule) ? "" : `<span class="note">${escapeText(gate.rule.text)}</span>`;
+
 const source = (gate: Gate): string => (gate.at ? ` <span class="source">${escapeText(gate.at)}</span>` : "");
 
 function forward(graph: Graph, run: Run, gate: Gate): Explanation {
@@ -123,7 +127,7 @@ function fork(graph: Graph, plan: Plan, run: Run, id: number, step: number): str
       : "";
   const words =
     missing > 0
-      ? `${arrived.length} of ${terms.length} paths have arrived`
+      ? `${arrived.length} of ${terms.length} paths so far`
       : `all ${terms.length} paths have arrived: gradients add up at a fork`;
   return `<div class="fork">${line(
     piece(partial(loss, name)),
@@ -143,32 +147,29 @@ function backwardLine(graph: Graph, plan: Plan, run: Run, gate: Gate, input: num
   const left = several ? `<mtext>to </mtext>${nameMarkup(x)}<mo>:</mo>` : partial(loss, x) + equals;
   const chain = captioned(kindOf("gradient", partial(loss, y)), "upstream");
   const local = captioned(kindOf("local", partial(y, x)), "local");
+  const result = arrayMarkup(passed, rankOf(graph, id), "gradient");
+  const end = several ? captioned(result, "passed on") : kindOf("result", result);
+  const { rule } = gate;
+  if (!isElementwise(rule)) {
+    const text = rule.gradients[Math.min(input, rule.gradients.length - 1)] ?? "";
+    const words = `<span class="note">by the rule ${escapeText(text)}</span>`;
+    return line(piece(left + end), words) + fork(graph, plan, run, id, step);
+  }
   const pieces = [piece(left), piece(`${chain}<mo>·</mo>${local}`)];
   const upstream = run.gradients[output] ?? [];
   const localNumbers = at(at(run.local, gate.id), input);
-  const { rule } = gate;
-  if (isElementwise(rule)) {
-    const symbolic = ownNames(graph, gate, at(rule.local, input));
-    if (allScalars(graph, gate) && localNumbers) {
-      const g = numberFactor(at(upstream, 0), "gradient");
-      if (typeof symbolic !== "number")
-        pieces.push(piece(`${equals}${g}<mo>·</mo>${kindOf("local", factor(symbolic))}`));
-      pieces.push(piece(`${equals}${g}<mo>×</mo>${numberFactor(at(localNumbers, 0), "local")}`));
-    } else {
-      const rank = rankOf(graph, output);
-      pieces.push(
-        piece(
-          `${equals}${arrayMarkup(upstream, rank, "gradient")}<mo>·</mo>${kindOf("local", factor(symbolic))}`,
-        ),
-      );
+  const symbolic = ownNames(graph, gate, at(rule.local, input));
+  if (allScalars(graph, gate) && localNumbers) {
+    const g = numberFactor(at(upstream, 0), "gradient");
+    if (typeof symbolic !== "number") {
+      pieces.push(piece(`${equals}${g}<mo>·</mo>${kindOf("local", factor(symbolic))}`));
     }
+    pieces.push(piece(`${equals}${g}<mo>×</mo>${numberFactor(at(localNumbers, 0), "local")}`));
   } else {
-    const text = rule.gradients[Math.min(input, rule.gradients.length - 1)] ?? "";
-    pieces.push(`<span class="rule">${escapeText(text)}</span>`);
+    const given = arrayMarkup(upstream, rankOf(graph, output), "gradient");
+    pieces.push(piece(`${equals}${given}<mo>·</mo>${kindOf("local", factor(symbolic))}`));
   }
-  const caption = several ? "passed on" : "";
-  const result = arrayMarkup(passed, rankOf(graph, id), "gradient");
-  pieces.push(piece(equals + (caption ? captioned(result, caption) : kindOf("result", result))));
+  pieces.push(piece(equals + end));
   return line(...pieces) + fork(graph, plan, run, id, step);
 }
 
@@ -183,7 +184,7 @@ function backward(graph: Graph, plan: Plan, run: Run, gate: Gate, step: number):
   });
   return {
     title: `Backward through ${gate.name}`,
-    body: `<p class="given">${math(gateFormula(graph, gate))}<span class="note">upstream: ${math(
+    body: `<p class="given">${math(gateFormula(graph, gate))}${ruleText(gate)}<span class="note">upstream: ${math(
       `${partial(loss, outputName(graph, gate))}${equals}${arrayMarkup(upstream, rankOf(graph, output), "gradient")}`,
     )}</span>${source(gate)}</p>${rows.join("")}`,
     spoken: `upstream ${prettyAll(upstream, rankOf(graph, output))}; passes ${spoken.join(" and ")}`,
@@ -233,7 +234,7 @@ export function explain(graph: Graph, plan: Plan, run: Run, index: number): Expl
           : "";
       return {
         title: "All gradients",
-        body: `${line(piece(`${nameMarkup(loss)}${equals}${arrayMarkup(value, rankOf(graph, graph.output), "value")}`), ...gradients)}${reading}`,
+        body: `${`<div class="line spread">${piece(`${nameMarkup(loss)}${equals}${arrayMarkup(value, rankOf(graph, graph.output), "value")}`)}${gradients.join("")}</div>`}${reading}`,
         spoken: `${loss} = ${prettyAll(value, rankOf(graph, graph.output))}`,
       };
     }

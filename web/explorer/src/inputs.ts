@@ -206,20 +206,10 @@ export class Inputs {
       };
       const [right, left] = [lossAt(h), lossAt(-h)];
       const slope = (right - left) / (2 * h);
-      const digits = (x: number) =>
-        Number.isFinite(x)
-          ? x
-              .toPrecision(8)
-              .replace(/\.?0+$/, "")
-              .replace("-", "−")
-          : String(x);
+      const change = String(Number((right - left).toPrecision(5))).replace("-", "−");
       row.measured.replaceChildren(
         html("strong", {}, pretty(slope)),
-        html(
-          "small",
-          {},
-          `(${digits(right)} − ${digits(left).startsWith("−") ? `(${digits(left)})` : digits(left)}) / ${pretty(2 * h)}`,
-        ),
+        html("small", {}, `${change} / ${pretty(2 * h)}`),
       );
     }
   }

@@ -4,6 +4,7 @@
 // heights by weighted means of the neighbours, kept apart by pooling adjacent violators.
 
 import { at, type Graph } from "./data";
+import { nameOf, symbolOf } from "./names";
 
 export interface Box {
   x: number;
@@ -39,16 +40,20 @@ export interface Layout {
 
 export const SIZES = {
   gate: 42,
-  leaf: 46,
+  leaf: 44,
   port: 26,
-  label: 66,
-  elementOfLabel: 50,
-  turn: 34,
-  end: 48,
-  rowGap: 16,
+  label: 62,
+  elementOfLabel: 56,
+  leastTurn: 22,
+  mostTurn: 76,
+  end: 46,
+  rowGap: 12,
   row: 50,
   margin: 24,
 };
+
+/** Longer names of leaves are cut. */
+export const LONGEST_NAME = 8;
 
 interface Cell {
   layer: number;
@@ -231,7 +236,7 @@ class Layers {
         layer.map(() => 1),
       );
     }
-    for (let round = 0; round < 60; round += 1) {
+    for (let round = 0; round < 80; round += 1) {
       const sequence = round % 2 === 0 ? this.layers : [...this.layers].reverse();
       for (const layer of sequence) {
         const wanted: number[] = [];
@@ -254,6 +259,36 @@ class Layers {
       }
     }
   }
+
+  /** Straight wires: the bends of a wire that passes several layers get one height, where there is room. */
+  straighten(bends: readonly Cell[]): void {
+    const next = bends.at(-1) && this.outOf.get(at(bends, bends.length - 1))?.[0];
+    if (!next) return;
+    let least = Number.NEGATIVE_INFINITY;
+    let most = Number.POSITIVE_INFINITY;
+    for (const bend of bends) {
+      const layer = at(this.layers, bend.layer);
+      const room = (other: Cell) => (other.height + bend.height) / 2 + SIZES.rowGap;
+      const above = layer[bend.order - 1];
+      const below = layer[bend.order + 1];
+      if (above) least = Math.max(least, above.y + room(above));
+      if (below) most = Math.min(most, below.y - room(below));
+    }
+    if (least > most) return;
+    const height = Math.max(least, Math.min(most, next.to.y + next.offset));
+    for (const bend of bends) bend.y = height;
+  }
+}
+
+/** Boxes are as wide as what is written in them. */
+function widthOf(graph: Graph, cell: Cell): number {
+  if (cell.kind === "bend") return 0;
+  if (cell.kind === "gate") {
+    const { length } = symbolOf(at(graph.gates, cell.id));
+    return length <= 4 ? SIZES.gate : 22 + 7 * length;
+  }
+  const { length } = at(graph.values, cell.id).kind === "constant" ? "" : nameOf(graph, cell.id);
+  return length <= 2 ? SIZES.leaf : 24 + 9 * Math.min(length, LONGEST_NAME);
 }
 
 /** A value's label grows with the elements that it shows, never with their digits: nothing jumps. */
@@ -303,11 +338,12 @@ export function layOut(graph: Graph): Layout {
   });
   layers.order();
   layers.place();
+  for (const chain of chains) layers.straighten(chain.filter((cell) => cell.kind === "bend"));
 
-  // Columns: the ends of wires, the boxes, the labels right of them, room to turn.
-  const columns: { box: number; stub: number; end: number }[] = [];
-  let x = SIZES.margin - SIZES.end;
-  for (const layer of layers.layers) {
+  // Columns: room to turn, the ends of wires, the boxes, the labels right of them.
+  const columns: { start: number; box: number; end: number }[] = [];
+  let x = SIZES.margin - SIZES.end - SIZES.leastTurn;
+  for (const [place, layer] of layers.layers.entries()) {
     const widest = Math.max(
       SIZES.label,
       ...layer.map((cell) => {
@@ -315,10 +351,16 @@ export function layOut(graph: Graph): Layout {
         return cell.kind === "bend" ? 0 : labelWidth(at(graph.values, id).value.length);
       }),
     );
-    const box = x + SIZES.end + SIZES.leaf / 2;
-    const stub = box + SIZES.leaf / 2;
-    columns.push({ box, stub, end: stub + widest });
-    x = stub + widest + SIZES.turn;
+    const boxes = Math.max(SIZES.leaf, ...layer.map((cell) => widthOf(graph, cell)));
+    // Steep wires need more room to turn.
+    const rise = layers.links
+      .filter((link) => link.to.layer === place)
+      .map((link) => Math.abs(link.to.y + link.offset - link.from.y));
+    const turn = Math.max(SIZES.leastTurn, Math.min(SIZES.mostTurn, 0.4 * Math.max(0, ...rise)));
+    const start = x + turn;
+    const box = start + SIZES.end + boxes / 2;
+    columns.push({ start, box, end: box + boxes / 2 + widest });
+    x = box + boxes / 2 + widest;
   }
   const cells = layers.layers.flat();
   const top = Math.min(...cells.map((cell) => cell.y - cell.height / 2));
@@ -336,10 +378,10 @@ export function layOut(graph: Graph): Layout {
   chains.forEach((chain, value) => {
     const [source] = chain;
     if (!source) return;
-    if (source.kind === "leaf") leaves.set(value, boxAt(source, SIZES.leaf, 28));
+    if (source.kind === "leaf") leaves.set(value, boxAt(source, widthOf(graph, source), 28));
     const column = at(columns, source.layer);
     const y = source.y + down;
-    const half = source.kind === "leaf" ? SIZES.leaf / 2 : SIZES.gate / 2;
+    const half = widthOf(graph, source) / 2;
     const branches = at(readers, value).map(({ gate, input }) => {
       const to = at(gateCells, gate);
       const endY = to.y + down + portOffset(at(graph.gates, gate).inputs.length, input);
@@ -351,13 +393,14 @@ export function layOut(graph: Graph): Layout {
         here = { x: nextX, y: nextY };
       };
       for (const bend of chain.slice(1, to.layer - source.layer)) {
-        const { box, end } = at(columns, bend.layer);
-        curve(box - SIZES.leaf / 2 - SIZES.end, bend.y + down);
+        const { start, end } = at(columns, bend.layer);
+        curve(start, bend.y + down);
         path += `H${end}`;
         here.x = end;
       }
-      const endX = at(columns, to.layer).box - SIZES.gate / 2;
-      curve(endX - SIZES.end, endY);
+      const { start, box } = at(columns, to.layer);
+      const endX = box - widthOf(graph, to) / 2;
+      curve(start, endY);
       path += `H${endX}`;
       return { gate, input, path, end: { x: endX, y: endY } };
     });
@@ -371,7 +414,7 @@ export function layOut(graph: Graph): Layout {
     gates: graph.gates.map((gate) =>
       boxAt(
         at(gateCells, gate.id),
-        SIZES.gate,
+        widthOf(graph, at(gateCells, gate.id)),
         Math.max(SIZES.gate, (gate.inputs.length - 1) * SIZES.port + 22),
       ),
     ),

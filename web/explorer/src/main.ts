@@ -222,8 +222,8 @@ class Page {
 
   private resize(): void {
     const { width, height } = this.circuit.layout;
-    this.canvas.style.width = `${width * this.scale}px`;
-    this.canvas.style.height = `${height * this.scale}px`;
+    this.canvas.style.setProperty("--width", `${width * this.scale}px`);
+    this.canvas.style.setProperty("--height", `${height * this.scale}px`);
     if (this.quiz) this.placeFields();
   }
 

@@ -44,6 +44,6 @@ mod tests {
     fn every_number_has_a_notation() {
         let numbers = Numbers::new(vec![1.0, -0.0, 0.1, f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e300]);
         let text = serde_json::to_string(&numbers).unwrap();
-        assert_eq!(text, r#"[1,-0.0,0.1,"NaN","Infinity","-Infinity",1e300]"#);
+        assert_eq!(text, r#"[1,-0.0,0.1,"NaN","Infinity","-Infinity",1e+300]"#);
     }
 }

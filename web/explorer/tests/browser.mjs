@@ -1,0 +1,73 @@
+// A real browser for the tests, and the pages that they look at.
+
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { chromium } from "playwright-core";
+
+const root = fileURLToPath(new URL("../../..", import.meta.url));
+const program = process.env.CHAINRULE ?? join(root, "target", "debug", "chainrule");
+const browserPath = process.env.CHROMIUM ?? "/usr/bin/chromium";
+const folder = mkdtempSync(join(tmpdir(), "explorer-"));
+let pages = 0;
+
+/** The page and the library's own numbers for an expression. */
+export function explain(expression, ...values) {
+  if (!existsSync(program)) {
+    throw new Error(`${program} isn't built: run cargo build, or set CHAINRULE to the program`);
+  }
+  pages += 1;
+  const file = join(folder, `${pages}.html`);
+  const run = (...more) =>
+    execFileSync(program, ["explain", expression, ...values, ...more], { encoding: "utf8" });
+  const text = run();
+  const library = JSON.parse(run("--json", "--html", file));
+  return { file, library, text };
+}
+
+/** The same page with its data changed. */
+export function changed(file, change) {
+  const html = readFileSync(file, "utf8");
+  const [, json] = /<script id="graph" type="application\/json">(.*?)<\/script>/s.exec(html);
+  const data = JSON.parse(json);
+  change(data);
+  const other = file.replace(".html", "-changed.html");
+  writeFileSync(
+    other,
+    html.replace(json, () => JSON.stringify(data)),
+  );
+  return other;
+}
+
+export function launch() {
+  return chromium.launch({
+    executablePath: browserPath,
+    args: [
+      "--headless",
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+    ],
+  });
+}
+
+/** Opens a page; nothing may reach the console or leave the machine. */
+export async function open(browser, file, options = {}) {
+  const page = await browser.newPage({ viewport: { width: 1280, height: 800 }, ...options });
+  const complaints = [];
+  page.on("console", (message) => complaints.push(message.text()));
+  page.on("pageerror", (error) => complaints.push(String(error)));
+  page.on("request", (request) => {
+    if (!request.url().startsWith("file:") && !request.url().startsWith("data:")) {
+      complaints.push(`a request to ${request.url()}`);
+    }
+  });
+  await page.goto(pathToFileURL(file).href);
+  return { page, complaints };
+}
