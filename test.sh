@@ -21,6 +21,13 @@ for example in crates/chainrule/examples/*.rs; do
     echo "-- $name"
     cargo run --quiet --package chainrule --all-features --example "$name" > /dev/null
 done
+echo "== whole networks against PyTorch"
+golden=../shared/conformance/networks.safetensors
+if [ -e "$golden" ]; then
+    cargo run --quiet --release --package chainrule --example networks -- "$golden"
+else
+    echo "NOT RUN: $golden is not here; the smaller file of the repository was checked among the tests"
+fi
 echo "== closing lines of the tests"
 grep -E '^test result: ' "$log"
 echo "== explorer page"

@@ -102,4 +102,41 @@ impl Tensor {
     pub fn dropout(&self, p: f64) -> Result<Tensor> {
         Tensor::apply(Dropout { p }, &[self])
     }
+
+    /// Whole channels of `[n, channels, …]` left out with probability p, the others divided by 1 − p.
+    ///
+    /// # Errors
+    /// p isn't in 0…1, or the shape has no channels.
+    #[track_caller]
+    pub fn channel_dropout(&self, p: f64) -> Result<Tensor> {
+        let shape = self.shape();
+        if shape.rank() < 2 {
+            return Err(
+                Error::shape(format!("it needs [n, channels, …], not the shape {shape}")).at_gate("Dropout")
+            );
+        }
+        let ones = (2..shape.rank()).fold(shape, |shape, dim| shape.with_size(dim, 1));
+        let ones = Tensor::from_array(Array::ones_of(ones, self.dtype()));
+        self.mul(&ones.dropout(p)?)
+    }
+
+    /// Elements set to −1.758 with probability p, and all scaled and shifted so that mean 0 and variance 1 stay
+    /// (Klambauer et al., 2017).
+    ///
+    /// # Errors
+    /// p isn't in 0…1, or the elements aren't floats.
+    #[track_caller]
+    pub fn alpha_dropout(&self, p: f64) -> Result<Tensor> {
+        // What SELU tends to for −∞: −scale·α.
+        const LOWEST: f64 = -1.758_099_340_847_376_6;
+        let ones = Tensor::from_array(Array::ones_of(self.shape(), self.dtype()));
+        // 1 where an element stays.
+        let kept = ones.dropout(p)?.mul(1.0 - p)?;
+        if p == 1.0 {
+            return self.mul(&kept);
+        }
+        let scale = ((1.0 - p) * (1.0 + p * LOWEST * LOWEST)).sqrt().recip();
+        let left_out = kept.neg()?.add(1.0)?.mul(LOWEST)?;
+        self.mul(&kept)?.add(&left_out)?.mul(scale)?.add(-scale * p * LOWEST)
+    }
 }

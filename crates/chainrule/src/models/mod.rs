@@ -1,5 +1,11 @@
 //! Networks by name.
 
+mod images;
+mod transformers;
+
+pub use images::{AlexNet, LeNet, ResNet18, SqueezeNet};
+pub use transformers::{CharGpt, GptSizes, VisionSizes, VisionTransformer};
+
 use crate::array::Generator;
 use crate::error::{Error, Result};
 use crate::nn::{Activation, Linear, Sequential};

@@ -1,11 +1,23 @@
-//! The layers of multilayer perceptrons, and `Sequential`.
+//! Linear layers, activations, dropout, embedding, and modules made of modules.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::{Module, init};
-use crate::array::Generator;
+use super::module::current_of;
+use super::{Module, Owned, current, init};
+use crate::array::{DType, Generator};
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
+
+/// `True` or `False`, as Python writes them.
+pub(super) fn python(on: bool) -> &'static str {
+    if on { "True" } else { "False" }
+}
+
+/// The weight and perhaps the bias of a layer, as its state lists them.
+pub(super) fn weight_and_bias(weight: Option<&Tensor>, bias: Option<&Tensor>) -> Vec<(&'static str, Owned)> {
+    let named = |name: &'static str, tensor: &Tensor| (name, Owned::Parameter(tensor.clone()));
+    weight.map(|w| named("weight", w)).into_iter().chain(bias.map(|b| named("bias", b))).collect()
+}
 
 /// Linear layer `y = x·Wᵀ + b`; W is `[out, in]`, b `[out]`, both initialised as in PyTorch.
 #[derive(Debug)]
@@ -34,29 +46,22 @@ impl Linear {
 impl std::fmt::Display for Linear {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let shape = self.weight.shape();
-        let bias = if self.bias.is_some() { "True" } else { "False" };
+        let bias = python(self.bias.is_some());
         write!(f, "Linear(in_features={}, out_features={}, bias={bias})", shape[1], shape[0])
     }
 }
 
 impl Module for Linear {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        x.linear(&self.weight, self.bias.as_ref())
+        x.linear(&current(&self.weight), current_of(self.bias.as_ref()).as_ref())
     }
 
-    fn forward_with(&self, parameters: &mut dyn Iterator<Item = Tensor>, x: &Tensor) -> Result<Tensor> {
-        let mut next = || {
-            parameters.next().ok_or_else(|| Error::argument("there are too few parameters for the network"))
-        };
-        let weight = next()?;
-        let bias = if self.bias.is_some() { Some(next()?) } else { None };
-        x.linear(&weight, bias.as_ref())
+    fn owned(&self) -> Vec<(&'static str, Owned)> {
+        weight_and_bias(Some(&self.weight), self.bias.as_ref())
     }
 
-    fn named_parameters(&self) -> Vec<(String, Tensor)> {
-        let mut all = vec![("weight".to_string(), self.weight.clone())];
-        all.extend(self.bias.iter().map(|bias| ("bias".to_string(), bias.clone())));
-        all
+    fn describe(&self) -> String {
+        self.to_string()
     }
 }
 
@@ -85,37 +90,94 @@ impl Module for Activation {
             Activation::Silu => x.silu(),
         }
     }
+
+    fn describe(&self) -> String {
+        match self {
+            Activation::Relu => "ReLU()",
+            Activation::Sigmoid => "Sigmoid()",
+            Activation::Tanh => "Tanh()",
+            Activation::Gelu => "GELU(approximate='none')",
+            Activation::Silu => "SiLU()",
+        }
+        .into()
+    }
+}
+
+/// What dropout leaves out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Dropped {
+    Elements,
+    Channels,
+    /// Elements are set to what SELU tends to, and mean and variance kept.
+    Alpha,
 }
 
 /// Dropout while training; passes everything through in evaluation.
 #[derive(Debug)]
 pub struct Dropout {
     p: f64,
+    dropped: Dropped,
     training: AtomicBool,
 }
 
 impl Dropout {
-    /// Leaves elements out with probability p.
-    ///
-    /// # Errors
-    /// p isn't in 0…1.
-    pub fn new(p: f64) -> Result<Dropout> {
+    fn of(p: f64, dropped: Dropped) -> Result<Dropout> {
         if !(0.0..=1.0).contains(&p) {
             return Err(Error::argument(format!(
                 "the probability of leaving out is between 0 and 1, not {p}"
             )));
         }
-        Ok(Dropout { p, training: AtomicBool::new(true) })
+        Ok(Dropout { p, dropped, training: AtomicBool::new(true) })
+    }
+
+    /// Leaves elements out with probability p.
+    ///
+    /// # Errors
+    /// p isn't in 0…1.
+    pub fn new(p: f64) -> Result<Dropout> {
+        Dropout::of(p, Dropped::Elements)
+    }
+
+    /// Leaves whole channels of `[n, channels, …]` out (`Dropout1d`, `Dropout2d` and `Dropout3d` of PyTorch).
+    ///
+    /// # Errors
+    /// p isn't in 0…1.
+    pub fn channels(p: f64) -> Result<Dropout> {
+        Dropout::of(p, Dropped::Channels)
+    }
+
+    /// Leaves elements out so that mean 0 and variance 1 stay, for networks with SELU (`AlphaDropout`).
+    ///
+    /// # Errors
+    /// p isn't in 0…1.
+    pub fn alpha(p: f64) -> Result<Dropout> {
+        Dropout::of(p, Dropped::Alpha)
     }
 }
 
 impl Module for Dropout {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        if self.training.load(Ordering::Relaxed) { x.dropout(self.p) } else { Ok(x.clone()) }
+        if !self.training.load(Ordering::Relaxed) {
+            return Ok(x.clone());
+        }
+        match self.dropped {
+            Dropped::Elements => x.dropout(self.p),
+            Dropped::Channels => x.channel_dropout(self.p),
+            Dropped::Alpha => x.alpha_dropout(self.p),
+        }
     }
 
-    fn set_training(&self, on: bool) {
-        self.training.store(on, Ordering::Relaxed);
+    fn training_flag(&self) -> Option<&AtomicBool> {
+        Some(&self.training)
+    }
+
+    fn describe(&self) -> String {
+        let name = match self.dropped {
+            Dropped::Elements => "Dropout",
+            Dropped::Channels => "Dropout2d",
+            Dropped::Alpha => "AlphaDropout",
+        };
+        format!("{name}(p={}, inplace=False)", self.p)
     }
 }
 
@@ -127,11 +189,72 @@ impl Module for Flatten {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         x.flatten(1, -1)
     }
+
+    fn describe(&self) -> String {
+        "Flatten(start_dim=1, end_dim=-1)".into()
+    }
 }
 
-/// Modules one after another; their parameters are named by their places: `0.weight`, `2.bias`.
+/// Passes its input through.
+#[derive(Debug, Clone, Copy)]
+pub struct Identity;
+
+impl Module for Identity {
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        Ok(x.clone())
+    }
+}
+
+/// Rows of a table by their numbers: from integers of any shape to vectors.
+#[derive(Debug)]
+pub struct Embedding {
+    /// The table, of shape `[count, width]`.
+    pub weight: Tensor,
+    padding: Option<usize>,
+}
+
+impl Embedding {
+    /// A table of `count` normally distributed vectors.
+    pub fn new(count: usize, width: usize, generator: &mut Generator) -> Embedding {
+        Embedding { weight: Tensor::leaf(generator.randn([count, width], DType::F32), true), padding: None }
+    }
+
+    /// With a row of zeros that never gets a gradient.
+    ///
+    /// # Errors
+    /// There is no such row.
+    pub fn with_padding(mut self, row: usize) -> Result<Embedding> {
+        let shape = self.weight.shape();
+        if row >= shape[0] {
+            return Err(Error::index(format!("the padding {row} is no row of a table with {}", shape[0])));
+        }
+        let mut values = self.weight.to_vec::<f32>()?;
+        values[row * shape[1]..(row + 1) * shape[1]].fill(0.0);
+        self.weight = Tensor::from_vec(values, shape)?.requires_grad_(true)?;
+        self.padding = Some(row);
+        Ok(self)
+    }
+}
+
+impl Module for Embedding {
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        current(&self.weight).embedding(x, self.padding)
+    }
+
+    fn owned(&self) -> Vec<(&'static str, Owned)> {
+        weight_and_bias(Some(&self.weight), None)
+    }
+
+    fn describe(&self) -> String {
+        let shape = self.weight.shape();
+        let padding = self.padding.map_or(String::new(), |row| format!(", padding_idx={row}"));
+        format!("Embedding({}, {}{padding})", shape[0], shape[1])
+    }
+}
+
+/// Modules one after another; their parameters are named by their places, `0.weight`, `2.bias`, or by names.
 #[derive(Debug, Default)]
-pub struct Sequential(Vec<Box<dyn Module>>);
+pub struct Sequential(ModuleList);
 
 impl Sequential {
     /// No module yet: the identity.
@@ -139,10 +262,14 @@ impl Sequential {
         Sequential::default()
     }
 
-    /// With one more module at the end.
-    pub fn push(mut self, module: impl Module + 'static) -> Sequential {
-        self.0.push(Box::new(module));
-        self
+    /// With one more module at the end, named by its place.
+    pub fn push(self, module: impl Module + 'static) -> Sequential {
+        Sequential(self.0.push(module))
+    }
+
+    /// With one more module at the end under a name.
+    pub fn push_named(self, name: &str, module: impl Module + 'static) -> Sequential {
+        Sequential(self.0.push_named(name, module))
     }
 
     /// The values after each module, the last being [`Module::forward`]'s.
@@ -151,8 +278,8 @@ impl Sequential {
     /// A module fails.
     pub fn activations(&self, x: &Tensor) -> Result<Vec<Tensor>> {
         let mut all: Vec<Tensor> = Vec::with_capacity(self.0.len());
-        for module in &self.0 {
-            let next = module.forward(all.last().unwrap_or(x))?;
+        for module in self.0.iter() {
+            let next = module.call(all.last().unwrap_or(x))?;
             all.push(next);
         }
         Ok(all)
@@ -161,27 +288,106 @@ impl Sequential {
 
 impl Module for Sequential {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        self.0.iter().try_fold(x.clone(), |x, module| module.forward(&x))
+        self.0.iter().try_fold(x.clone(), |x, module| module.call(&x))
     }
 
-    fn forward_with(&self, parameters: &mut dyn Iterator<Item = Tensor>, x: &Tensor) -> Result<Tensor> {
-        self.0.iter().try_fold(x.clone(), |x, module| module.forward_with(parameters, &x))
+    fn children(&self) -> Vec<(String, &dyn Module)> {
+        self.0.children()
+    }
+}
+
+/// Modules in a list, for a module that calls them in its own way; their parameters are named by their places.
+///
+/// ```
+/// use chainrule::nn::{Linear, Module, ModuleList};
+/// use chainrule::Generator;
+/// let mut generator = Generator::new(0);
+/// let list = ModuleList::new().push(Linear::new(2, 3, &mut generator)).push(Linear::new(3, 1, &mut generator));
+/// assert_eq!(list.state()[2].0, "1.weight");
+/// assert_eq!(list.iter().count(), 2);
+/// ```
+#[derive(Debug, Default)]
+pub struct ModuleList(Vec<(String, Box<dyn Module>)>);
+
+impl ModuleList {
+    /// No module yet.
+    pub fn new() -> ModuleList {
+        ModuleList::default()
     }
 
-    fn named_parameters(&self) -> Vec<(String, Tensor)> {
-        let mut all = Vec::new();
-        for (i, module) in self.0.iter().enumerate() {
-            all.extend(
-                module
-                    .named_parameters()
-                    .into_iter()
-                    .map(|(name, parameter)| (format!("{i}.{name}"), parameter)),
-            );
-        }
+    /// With one more module at the end, named by its place.
+    pub fn push(self, module: impl Module + 'static) -> ModuleList {
+        let name = self.0.len().to_string();
+        self.push_named(&name, module)
+    }
+
+    /// With one more module at the end under a name.
+    pub fn push_named(mut self, name: &str, module: impl Module + 'static) -> ModuleList {
+        self.0.push((name.to_string(), Box::new(module)));
+        self
+    }
+
+    /// The modules.
+    pub fn iter(&self) -> impl Iterator<Item = &dyn Module> {
+        self.0.iter().map(|(_, module)| &**module)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The modules and their names.
+    pub fn children(&self) -> Vec<(String, &dyn Module)> {
+        self.0.iter().map(|(name, module)| (name.clone(), &**module)).collect()
+    }
+
+    /// The state of all modules.
+    pub fn state(&self) -> Vec<(String, Owned)> {
+        let prefixed = |(name, module): &(String, Box<dyn Module>)| {
+            let name = name.clone();
+            module.state().into_iter().map(move |(inner, owned)| (format!("{name}.{inner}"), owned))
+        };
+        self.0.iter().flat_map(prefixed).collect()
+    }
+}
+
+/// `x + module(x)`, and an activation after it where wanted: a residual connection (He et al., 2015).
+///
+/// Where shapes change, a `shortcut` brings x to the new shape.
+#[derive(Debug)]
+pub struct Residual {
+    module: Box<dyn Module>,
+    shortcut: Option<Box<dyn Module>>,
+}
+
+impl Residual {
+    /// Around a module; its parameters are named `module.…`.
+    pub fn new(module: impl Module + 'static) -> Residual {
+        Residual { module: Box::new(module), shortcut: None }
+    }
+
+    /// With a module on the way around; its parameters are named `shortcut.…`.
+    pub fn with_shortcut(mut self, shortcut: impl Module + 'static) -> Residual {
+        self.shortcut = Some(Box::new(shortcut));
+        self
+    }
+}
+
+impl Module for Residual {
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let around = self.shortcut.as_ref().map_or_else(|| Ok(x.clone()), |shortcut| shortcut.call(x))?;
+        self.module.call(x)?.add(&around)
+    }
+
+    fn children(&self) -> Vec<(String, &dyn Module)> {
+        let mut all = vec![("module".to_string(), &*self.module)];
+        all.extend(self.shortcut.as_ref().map(|shortcut| ("shortcut".to_string(), &**shortcut)));
         all
-    }
-
-    fn set_training(&self, on: bool) {
-        self.0.iter().for_each(|module| module.set_training(on));
     }
 }

@@ -1,20 +1,51 @@
 //! `Module`: a function with parameters that have names.
 
+use std::any::type_name;
+use std::cell::{Cell, RefCell};
 use std::fmt::Debug;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+<<<<<<< HEAD
 use super::LoadReport;
 use super::load::load;
 use crate::error::Result;
 use crate::tensor::Tensor;
+=======
+use crate::array::Shape;
+use crate::error::{Error, Result};
+use crate::tensor::{Recording, Tensor};
+
+/// What a module owns under a name.
+#[derive(Debug, Clone)]
+pub enum Owned {
+    /// A tensor that training changes.
+    Parameter(Tensor),
+    /// A tensor that belongs to the module's state but has no gradient, such as a running mean.
+    Buffer(Tensor),
+}
+
+impl Owned {
+    /// The tensor.
+    pub fn tensor(&self) -> &Tensor {
+        match self {
+            Owned::Parameter(tensor) | Owned::Buffer(tensor) => tensor,
+        }
+    }
+}
+>>>>>>> 1ad6e43 (Add layers, models and summaries: LeNet to ResNet, transformers, state with buffers, golden values of whole networks)
 
 /// A function of a tensor with named parameters.
+///
+/// A module says what it owns and which modules it is made of; names, state, training mode and summaries
+/// follow. Inside `forward` it reads a parameter through [`current`], and calls other modules with
+/// [`Module::call`].
 ///
 /// ```
 /// use chainrule::nn::{Linear, Module, Sequential};
 /// use chainrule::{Generator, Tensor};
 /// let mut generator = Generator::new(0);
 /// let net = Sequential::new().push(Linear::new(2, 3, &mut generator)).push(chainrule::nn::Activation::Relu);
-/// assert_eq!(net.forward(&Tensor::ones([5, 2]))?.shape(), [5, 3]);
+/// assert_eq!(net.call(&Tensor::ones([5, 2]))?.shape(), [5, 3]);
 /// let names: Vec<String> = net.named_parameters().into_iter().map(|(name, _)| name).collect();
 /// assert_eq!(names, ["0.weight", "0.bias"]);
 /// # Ok::<(), chainrule::Error>(())
@@ -26,9 +57,75 @@ pub trait Module: Debug + Send + Sync {
     /// The input's shape or element type doesn't fit.
     fn forward(&self, x: &Tensor) -> Result<Tensor>;
 
+    /// The parameters and buffers of this module itself, without those of its children.
+    fn owned(&self) -> Vec<(&'static str, Owned)> {
+        Vec::new()
+    }
+
+    /// The modules that this one is made of, by name.
+    fn children(&self) -> Vec<(String, &dyn Module)> {
+        Vec::new()
+    }
+
+    /// Where the module keeps whether it is being trained, if that makes a difference to it.
+    fn training_flag(&self) -> Option<&AtomicBool> {
+        None
+    }
+
+    /// The module's settings as PyTorch prints them: `Linear(in_features=2, out_features=3, bias=True)`.
+    fn describe(&self) -> String {
+        let name = type_name::<Self>();
+        let name = name.split('<').next().unwrap_or(name);
+        format!("{}()", name.rsplit("::").next().unwrap_or(name))
+    }
+
+    /// [`Module::forward`], noticed by summaries.
+    ///
+    /// # Errors
+    /// As `forward`.
+    fn call(&self, x: &Tensor) -> Result<Tensor> {
+        if !OBSERVED.get() {
+            return self.forward(x);
+        }
+        let id = self.identity();
+        tell(Event { id, output: None, gates: Recording::length() });
+        let y = self.forward(x)?;
+        tell(Event { id, output: Some(y.shape()), gates: Recording::length() });
+        Ok(y)
+    }
+
+    /// Which module this is, for summaries.
+    #[doc(hidden)]
+    fn identity(&self) -> Identity {
+        (std::ptr::from_ref(self).cast::<()>() as usize, type_name::<Self>())
+    }
+
+    /// Parameters and buffers by name, as PyTorch's `state_dict` names and orders them.
+    fn state(&self) -> Vec<(String, Owned)> {
+        let mut all: Vec<(String, Owned)> =
+            self.owned().into_iter().map(|(name, owned)| (name.to_string(), owned)).collect();
+        for (child, module) in self.children() {
+            all.extend(module.state().into_iter().map(|(name, owned)| (format!("{child}.{name}"), owned)));
+        }
+        all
+    }
+
     /// The parameters by name, as PyTorch's `state_dict` names them.
     fn named_parameters(&self) -> Vec<(String, Tensor)> {
-        Vec::new()
+        let parameter = |(name, owned)| match owned {
+            Owned::Parameter(tensor) => Some((name, tensor)),
+            Owned::Buffer(_) => None,
+        };
+        self.state().into_iter().filter_map(parameter).collect()
+    }
+
+    /// Tensors of the state that aren't trained, by name: running means and variances.
+    fn named_buffers(&self) -> Vec<(String, Tensor)> {
+        let buffer = |(name, owned)| match owned {
+            Owned::Parameter(_) => None,
+            Owned::Buffer(tensor) => Some((name, tensor)),
+        };
+        self.state().into_iter().filter_map(buffer).collect()
     }
 
     /// The module's value with other parameters in place of its own (in the order of
@@ -37,8 +134,23 @@ pub trait Module: Debug + Send + Sync {
     /// # Errors
     /// There are too few parameters, or they don't fit.
     fn forward_with(&self, parameters: &mut dyn Iterator<Item = Tensor>, x: &Tensor) -> Result<Tensor> {
-        let _ = parameters;
-        self.forward(x)
+        /// Takes the replacements away again, also after a panic.
+        struct Guard(usize);
+        impl Drop for Guard {
+            fn drop(&mut self) {
+                REPLACED.with_borrow_mut(|all| all.truncate(self.0));
+            }
+        }
+        let guard = Guard(REPLACED.with_borrow(Vec::len));
+        for (name, own) in self.named_parameters() {
+            let other = parameters.next().ok_or_else(|| {
+                Error::argument(format!("there are too few parameters for the network: {name} has none"))
+            })?;
+            REPLACED.with_borrow_mut(|all| all.push((own.id(), other)));
+        }
+        let y = self.call(x);
+        drop(guard);
+        y
     }
 
     /// The parameters without their names.
@@ -46,21 +158,44 @@ pub trait Module: Debug + Send + Sync {
         self.named_parameters().into_iter().map(|(_, parameter)| parameter).collect()
     }
 
-    /// Switches between training (dropout drops) and evaluation.
+    /// Switches between training (dropout drops, batches are normalised by themselves) and evaluation.
     fn set_training(&self, on: bool) {
-        let _ = on;
+        if let Some(flag) = self.training_flag() {
+            flag.store(on, Ordering::Relaxed);
+        }
+        self.children().into_iter().for_each(|(_, child)| child.set_training(on));
     }
 
-    /// How many numbers the parameters hold.
+    /// Keeps all parameters as they are (`on`), or lets them be trained again: gradients pass through, and
+    /// none are computed for them.
+    ///
+    /// ```
+    /// use chainrule::nn::{Linear, Module};
+    /// let layer = Linear::new(2, 3, &mut chainrule::Generator::new(0));
+    /// layer.freeze(true);
+    /// assert!(layer.parameters().iter().all(|parameter| !parameter.requires_grad()));
+    /// ```
+    fn freeze(&self, on: bool) {
+        for parameter in self.parameters() {
+            // Parameters are leaves of a float type, for which this can't fail.
+            let _ = parameter.requires_grad_(!on);
+        }
+    }
+
+    /// How many numbers the parameters hold; shared ones count once.
     fn parameter_count(&self) -> usize {
-        self.parameters().iter().map(Tensor::elements).sum()
+        let all = self.parameters();
+        let first = |i: usize| !all[..i].iter().any(|other| other.is(&all[i]));
+        (0..all.len()).filter(|&i| first(i)).map(|i| all[i].elements()).sum()
     }
 
-    /// Overwrites the parameters by name.
+    /// Overwrites parameters and buffers by name. Buffers may be missing, as files with parameters alone
+    /// don't have them.
     ///
     /// # Errors
     /// A name is missing, left over, or of another shape; nothing is changed then.
     fn load_parameters(&self, values: &[(String, Tensor)]) -> Result<()> {
+<<<<<<< HEAD
         load(&self.named_parameters(), values, true).map(drop)
     }
 
@@ -81,5 +216,104 @@ pub trait Module: Debug + Send + Sync {
     /// A parameter can't be changed.
     fn load_matching(&self, values: &[(String, Tensor)]) -> Result<LoadReport> {
         load(&self.named_parameters(), values, false)
+=======
+        let own = self.state();
+        let find = |name: &str| values.iter().find(|(other, _)| other == name).map(|(_, value)| value);
+        let missing: Vec<&str> = own
+            .iter()
+            .filter(|(name, owned)| matches!(owned, Owned::Parameter(_)) && find(name).is_none())
+            .map(|(name, _)| &name[..])
+            .collect();
+        let unexpected: Vec<&str> = values
+            .iter()
+            .map(|(name, _)| &name[..])
+            .filter(|name| own.iter().all(|(o, _)| o != name))
+            .collect();
+        let misshaped: Vec<String> = own
+            .iter()
+            .filter_map(|(name, owned)| Some((name, owned.tensor().shape(), find(name)?.shape())))
+            .filter(|(_, expected, given)| expected != given)
+            .map(|(name, expected, given)| format!("{name} (expected {expected}, given {given})"))
+            .collect();
+        if !missing.is_empty() || !unexpected.is_empty() || !misshaped.is_empty() {
+            let mut faults = Vec::new();
+            for (what, names) in [
+                ("missing", missing.join(", ")),
+                ("unexpected", unexpected.join(", ")),
+                ("misshaped", misshaped.join(", ")),
+            ] {
+                if !names.is_empty() {
+                    faults.push(format!("{what}: {names}"));
+                }
+            }
+            return Err(Error::argument(format!(
+                "the parameters don't fit the network; {}",
+                faults.join("; ")
+            )));
+        }
+        for (name, owned) in &own {
+            if let Some(value) = find(name) {
+                crate::no_grad(|| owned.tensor().copy_(value))?;
+            }
+        }
+        Ok(())
+>>>>>>> 1ad6e43 (Add layers, models and summaries: LeNet to ResNet, transformers, state with buffers, golden values of whole networks)
     }
+}
+
+thread_local! {
+    /// Parameters that others stand in for while [`Module::forward_with`] runs.
+    static REPLACED: RefCell<Vec<(usize, Tensor)>> = const { RefCell::new(Vec::new()) };
+    static OBSERVED: Cell<bool> = const { Cell::new(false) };
+    static EVENTS: RefCell<Vec<Event>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The tensor that stands for a parameter now: itself, or what [`Module::forward_with`] was given for it.
+pub fn current(parameter: &Tensor) -> Tensor {
+    REPLACED.with_borrow(|all| {
+        let found = all.iter().rev().find(|(id, _)| *id == parameter.id());
+        found.map_or_else(|| parameter.clone(), |(_, other)| other.clone())
+    })
+}
+
+/// The current tensor of a parameter that may be missing.
+pub(super) fn current_of(parameter: Option<&Tensor>) -> Option<Tensor> {
+    parameter.map(current)
+}
+
+/// A module's place in memory and its type: a module and its first child may begin at the same place.
+pub type Identity = (usize, &'static str);
+
+/// A module was entered or left while modules were observed.
+#[derive(Debug)]
+pub(super) struct Event {
+    pub(super) id: Identity,
+    /// The shape of its output, when it was left.
+    pub(super) output: Option<Shape>,
+    /// How many gates had been recorded.
+    pub(super) gates: usize,
+}
+
+fn tell(event: Event) {
+    EVENTS.with_borrow_mut(|events| events.push(event));
+}
+
+/// Runs `body` and returns what it returned, and every module that it called.
+pub(super) fn observe<R>(body: impl FnOnce() -> R) -> (R, Vec<Event>) {
+    /// Ends observing, also after a panic.
+    struct Guard(bool);
+    impl Drop for Guard {
+        fn drop(&mut self) {
+            OBSERVED.set(self.0);
+            if !self.0 {
+                EVENTS.with_borrow_mut(Vec::clear);
+            }
+        }
+    }
+    let guard = Guard(OBSERVED.replace(true));
+    let before = EVENTS.with_borrow_mut(std::mem::take);
+    let result = body();
+    let events = EVENTS.with_borrow_mut(|events| std::mem::replace(events, before));
+    drop(guard);
+    (result, events)
 }

@@ -161,6 +161,11 @@ impl Recording {
         (result, recording.unwrap_or_default())
     }
 
+    /// How many gates the innermost recording has noted.
+    pub(crate) fn length() -> usize {
+        RECORDINGS.with_borrow(|all| all.last().map_or(0, |recording| recording.steps.len()))
+    }
+
     /// Notes a gate in the innermost recording.
     pub(super) fn note(step: Step) {
         RECORDINGS.with_borrow_mut(|all| {
