@@ -82,7 +82,7 @@ impl AlexNet {
             .push(Conv2d::new(256, 256, 3, padded(1), g)?)
             .push(RELU)
             .push(pool());
-        Ok(with_classifier(features, classes, g)?)
+        with_classifier(features, classes, g)
     }
 
     /// The network of 2012 (Krizhevsky, Sutskever and Hinton) in one column: more filters in the first layers,
@@ -108,7 +108,7 @@ impl AlexNet {
             .push(Conv2d::new(384, 256, 3, padded(1), g)?)
             .push(RELU)
             .push(pool());
-        Ok(with_classifier(features, classes, g)?)
+        with_classifier(features, classes, g)
     }
 }
 

@@ -146,15 +146,11 @@ impl MultiheadAttention {
         let bias = current_of(self.in_proj_bias.as_ref());
         let [q, k, v] = if q.is(k) && k.is(v) {
             // One product where all three come from the same input.
-            let all = q.linear(&weight, bias.as_ref())?;
-            [
-                all.narrow(2, 0, width)?,
-                all.narrow(2, width as isize, width)?,
-                all.narrow(2, 2 * width as isize, width)?,
-            ]
+            let (all, width) = (q.linear(&weight, bias.as_ref())?, width as isize);
+            [all.narrow(2, 0, width)?, all.narrow(2, width, width)?, all.narrow(2, 2 * width, width)?]
         } else {
             let project = |x: &Tensor, i: usize| -> Result<Tensor> {
-                let first = (i * width) as isize;
+                let (first, width) = ((i * width) as isize, width as isize);
                 let bias = bias.as_ref().map(|bias| bias.narrow(0, first, width)).transpose()?;
                 x.linear(&weight.narrow(0, first, width)?, bias.as_ref())
             };

@@ -9,15 +9,11 @@ mod norm;
 mod spatial;
 mod summary;
 
-<<<<<<< HEAD
-pub use layers::{Activation, Dropout, Flatten, Linear, Sequential};
-pub use load::LoadReport;
-pub use module::Module;
-=======
 pub use attention::{MultiheadAttention, attention};
 pub use layers::{
     Activation, Dropout, Embedding, Flatten, Identity, Linear, ModuleList, Residual, Sequential,
 };
+pub use load::LoadReport;
 pub use module::{Module, Owned, current};
 pub use norm::{
     BatchNorm1d, BatchNorm2d, BatchNorm3d, BatchNormNd, GroupNorm, InstanceNorm1d, InstanceNorm2d,
@@ -30,4 +26,3 @@ pub use spatial::{
     MaxPool1d, MaxPool2d, MaxPool3d, MaxPoolNd, Pad,
 };
 pub use summary::{LayerRow, Summary};
->>>>>>> 1ad6e43 (Add layers, models and summaries: LeNet to ResNet, transformers, state with buffers, golden values of whole networks)

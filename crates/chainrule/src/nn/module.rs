@@ -5,12 +5,8 @@ use std::cell::{Cell, RefCell};
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-<<<<<<< HEAD
 use super::LoadReport;
 use super::load::load;
-use crate::error::Result;
-use crate::tensor::Tensor;
-=======
 use crate::array::Shape;
 use crate::error::{Error, Result};
 use crate::tensor::{Recording, Tensor};
@@ -32,7 +28,6 @@ impl Owned {
         }
     }
 }
->>>>>>> 1ad6e43 (Add layers, models and summaries: LeNet to ResNet, transformers, state with buffers, golden values of whole networks)
 
 /// A function of a tensor with named parameters.
 ///
@@ -195,12 +190,18 @@ pub trait Module: Debug + Send + Sync {
     /// # Errors
     /// A name is missing, left over, or of another shape; nothing is changed then.
     fn load_parameters(&self, values: &[(String, Tensor)]) -> Result<()> {
-<<<<<<< HEAD
-        load(&self.named_parameters(), values, true).map(drop)
+        let given = |name: &str| values.iter().any(|(other, _)| other == name);
+        let own: Vec<(String, Tensor)> = self
+            .state()
+            .into_iter()
+            .filter(|(name, owned)| matches!(owned, Owned::Parameter(_)) || given(name))
+            .map(|(name, owned)| (name, owned.tensor().clone()))
+            .collect();
+        load(&own, values, true).map(drop)
     }
 
-    /// Overwrites the parameters whose name and shape are given, leaves the others as they are, and says what
-    /// didn't fit.
+    /// Overwrites the parameters and buffers whose name and shape are given, leaves the others as they are, and
+    /// says what didn't fit.
     ///
     /// ```
     /// use chainrule::nn::{Linear, Module};
@@ -213,51 +214,11 @@ pub trait Module: Debug + Send + Sync {
     /// ```
     ///
     /// # Errors
-    /// A parameter can't be changed.
+    /// A tensor can't be changed.
     fn load_matching(&self, values: &[(String, Tensor)]) -> Result<LoadReport> {
-        load(&self.named_parameters(), values, false)
-=======
-        let own = self.state();
-        let find = |name: &str| values.iter().find(|(other, _)| other == name).map(|(_, value)| value);
-        let missing: Vec<&str> = own
-            .iter()
-            .filter(|(name, owned)| matches!(owned, Owned::Parameter(_)) && find(name).is_none())
-            .map(|(name, _)| &name[..])
-            .collect();
-        let unexpected: Vec<&str> = values
-            .iter()
-            .map(|(name, _)| &name[..])
-            .filter(|name| own.iter().all(|(o, _)| o != name))
-            .collect();
-        let misshaped: Vec<String> = own
-            .iter()
-            .filter_map(|(name, owned)| Some((name, owned.tensor().shape(), find(name)?.shape())))
-            .filter(|(_, expected, given)| expected != given)
-            .map(|(name, expected, given)| format!("{name} (expected {expected}, given {given})"))
-            .collect();
-        if !missing.is_empty() || !unexpected.is_empty() || !misshaped.is_empty() {
-            let mut faults = Vec::new();
-            for (what, names) in [
-                ("missing", missing.join(", ")),
-                ("unexpected", unexpected.join(", ")),
-                ("misshaped", misshaped.join(", ")),
-            ] {
-                if !names.is_empty() {
-                    faults.push(format!("{what}: {names}"));
-                }
-            }
-            return Err(Error::argument(format!(
-                "the parameters don't fit the network; {}",
-                faults.join("; ")
-            )));
-        }
-        for (name, owned) in &own {
-            if let Some(value) = find(name) {
-                crate::no_grad(|| owned.tensor().copy_(value))?;
-            }
-        }
-        Ok(())
->>>>>>> 1ad6e43 (Add layers, models and summaries: LeNet to ResNet, transformers, state with buffers, golden values of whole networks)
+        let own: Vec<(String, Tensor)> =
+            self.state().into_iter().map(|(name, owned)| (name, owned.tensor().clone())).collect();
+        load(&own, values, false)
     }
 }
 

@@ -41,7 +41,7 @@ impl Training {
     }
 
     fn named_arrays(&self) -> Vec<(String, Array)> {
-        self.network.named_parameters().into_iter().map(|(name, p)| (name, p.array())).collect()
+        self.network.state().into_iter().map(|(name, owned)| (name, owned.tensor().array())).collect()
     }
 
     /// Writes the state of the run, complete enough to go on from this very step.
