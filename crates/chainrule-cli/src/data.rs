@@ -26,6 +26,6 @@ pub fn load(settings: &Settings) -> Result<(Dataset, Dataset), Failure> {
         )
         .into());
     }
-    let options = CsvOptions { target: settings.target.clone(), header: None };
+    let options = CsvOptions { target: settings.target.clone(), ..CsvOptions::default() };
     Ok(read_csv(path, &options)?.stratified_split(TEST_SHARE, settings.seed)?)
 }

@@ -14,7 +14,31 @@ pub struct CsvOptions {
     pub target: Option<String>,
     /// Whether the first line holds names; judged by whether it holds a field that is no number (`None`).
     pub header: Option<bool>,
+    /// What is done about missing values (empty fields, `NA`, `NaN` and `?`).
+    pub missing: Missing,
+    /// Whether a column of texts becomes features: one a text, `column=text`, that is 1 where it stands and else 0.
+    pub categories: bool,
 }
+
+/// What is done about missing values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Missing {
+    /// They are errors
+    #[default]
+    Refuse,
+    /// Rows with missing values are left out
+    DropRow,
+    /// They become NaN, for an [`Imputer`](super::Imputer) that learns from the training part what to fill in
+    Keep,
+}
+
+/// Whether a field stands for a missing value.
+fn is_missing(field: &str) -> bool {
+    matches!(field.trim(), "" | "NA" | "N/A" | "NaN" | "nan" | "?" | "null")
+}
+
+/// More different texts than this make no categories.
+const MOST_CATEGORIES: usize = 1000;
 
 /// A table read for prediction or training.
 #[derive(Debug, Clone)]
@@ -77,7 +101,9 @@ pub fn read_features(path: impl AsRef<Path>, width: usize, target: Option<&str>)
 fn number(field: &str, line: u64, column: &str) -> Result<f32> {
     let place = format!("line {line}, column {column}");
     match field.trim() {
-        "" => Err(wrong(format!("{place}: the value is missing")).hint("fill it in, or leave the row out")),
+        text if is_missing(text) => Err(wrong(format!("{place}: the value is missing")).hint(
+            "fill it in, leave the row out (Missing::DropRow), or keep it for an Imputer (Missing::Keep)",
+        )),
         text => match text.parse::<f32>() {
             Ok(x) if x.is_finite() => Ok(x),
             Ok(_) => Err(wrong(format!("{place}: {text} is not finite"))),
@@ -107,21 +133,40 @@ fn parse(bytes: &[u8], options: &CsvOptions) -> Result<Dataset> {
                 wrong(format!("there is no column {name}; the columns are {}", table.header.join(", ")))
             })?,
     };
-    let mut features = Vec::with_capacity(table.rows.len() * (width - 1));
+    let columns = (0..width).filter(|&column| column != target);
+    let encodings = columns
+        .map(|column| Ok((column, Encoding::of(&table, column, options.categories)?)))
+        .collect::<Result<Vec<_>>>()?;
+    let features_wide: usize = encodings.iter().map(|(_, encoding)| encoding.width()).sum();
+    let mut features = Vec::with_capacity(table.rows.len() * features_wide);
     let mut targets = Vec::with_capacity(table.rows.len());
     for (line, row) in &table.rows {
-        for (column, field) in row.iter().enumerate() {
-            if column != target {
-                features.push(number(field, *line, &table.header[column])?);
-            } else if field.trim().is_empty() {
-                return Err(wrong(format!(
-                    "line {line}, column {}: the class is missing",
-                    table.header[column]
-                )));
-            } else {
-                targets.push(field.trim().to_string());
+        if options.missing == Missing::DropRow && row.iter().any(|field| is_missing(field)) {
+            continue;
+        }
+        for (column, encoding) in &encodings {
+            let (field, name) = (&row[*column], &table.header[*column]);
+            match encoding {
+                _ if options.missing == Missing::Keep && is_missing(field) => {
+                    features.extend(std::iter::repeat_n(f32::NAN, encoding.width()));
+                }
+                Encoding::Number => features.push(number(field, *line, name)?),
+                Encoding::Categories(texts) => {
+                    let field = field.trim();
+                    if is_missing(field) {
+                        return Err(wrong(format!("line {line}, column {name}: the value is missing")));
+                    }
+                    features.extend(texts.iter().map(|text| if text == field { 1.0 } else { 0.0 }));
+                }
             }
         }
+        if row[target].trim().is_empty() {
+            return Err(wrong(format!("line {line}, column {}: the class is missing", table.header[target])));
+        }
+        targets.push(row[target].trim().to_string());
+    }
+    if targets.is_empty() {
+        return Err(wrong("every row has a missing value".into()));
     }
     let mut classes: Vec<String> = targets.clone();
     if targets.iter().all(|t| t.parse::<f64>().is_ok()) {
@@ -140,8 +185,44 @@ fn parse(bytes: &[u8], options: &CsvOptions) -> Result<Dataset> {
     }
     let labels =
         targets.iter().filter_map(|t| classes.iter().position(|c| c == t)).map(|i| i as i64).collect();
-    let features = Array::from_vec(features, Shape::new(&[table.rows.len(), width - 1])?)?;
+    let features = Array::from_vec(features, Shape::new(&[targets.len(), features_wide])?)?;
     Dataset::new("", features, labels, classes)
+}
+
+/// How a column becomes features.
+enum Encoding {
+    Number,
+    /// One feature a text, in this order.
+    Categories(Vec<String>),
+}
+
+impl Encoding {
+    fn of(table: &Table, column: usize, categories: bool) -> Result<Encoding> {
+        let fields =
+            || table.rows.iter().map(|(_, row)| row[column].trim()).filter(|field| !is_missing(field));
+        if !categories || fields().all(|field| field.parse::<f64>().is_ok()) {
+            return Ok(Encoding::Number);
+        }
+        let mut texts: Vec<String> = fields().map(String::from).collect();
+        texts.sort();
+        texts.dedup();
+        if texts.len() > MOST_CATEGORIES {
+            return Err(wrong(format!(
+                "the column {} has {} different texts, too many to be categories",
+                table.header[column],
+                texts.len()
+            )));
+        }
+        Ok(Encoding::Categories(texts))
+    }
+
+    /// How many features the column becomes.
+    fn width(&self) -> usize {
+        match self {
+            Encoding::Number => 1,
+            Encoding::Categories(texts) => texts.len(),
+        }
+    }
 }
 
 fn read_table(bytes: &[u8], options: &CsvOptions) -> Result<Table> {
@@ -201,11 +282,31 @@ mod tests {
     }
 
     #[test]
+    fn missing_values_and_texts_are_treated_as_asked() {
+        let text = b"size,colour,kind\n1,red,x\n?,blue,y\n3,NA,x\n4,red,y\n";
+        let with = |missing| CsvOptions { missing, categories: true, ..CsvOptions::default() };
+        let kept = parse(text, &with(Missing::Keep)).unwrap();
+        let rows = kept.features.to_vec::<f32>().unwrap();
+        assert_eq!(kept.width(), 3);
+        assert_eq!(rows[..3], [1.0, 0.0, 1.0]);
+        assert!(rows[3].is_nan() && rows[4..6] == [1.0, 0.0]);
+        assert!(rows[6] == 3.0 && rows[7].is_nan() && rows[8].is_nan());
+        let dropped = parse(text, &with(Missing::DropRow)).unwrap();
+        assert_eq!((dropped.len(), &dropped.labels[..]), (2, &[0, 1][..]));
+        let error = parse(text, &with(Missing::Refuse)).unwrap_err().to_string();
+        assert!(error.contains("line 3, column size: the value is missing"), "{error}");
+        let error = parse(b"a,b,kind\n1,red,x\n2,blue,y\n", &CsvOptions::default()).unwrap_err().to_string();
+        assert!(error.contains("line 2, column b: \"red\" is not a number"), "{error}");
+        assert!(parse(b"a,b\n?,x\n", &with(Missing::DropRow)).is_err());
+    }
+
+    #[test]
     fn faults_are_named_with_their_place() {
         for (text, expected) in [
             ("", "empty"),
             ("a,b\n", "no rows"),
             ("a,b,c\n1,2,3\n1,2\n", "line 3 has 2 fields where 3"),
+            ("a,b\n1,x\n1,2,y\n", "line 3 has 3 fields where 2"),
             ("a,b\n1,x\n,y\n", "line 3, column a: the value is missing"),
             ("a,b\n1,x\ntwo,y\n", "line 3, column a: \"two\" is not a number"),
             ("a,b\ninf,x\n", "not finite"),

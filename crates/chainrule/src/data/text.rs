@@ -1,0 +1,121 @@
+//! Texts as sequences of characters.
+
+use std::path::Path;
+
+use super::{Example, Source};
+use crate::array::{Array, Generator, Shape};
+use crate::error::{Error, Result};
+use crate::io::bytes::read_file;
+
+/// A text and its alphabet; each character is a number, its place in the alphabet.
+///
+/// ```
+/// use chainrule::data::Text;
+/// let text = Text::new("hello")?;
+/// assert_eq!(text.alphabet, ['e', 'h', 'l', 'o']);
+/// assert_eq!(text.encode("hole")?, [1, 3, 2, 0]);
+/// assert_eq!(text.decode(&[1, 0, 2, 2, 3])?, "hello");
+/// assert!(text.encode("help").unwrap_err().to_string().contains("'p'"));
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Text {
+    /// The characters that occur, sorted.
+    pub alphabet: Vec<char>,
+    /// The text as places in the alphabet.
+    pub codes: Vec<i64>,
+}
+
+impl Text {
+    /// A text with its own characters as alphabet.
+    ///
+    /// # Errors
+    /// The text is empty.
+    pub fn new(text: &str) -> Result<Text> {
+        let mut alphabet: Vec<char> = text.chars().collect();
+        alphabet.sort_unstable();
+        alphabet.dedup();
+        if alphabet.is_empty() {
+            return Err(Error::argument("an empty text has nothing to learn from"));
+        }
+        let mut text_of = Text { alphabet, codes: Vec::new() };
+        text_of.codes = text_of.encode(text)?;
+        Ok(text_of)
+    }
+
+    /// Reads a UTF-8 file, plain or gzip.
+    ///
+    /// # Errors
+    /// The file can't be read, is empty, or isn't UTF-8 (with the byte offset).
+    pub fn read(path: impl AsRef<Path>) -> Result<Text> {
+        let path = path.as_ref();
+        let bytes = read_file(path)?;
+        let text = std::str::from_utf8(&bytes)
+            .map_err(|e| Error::format(path, "the text isn't UTF-8").offset(e.valid_up_to() as u64))?;
+        Text::new(text).map_err(|e| e.path(path))
+    }
+
+    /// A text as places in this alphabet.
+    ///
+    /// # Errors
+    /// A character isn't in the alphabet.
+    pub fn encode(&self, text: &str) -> Result<Vec<i64>> {
+        let code = |(i, c): (usize, char)| {
+            self.alphabet.binary_search(&c).map(|place| place as i64).map_err(|_| {
+                Error::argument(format!("the character {c:?} (number {i}) is not in the alphabet"))
+            })
+        };
+        text.chars().enumerate().map(code).collect()
+    }
+
+    /// The text of these places in the alphabet.
+    ///
+    /// # Errors
+    /// A number isn't one of them.
+    pub fn decode(&self, codes: &[i64]) -> Result<String> {
+        let letter = |&code: &i64| {
+            let found = usize::try_from(code).ok().and_then(|place| self.alphabet.get(place));
+            found.copied().ok_or_else(|| {
+                Error::index(format!("{code} is no place in an alphabet of {}", self.alphabet.len()))
+            })
+        };
+        codes.iter().map(letter).collect()
+    }
+
+    /// The stretches of so many characters, each with the characters that follow: input i is `codes[i..i + length]`,
+    /// its target the same moved on by one.
+    ///
+    /// # Errors
+    /// The length is 0, or the text isn't longer than it.
+    pub fn windows(&self, length: usize) -> Result<Windows> {
+        if length == 0 || self.codes.len() <= length {
+            return Err(Error::argument(format!(
+                "a text of {} characters has no stretch of {length} with a character after it",
+                self.codes.len()
+            )));
+        }
+        Ok(Windows { codes: self.codes.clone(), length })
+    }
+}
+
+/// The stretches of a text; see [`Text::windows`].
+#[derive(Debug, Clone)]
+pub struct Windows {
+    codes: Vec<i64>,
+    length: usize,
+}
+
+impl Source for Windows {
+    fn len(&self) -> usize {
+        self.codes.len() - self.length
+    }
+
+    fn example(&self, i: usize, _: &mut Generator) -> Result<Example> {
+        let stretch = |start: usize| {
+            let codes = self.codes.get(start..start + self.length);
+            let codes = codes.ok_or_else(|| Error::index(format!("there is no stretch {i}")))?;
+            Ok::<Array, Error>(Array::filled(codes.to_vec(), Shape::from([self.length])))
+        };
+        Ok(Example { input: stretch(i)?, target: stretch(i + 1)? })
+    }
+}
