@@ -4,7 +4,8 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+conformance=$(mktemp)
+trap 'rm -f "$log" "$conformance"' EXIT
 
 echo "== format"
 cargo fmt --all -- --check
@@ -28,6 +29,17 @@ if [ -e "$golden" ]; then
 else
     echo "NOT RUN: $golden is not here; the smaller file of the repository was checked among the tests"
 fi
+echo "== conformance"
+# PyTorch's own operator samples; a clone without the whole set runs the sample that the project carries.
+cases=../shared/conformance
+[ -d "$cases" ] || cases=crates/chainrule/conformance/sample
+if ! cargo run --quiet --package chainrule --all-features --example conformance -- \
+    "$cases" --require crates/chainrule/conformance/required.txt > "$conformance"; then
+    grep -E ' must be whole' "$conformance" || true
+    tail -n 1 "$conformance"
+    exit 1
+fi
+tail -n 1 "$conformance"
 echo "== closing lines of the tests"
 grep -E '^test result: ' "$log"
 echo "== explorer page"

@@ -48,7 +48,7 @@ pub mod io;
 mod kernel;
 pub mod models;
 pub mod nn;
-mod ops;
+pub mod ops;
 pub mod optim;
 #[cfg(feature = "plot")]
 pub mod plot;

@@ -309,6 +309,15 @@ impl Operand for Other {
     }
 }
 
+/// A list of tensors, of which none may be missing: chainrule sees to that.
+pub struct Tensors(pub Vec<Tensor>);
+
+impl Argument for Tensors {
+    fn read(value: Value) -> Outcome<Tensors> {
+        Ok(Tensors(Tensor::all_present(&Vec::<Option<Tensor>>::read(value)?)?))
+    }
+}
+
 /// References to tensors, as functions of several take them.
 pub fn refs(tensors: &[Tensor]) -> Vec<&Tensor> {
     tensors.iter().collect()

@@ -2,16 +2,16 @@
 
 use chainrule::{Sections, Tensor};
 
-use crate::arguments::{Argument, Outcome, Rest, Value, refs};
+use crate::arguments::{Argument, Outcome, Rest, Tensors, Value, refs};
 use crate::table::operators;
 
 operators! {
-    "cat"(tensors: Vec<Tensor>, dim: isize = 0) => Tensor::cat(&refs(&tensors), dim);
-    "stack"(tensors: Vec<Tensor>, dim: isize = 0) => Tensor::stack(&refs(&tensors), dim);
-    "hstack"(tensors: Vec<Tensor>) => Tensor::hstack(&refs(&tensors));
-    "vstack"(tensors: Vec<Tensor>) => Tensor::vstack(&refs(&tensors));
-    "dstack"(tensors: Vec<Tensor>) => Tensor::dstack(&refs(&tensors));
-    "column_stack"(tensors: Vec<Tensor>) => Tensor::column_stack(&refs(&tensors));
+    "cat"(tensors: Tensors, dim: isize = 0) => Tensor::cat(&refs(&tensors.0), dim);
+    "stack"(tensors: Tensors, dim: isize = 0) => Tensor::stack(&refs(&tensors.0), dim);
+    "hstack"(tensors: Tensors) => Tensor::hstack(&refs(&tensors.0));
+    "vstack"(tensors: Tensors) => Tensor::vstack(&refs(&tensors.0));
+    "dstack"(tensors: Tensors) => Tensor::dstack(&refs(&tensors.0));
+    "column_stack"(tensors: Tensors) => Tensor::column_stack(&refs(&tensors.0));
     "atleast_1d"(tensors: Rest<Tensor>) => tensors.0.iter().map(Tensor::atleast_1d).collect::<chainrule::Result<Vec<_>>>();
     "atleast_2d"(tensors: Rest<Tensor>) => tensors.0.iter().map(Tensor::atleast_2d).collect::<chainrule::Result<Vec<_>>>();
     "atleast_3d"(tensors: Rest<Tensor>) => tensors.0.iter().map(Tensor::atleast_3d).collect::<chainrule::Result<Vec<_>>>();

@@ -14,7 +14,9 @@ mod report;
 mod table;
 
 mod activation;
+mod assemble;
 mod attention;
+mod image;
 mod index;
 mod join;
 mod linalg;

@@ -1,9 +1,144 @@
-//! Convolutions, pooling, normalisation layers, embeddings, resizing of images.
+//! Convolutions, pooling, normalisation layers, embeddings.
 
-use chainrule::Tensor;
+use chainrule::gate::{AvgPool, Conv, Padding, RunningStatistics, Sizes, Window};
+use chainrule::{Error, Tensor};
 
+use crate::arguments::{Argument, Outcome, Value};
 use crate::table::operators;
 
+/// Running mean and variance, where both are given.
+fn running<'a>(mean: &'a Option<Tensor>, variance: &'a Option<Tensor>) -> Option<RunningStatistics<'a>> {
+    Some(RunningStatistics { mean: mean.as_ref()?, variance: variance.as_ref()? })
+}
+
+/// A number that can't be negative.
+fn count(n: isize) -> chainrule::Result<usize> {
+    Ok(Sizes::signed(&[n])?.given()[0])
+}
+
+fn shape(sizes: &[isize]) -> chainrule::Result<Vec<usize>> {
+    sizes.iter().map(|&size| count(size)).collect()
+}
+
+/// The output sizes of adaptive pooling; one stands for all dimensions, none for the input's own size.
+fn wanted(sizes: &[Option<isize>], dims: usize) -> chainrule::Result<Vec<Option<usize>>> {
+    let sizes: Vec<Option<usize>> =
+        sizes.iter().map(|size| size.map(count).transpose()).collect::<Result<_, _>>()?;
+    Ok(if sizes.len() == 1 { vec![sizes[0]; dims] } else { sizes })
+}
+
+fn window(
+    kernel: &[isize],
+    stride: Option<&[isize]>,
+    padding: &[isize],
+    dilation: &[isize],
+    ceil: bool,
+) -> chainrule::Result<Window> {
+    let window = Window::new(Sizes::signed(kernel)?)
+        .padding(Sizes::signed(padding)?)
+        .dilation(Sizes::signed(dilation)?)
+        .ceil(ceil);
+    match stride {
+        Some(stride) if !stride.is_empty() => Ok(window.stride(Sizes::signed(stride)?)),
+        _ => Ok(window),
+    }
+}
+
+fn conv(stride: &[isize], padding: Padding, dilation: &[isize], groups: isize) -> chainrule::Result<Conv> {
+    Ok(Conv::default()
+        .stride(Sizes::signed(stride)?)
+        .padding(padding)
+        .dilation(Sizes::signed(dilation)?)
+        .groups(count(groups)?))
+}
+
+impl Argument for Padding {
+    fn read(value: Value) -> Outcome<Padding> {
+        match value {
+            Value::Text(name) if name == "same" => Ok(Padding::Same),
+            Value::Text(name) if name == "valid" => Ok(Padding::Valid),
+            sizes => Ok(Padding::Zeros(Sizes::signed(&Vec::<isize>::read(sizes)?)?)),
+        }
+    }
+}
+
+/// Refuses an input that hasn't so many spatial dimensions, as the operator's name says.
+fn spatial(x: &Tensor, dims: usize) -> chainrule::Result<&Tensor> {
+    if x.rank() == dims + 1 || x.rank() == dims + 2 {
+        return Ok(x);
+    }
+    let rule = format!("[channels, sizes…] with {dims} sizes is expected, with or without a batch");
+    Err(Error::shape(rule).with_inputs([x.meta()]))
+}
+
+/// The numbers of spatial dimensions are in the operators' names; the calls are otherwise the same.
+macro_rules! by_dimensions {
+    ($($name:ident = $dims:literal: $conv:literal $transpose:literal $max:literal $avg:literal $adaptive_max:literal $adaptive_avg:literal;)*) => {
+        $(pub mod $name {
+            use super::*;
+
+            operators! {
+                $conv(x: Tensor, weight: Tensor, bias: Option<Tensor> = None, stride: Vec<isize> = vec![1],
+                    padding: Padding = Padding::Valid, dilation: Vec<isize> = vec![1], groups: isize = 1) =>
+                    x.conv(&weight, bias.as_ref(), conv(&stride, padding, &dilation, groups)?);
+                $transpose(x: Tensor, weight: Tensor, bias: Option<Tensor> = None, stride: Vec<isize> = vec![1],
+                    padding: Padding = Padding::Valid, output_padding: Vec<isize> = vec![0], groups: isize = 1,
+                    dilation: Vec<isize> = vec![1]) =>
+                    x.conv_transpose(&weight, bias.as_ref(), conv(&stride, padding, &dilation, groups)?,
+                        Sizes::signed(&output_padding)?);
+                $max(x: Tensor, kernel_size: Vec<isize>, stride: Option<Vec<isize>> = None, padding: Vec<isize> = vec![0],
+                    dilation: Vec<isize> = vec![1], ceil_mode: bool = false, return_indices: bool = false) => {
+                    let window = window(&kernel_size, stride.as_deref(), &padding, &dilation, ceil_mode)?;
+                    match return_indices {
+                        true => x.max_pool_with_indices($dims, window).map(|(y, places)| vec![y, places]),
+                        false => x.max_pool($dims, window).map(|y| vec![y]),
+                    }
+                };
+                $avg(x: Tensor, kernel_size: Vec<isize>, stride: Option<Vec<isize>> = None, padding: Vec<isize> = vec![0],
+                    ceil_mode: bool = false, count_include_pad: bool = true, divisor_override: Option<isize> = None) => {
+                    let window = window(&kernel_size, stride.as_deref(), &padding, &[1], ceil_mode)?;
+                    x.avg_pool($dims, AvgPool { window, count_padding: count_include_pad, divisor: divisor_override })
+                };
+                $adaptive_max(x: Tensor, output_size: Vec<Option<isize>>, return_indices: bool = false) => {
+                    let window = Window::adaptive(&wanted(&output_size, $dims)?)?;
+                    match return_indices {
+                        true => x.max_pool_with_indices($dims, window).map(|(y, places)| vec![y, places]),
+                        false => x.max_pool($dims, window).map(|y| vec![y]),
+                    }
+                };
+                $adaptive_avg(x: Tensor, output_size: Vec<Option<isize>>) =>
+                    spatial(&x, $dims)?.adaptive_avg_pool(&wanted(&output_size, $dims)?);
+            }
+        })*
+    };
+}
+
+by_dimensions! {
+    one = 1: "nn.functional.conv1d" "nn.functional.conv_transpose1d" "nn.functional.max_pool1d" "nn.functional.avg_pool1d"
+        "nn.functional.adaptive_max_pool1d" "nn.functional.adaptive_avg_pool1d";
+    two = 2: "nn.functional.conv2d" "nn.functional.conv_transpose2d" "nn.functional.max_pool2d" "nn.functional.avg_pool2d"
+        "nn.functional.adaptive_max_pool2d" "nn.functional.adaptive_avg_pool2d";
+    three = 3: "nn.functional.conv3d" "nn.functional.conv_transpose3d" "nn.functional.max_pool3d" "nn.functional.avg_pool3d"
+        "nn.functional.adaptive_max_pool3d" "nn.functional.adaptive_avg_pool3d";
+}
+
 operators! {
-    "nn.functional.embedding"(weight: Tensor, indices: Tensor) => weight.embedding(&indices, None);
+    "nn.functional.layer_norm"(x: Tensor, normalized_shape: Vec<isize>, weight: Option<Tensor> = None,
+        bias: Option<Tensor> = None, eps: f64 = 1e-5) =>
+        x.layer_norm(&shape(&normalized_shape)?, weight.as_ref(), bias.as_ref(), eps);
+    "nn.functional.rms_norm"(x: Tensor, normalized_shape: Vec<isize>, weight: Option<Tensor> = None, eps: Option<f64> = None) =>
+        x.rms_norm(&shape(&normalized_shape)?, weight.as_ref(), eps);
+    "nn.functional.group_norm"(x: Tensor, num_groups: isize, weight: Option<Tensor> = None, bias: Option<Tensor> = None,
+        eps: f64 = 1e-5) =>
+        x.group_norm(count(num_groups)?, weight.as_ref(), bias.as_ref(), eps);
+    "nn.functional.batch_norm"(x: Tensor, running_mean: Option<Tensor>, running_var: Option<Tensor>,
+        weight: Option<Tensor> = None, bias: Option<Tensor> = None, training: bool = false, momentum: f64 = 0.1, eps: f64 = 1e-5) =>
+        x.batch_norm(running(&running_mean, &running_var), weight.as_ref(), bias.as_ref(), training, momentum, eps);
+    "nn.functional.local_response_norm"(x: Tensor, size: isize, alpha: f64 = 1e-4, beta: f64 = 0.75, k: f64 = 1.0) =>
+        x.local_response_norm(count(size)?, alpha, beta, k);
+    "nn.functional.embedding"(weight: Tensor, indices: Tensor, padding_idx: Option<isize> = None) => {
+        let rows = weight.shape().first().copied().unwrap_or(0) as isize;
+        let padding = padding_idx.map(|row| count(if row < 0 { row + rows } else { row })).transpose()?;
+        weight.embedding(&indices, padding)
+    };
 }

@@ -608,8 +608,25 @@ impl Tensor {
     ) -> Result<Tensor> {
         let (u, added) = batched(self, weight.rank())?;
         let (x, w) = (u.shape(), weight.shape());
-        let shape = transposed_shape(&x, &w, conv, output_padding.into())
-            .map_err(|error| error.at_gate("ConvTranspose").with_inputs([u.meta(), weight.meta()]))?;
+        let extra = output_padding.into();
+        let named = |error: Error| error.at_gate("ConvTranspose").with_inputs([u.meta(), weight.meta()]);
+        let shape = transposed_shape(&x, &w, conv, extra).map_err(named)?;
+        if let Some(crop) = beyond_stride(&w, conv, extra).map_err(named)? {
+            // The convolution that this one transposes would have more outputs: cut the whole result instead.
+            let conv = conv.padding(0);
+            let shape = transposed_shape(&x, &w, conv, 0.into()).map_err(named)?;
+            let whole =
+                Tensor::apply(ConvTranspose { conv, shape }, &[&u, weight])?.pad_constant(&crop, 0.0)?;
+            let y = match bias {
+                Some(bias) => {
+                    let mut sizes = vec![1; whole.rank() - 1];
+                    sizes[0] = bias.elements();
+                    whole.add(&bias.reshape(Shape::new(&sizes)?)?)?
+                }
+                None => whole,
+            };
+            return if added { y.squeeze(0) } else { Ok(y) };
+        }
         let gate = ConvTranspose { conv, shape };
         let y = match bias {
             Some(bias) => Tensor::apply(gate, &[&u, weight, bias])?,
@@ -617,6 +634,20 @@ impl Tensor {
         };
         if added { y.squeeze(0) } else { Ok(y) }
     }
+}
+
+/// How a transposed convolution without padding is cut (or grows) to the wanted sizes, where the output
+/// padding isn't smaller than the stride.
+fn beyond_stride(w: &Shape, conv: Conv, extra: Sizes) -> Result<Option<Vec<(isize, isize)>>> {
+    let Padding::Zeros(padding) = conv.padding else { return Ok(None) };
+    let rank = w.rank().saturating_sub(2);
+    let (stride, extra) = (conv.stride.on(rank, 1, "stride")?, extra.on(rank, 0, "output padding")?);
+    let padding = padding.on(rank, 0, "padding")?.map(|size| size as isize);
+    if (0..3).all(|d| extra[d] < stride[d]) {
+        return Ok(None);
+    }
+    let cuts = (3 - rank..3).map(|d| (-padding[d], extra[d] as isize - padding[d]));
+    Ok(Some([(0, 0), (0, 0)].into_iter().chain(cuts).collect()))
 }
 
 /// The shape that a transposed convolution makes of an input of shape x by a weight of shape w.

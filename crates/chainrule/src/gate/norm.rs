@@ -48,6 +48,9 @@ impl Over {
                         shape[1]
                     )));
                 }
+                if product(2, rank) == 0 {
+                    return Err(Error::shape(format!("there is no place to normalise in the shape {shape}")));
+                }
                 Ok([1, shape[0] * groups, shape[1] / groups * product(2, rank)])
             }
         }
@@ -346,6 +349,10 @@ impl Tensor {
         epsilon: f64,
     ) -> Result<Tensor> {
         let shape = self.shape();
+        if shape == [0] {
+            // No elements have no channels either.
+            return self.copy();
+        }
         let channels = Over::Channel.sizes(&shape).map_err(|e| e.at_gate("Normalize"))?[1];
         if let Some(RunningStatistics { mean, variance }) = running
             && (mean.shape() != [channels] || variance.shape() != [channels])

@@ -109,7 +109,7 @@ impl Window {
         let rank = Window::rank(shape)?;
         let mut input = [1; 3];
         input[3 - rank..].copy_from_slice(&shape[2..]);
-        if input.contains(&0) {
+        if input.contains(&0) || shape[1] == 0 {
             return Err(Error::shape(format!("there is nothing to pool in the shape {shape}")));
         }
         let mut ranges = [Vec::new(), Vec::new(), Vec::new()];
@@ -143,8 +143,9 @@ impl Window {
                 }
                 for d in 0..3 {
                     let (size, stride, padding) = (input[d], stride[d], padding[d]);
-                    let reach = dilation[d] * (kernel[d] - 1);
-                    if 2 * padding > reach + 1 {
+                    // Sizes no memory could hold are refused below, and must not overflow before.
+                    let reach = dilation[d].saturating_mul(kernel[d] - 1).min(isize::MAX as usize);
+                    if padding > reach.div_ceil(2) {
                         return Err(Error::argument(format!(
                             "a padding of {padding} is more than half of a window {} wide",
                             reach + 1
@@ -377,7 +378,7 @@ pub struct AvgPool {
     /// Whether the padding counts as elements that are 0.
     pub count_padding: bool,
     /// What sums are divided by instead of the number of elements.
-    pub divisor: Option<usize>,
+    pub divisor: Option<isize>,
 }
 
 impl AvgPool {

@@ -32,6 +32,25 @@ impl Sizes {
         Ok(Sizes { values, count: sizes.len() as u8 })
     }
 
+    /// Like [`Sizes::new`], from numbers that may turn out to be negative.
+    ///
+    /// # Errors
+    /// There are none, more than three, or one is negative.
+    ///
+    /// ```
+    /// use chainrule::gate::Sizes;
+    /// assert_eq!(Sizes::signed(&[2, 3])?, Sizes::from([2, 3]));
+    /// assert!(Sizes::signed(&[-1]).is_err());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    pub fn signed(sizes: &[isize]) -> Result<Sizes> {
+        let checked = sizes.iter().map(|&size| {
+            usize::try_from(size)
+                .map_err(|_| Error::argument(format!("a size can't be negative, as {size} is")))
+        });
+        Sizes::new(&checked.collect::<Result<Vec<usize>>>()?)
+    }
+
     /// The sizes as they were given.
     pub fn given(&self) -> &[usize] {
         &self.values[..self.count as usize]

@@ -3,9 +3,11 @@
 //! An operator belongs here where a formula of gates is all there is to it; its gradient, of every order,
 //! follows from the gates'. It becomes a gate of its own only where speed or memory was measured to ask for it.
 
+mod assemble;
 mod einsum;
 mod fill;
 mod index;
+mod interpolate;
 mod join;
 mod matmul;
 mod pointwise;
@@ -13,4 +15,5 @@ mod shape;
 mod triangle;
 
 pub use index::Index;
+pub use interpolate::{Mode, Resize};
 pub use join::Sections;

@@ -1,0 +1,61 @@
+//! Tensors put together out of others.
+
+// Arguments are called as PyTorch calls them.
+#![allow(non_snake_case)]
+
+use chainrule::{Error, Slice, Tensor};
+
+use crate::arguments::{Rest, refs};
+use crate::table::operators;
+
+/// Sizes and strides, which can't be negative.
+fn counts(numbers: &[isize]) -> chainrule::Result<Vec<usize>> {
+    let count = |&n: &isize| usize::try_from(n).map_err(|_| Error::argument(format!("{n} is negative")));
+    numbers.iter().map(count).collect()
+}
+
+operators! {
+    "select_scatter"(x: Tensor, src: Tensor, dim: isize, index: isize) => x.select_scatter(&src, dim, index);
+    "slice_scatter"(x: Tensor, src: Tensor, dim: isize = 0, start: Option<isize> = None, end: Option<isize> = None,
+        step: isize = 1) => x.slice_scatter(&src, dim, Slice { start, stop: end, step });
+    "diagonal_scatter"(x: Tensor, src: Tensor, offset: isize = 0, dim1: isize = 0, dim2: isize = 1) =>
+        x.diagonal_scatter(&src, offset, dim1, dim2);
+    "as_strided" | "as_strided_copy" | "as_strided.partial_views"
+        (x: Tensor, size: Vec<isize>, stride: Vec<isize>, storage_offset: Option<isize> = None) =>
+        x.as_strided(&counts(&size)?, &counts(&stride)?, storage_offset.unwrap_or(0).max(0) as usize);
+    "as_strided_scatter"(x: Tensor, src: Tensor, size: Vec<isize>, stride: Vec<isize>, storage_offset: Option<isize> = None) =>
+        x.as_strided_scatter(&src, &counts(&size)?, &counts(&stride)?, storage_offset.unwrap_or(0).max(0) as usize);
+    "block_diag"(tensors: Rest<Tensor>) => Tensor::block_diag(&refs(&tensors.0));
+    "cartesian_prod"(tensors: Rest<Tensor>) => Tensor::cartesian_prod(&refs(&tensors.0));
+    "combinations"(x: Tensor, r: isize = 2, with_replacement: bool = false) =>
+        x.combinations(r.max(0) as usize, with_replacement);
+    "diff"(x: Tensor, n: isize = 1, dim: isize = -1, prepend: Option<Tensor> = None, append: Option<Tensor> = None) => {
+        let parts: Vec<&Tensor> = prepend.iter().chain([&x]).chain(append.iter()).collect();
+        let whole = if parts.len() == 1 || n == 0 { x.clone() } else { Tensor::cat(&parts, dim)? };
+        match usize::try_from(n) {
+            Ok(n) => whole.diff(n, dim),
+            Err(_) => Err(Error::argument(format!("{n} differences are fewer than none"))),
+        }
+    };
+    "rot90"(x: Tensor, k: isize = 1, dims: Vec<isize> = vec![0, 1]) => x.rot90(k, &dims);
+    "cross"(x: Tensor, other: Tensor, dim: Option<isize> = None) => {
+        // By default the first dimension with three elements.
+        let first = x.shape().iter().position(|&size| size == 3).map_or(-1, |dim| dim as isize);
+        x.cross(&other, dim.unwrap_or(first))
+    };
+    "linalg.cross"(x: Tensor, other: Tensor, dim: isize = -1) => x.cross(&other, dim);
+    "linalg.vander"(x: Tensor, N: Option<isize> = None) => {
+        let n = N.unwrap_or(x.shape().last().copied().unwrap_or(0) as isize);
+        x.atleast_1d()?.vander(n.max(0) as usize)
+    };
+    "sum_to_size"(x: Tensor, size: Rest<isize>) => x.sum_to_size(chainrule::Shape::new(&counts(&size.0)?)?);
+    "unsafe_chunk"(x: Tensor, chunks: isize, dim: isize = 0) => x.chunk(chunks.max(0) as usize, dim);
+    "unsafe_split"(x: Tensor, size: isize, dim: isize = 0) => x.split(size.max(0) as usize, dim);
+    "zero_"(x: Tensor) => Ok::<_, Error>(x.zeros_like());
+    "linalg.multi_dot"(matrices: Vec<Tensor>) =>
+        matrices[1..].iter().try_fold(matrices[0].clone(), |product, next| product.matmul(next));
+    "linalg.vecdot"(x: Tensor, other: Tensor, dim: isize = -1) => {
+        let both = Tensor::broadcast_tensors(&[&x, &other])?;
+        both[0].mul(&both[1])?.sum_dim(&[dim], false)
+    };
+}

@@ -1,0 +1,170 @@
+"""Makes case files of PyTorch's operators from an installed PyTorch: python3 tools/make_cases.py FOLDER [OPERATOR…]
+
+The samples are those with which PyTorch tests itself (OpInfo), run in float64. Every case is called as
+`op(input, *args, **kwargs)`; the gradients are those of the sum over the outputs of upstream × output. A case is
+left out where an argument can't be written down, a type is none of the file format's, or two runs give
+different results (the operator draws random numbers). Names of operators may be given to make only those.
+"""
+
+import json
+import math
+import pathlib
+import sys
+
+import torch
+from torch.testing._internal.common_methods_invocations import op_db
+
+import case_files
+
+DTYPES = {
+    torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16",
+    torch.int64: "I64", torch.int32: "I32", torch.uint8: "U8", torch.bool: "BOOL",
+}
+MOST_CASES = 60
+
+
+class CannotWrite(Exception):
+    """An argument or output has no form in the case files."""
+
+
+class Writer:
+    """Collects a case's tensors and turns its arguments into JSON."""
+
+    def __init__(self, number):
+        self.number, self.tensors, self.inputs = number, {}, {}
+
+    def store(self, name, tensor):
+        if tensor.dtype not in DTYPES or tensor.layout != torch.strided:
+            raise CannotWrite(f"{tensor.dtype}, {tensor.layout}")
+        flat = tensor.detach().resolve_conj().resolve_neg().contiguous().reshape(-1)
+        data = bytes(flat.view(torch.uint8).tolist()) if flat.numel() else b""
+        self.tensors[name] = (DTYPES[tensor.dtype], list(tensor.shape), data)
+        return name
+
+    def argument(self, value):
+        if isinstance(value, torch.Tensor):
+            for name, known in self.inputs.items():
+                if known is value:
+                    break
+            else:
+                name = self.store(f"{self.number}.in{len(self.inputs)}", value)
+                self.inputs[name] = value
+            return {"tensor": name, "requires_grad": value.requires_grad}
+        if isinstance(value, (list, tuple)):
+            return {"list": [self.argument(item) for item in value]}
+        if value is None or isinstance(value, (bool, int, str)):
+            return {"value": value}
+        if isinstance(value, float):
+            special = {math.inf: "inf", -math.inf: "-inf"}.get(value, "nan" if math.isnan(value) else None)
+            return {"value": {"float": special} if special else value}
+        if isinstance(value, torch.dtype):
+            return {"dtype": str(value).removeprefix("torch.")}
+        if isinstance(value, slice):
+            return {"slice": [value.start, value.stop, value.step]}
+        if value is Ellipsis:
+            return {"ellipsis": True}
+        raise CannotWrite(repr(value))
+
+    def call(self, sample):
+        return {
+            "id": self.number,
+            "input": self.argument(sample.input),
+            "args": [self.argument(value) for value in sample.args],
+            "kwargs": {name: self.argument(value) for name, value in sample.kwargs.items()},
+        }
+
+
+def name_of(op):
+    """The operator's name, with its variant: `div.floor_rounding`."""
+    return f"{op.name}.{op.variant_test_name}" if op.variant_test_name else op.name
+
+
+def outputs_of(op, sample):
+    """The operator's outputs as a list of tensors."""
+    result = op.op(sample.input, *sample.args, **sample.kwargs)
+    results = list(result) if isinstance(result, (list, tuple)) else [result]
+    if not all(isinstance(x, torch.Tensor) for x in results):
+        raise CannotWrite("an output that is no tensor")
+    return results
+
+
+def ordinary_case(op, sample, number, draw):
+    """The case of a sample that PyTorch computes."""
+    writer = Writer(number)
+    case = writer.call(sample)
+    results = outputs_of(op, sample)
+    again = outputs_of(op, sample)
+    if not all(torch.equal(a.nan_to_num(), b.nan_to_num()) for a, b in zip(results, again)):
+        raise CannotWrite("a result that differs from run to run")
+    leaves = {name: x for name, x in writer.inputs.items() if x.requires_grad}
+    upstream = [torch.randn(y.shape, dtype=y.dtype, generator=draw) if y.requires_grad else None for y in results]
+    kept = [(y, g) for y, g in zip(results, upstream) if g is not None]
+    grads = [None] * len(leaves)
+    if kept and leaves:
+        grads = torch.autograd.grad([y for y, _ in kept], list(leaves.values()), [g for _, g in kept], allow_unused=True)
+    case["outputs"] = [writer.store(f"{number}.out{i}", y) for i, y in enumerate(results)]
+    case["upstream"] = [g if g is None else writer.store(f"{number}.up{i}", g) for i, g in enumerate(upstream)]
+    case["grads"] = {
+        name: None if grad is None else writer.store(f"{name}.grad", grad) for name, grad in zip(leaves, grads)
+    }
+    return case, writer.tensors
+
+
+def refused_case(op, error_input, number):
+    """The case of inputs that PyTorch refuses."""
+    writer = Writer(number)
+    case = writer.call(error_input.sample_input)
+    case["error"] = error_input.error_regex
+    try:
+        outputs_of(op, error_input.sample_input)
+    except CannotWrite:
+        raise
+    except Exception:  # the refusal, of whatever type
+        return case, writer.tensors
+    raise CannotWrite("a refusal that PyTorch accepts")
+
+
+def cases_of(op):
+    """All cases of an operator, with their tensors."""
+    draw = torch.Generator().manual_seed(0)
+    cases, tensors, number = [], {}, 0
+    samples = op.sample_inputs("cpu", torch.float64, requires_grad=op.supports_autograd)
+    for sample in list(samples)[:MOST_CASES]:
+        try:
+            case, more = ordinary_case(op, sample, number, draw)
+            cases.append(case)
+            tensors.update(more)
+        except (CannotWrite, RuntimeError, NotImplementedError) as reason:
+            print(f"{name_of(op)} {number}: left out: {reason}", file=sys.stderr)
+        number += 1
+    for error_input in op.error_inputs("cpu") if op.error_inputs_func else []:
+        try:
+            case, more = refused_case(op, error_input, number)
+            cases.append(case)
+            tensors.update(more)
+        except CannotWrite as reason:
+            print(f"{name_of(op)} {number}: left out: {reason}", file=sys.stderr)
+        number += 1
+    return cases, tensors
+
+
+def main():
+    folder, wanted = pathlib.Path(sys.argv[1]), set(sys.argv[2:])
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(0)
+    index = {"torch": torch.__version__, "operators": {}}
+    for op in op_db:
+        if (wanted and name_of(op) not in wanted) or not op.supports_dtype(torch.float64, "cpu"):
+            continue
+        cases, tensors = cases_of(op)
+        if not cases:
+            continue
+        about = {"op": name_of(op), "torch": torch.__version__, "cases": json.dumps(cases)}
+        case_files.write(folder / f"{name_of(op)}.safetensors", about, tensors)
+        refusals = sum("error" in case for case in cases)
+        index["operators"][name_of(op)] = {"cases": len(cases) - refusals, "refusals": refusals}
+    (folder / "index.json").write_text(json.dumps(index, indent=1))
+
+
+if __name__ == "__main__":
+    main()
