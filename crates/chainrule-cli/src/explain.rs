@@ -10,13 +10,13 @@ use std::process::ExitCode;
 
 use chainrule::check::{Derivative, derivative};
 use chainrule::formula::Expr;
-use chainrule::graph::{GateReport, Local};
+use chainrule::graph::{InputReport, Local};
 use chainrule::{Array, ComputationalGraph, Tensor};
 use clap::Args;
 use serde::Serialize;
 
 use crate::Failure;
-use text::{Paint, numbers};
+use text::{Gate, Paint};
 
 /// Options of `chainrule explain`.
 #[derive(Debug, Args)]
@@ -52,19 +52,41 @@ pub struct Options {
     html: Option<PathBuf>,
 }
 
+/// What the numerical check says of one element.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Verdict {
+    Agrees,
+    Disagrees,
+    /// The derivatives to the left and right differ
+    Kink,
+    /// The gradient or the difference is not finite
+    Undefined,
+}
+
 /// One input's gradient, by backpropagation and by differences.
 #[derive(Debug, Serialize)]
 struct InputGradient {
     name: String,
+    #[serde(skip)]
+    is_vector: bool,
     value: Vec<f64>,
     gradient: Vec<f64>,
     numerical: Vec<f64>,
     numerical_error: Vec<f64>,
+    verdicts: Vec<Verdict>,
     agrees: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     kinks: Vec<Kink>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    symbolic: Option<String>,
+    symbolic: Option<Symbolic>,
+}
+
+/// The derivative by hand: as an expression, and its value, which must be the gradient.
+#[derive(Debug, Serialize)]
+struct Symbolic {
+    expression: String,
+    value: Vec<f64>,
 }
 
 /// Where the derivatives to the left and right differ.
@@ -89,32 +111,48 @@ pub fn run(options: Options) -> Result<ExitCode, Failure> {
         )
         .into());
     }
+    if inputs.is_empty() {
+        let value = text::short(loss.item()?);
+        return Err(format!("the expression has no names to take gradients of; its value is {value}").into());
+    }
     let gradients = graph.backward()?;
     if let Some(path) = &options.html {
         graph.explorer()?.expression(&expr).save(path)?;
     }
-    let gates = graph.gates()?;
+    let mut gates = Vec::new();
+    for report in graph.gates()? {
+        let rule = |input: &InputReport| matches!(input.local, Local::Rule(_));
+        let jacobians = report.inputs.iter().enumerate();
+        let jacobians = jacobians
+            .map(|(i, input)| if rule(input) { graph.jacobian(report.place, i) } else { Ok(None) })
+            .collect::<Result<_, _>>()?;
+        gates.push(Gate { report, jacobians });
+    }
     let mut found = Vec::new();
     for (name, gradient) in &gradients {
         let x = inputs.iter().find(|(other, _)| other == name).map(|(_, x)| x.array());
         let x = x.ok_or_else(|| format!("the input {name} has no value"))?;
         found.push(compare(&expr, &inputs, name, &x, gradient, options.symbolic)?);
     }
-    let all_agree = found.iter().all(|input| input.agrees);
     let output = if options.json {
         json(&options.expression, &loss, &gates, &found)?
     } else {
         let paint = Paint { on: std::io::stdout().is_terminal() };
-        let mut page = text::header(&expr, &inputs, &loss, &paint)?;
+        let mut page = text::header(&expr, &inputs, &loss, &paint);
         page += &if options.step { text::steps(&gates, &paint) } else { text::table(&gates, &paint) };
         page += &text::forks(&gates, &paint);
         if options.symbolic {
-            page += &paths::by_hand(&expr, &inputs, &found, &gates, &paint);
+            page += &paths::by_hand(&expr, &found, &gates, &paint);
         }
         page + &text::gradients(&found, &paint)
     };
     std::io::stdout().write_all(output.as_bytes())?;
-    Ok(if all_agree { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    match found.iter().find(|input| !input.agrees) {
+        None => Ok(ExitCode::SUCCESS),
+        Some(input) => {
+            Err(format!("backpropagation and differences disagree in ∂L/∂{}, see above", input.name).into())
+        }
+    }
 }
 
 /// The numerical check of one input.
@@ -143,37 +181,73 @@ fn compare(
         measured.push(derivative(moved, values[i])?);
     }
     let gradient = gradient.to_f64_vec();
-    let agrees = gradient.iter().zip(&measured).all(|(&g, m)| {
-        m.kink.is_some()
-            || g == m.value
-            || (g - m.value).abs() <= 1e-6 * g.abs().max(m.value.abs()) + 4.0 * m.error + 1e-9
-    });
+    let verdicts: Vec<Verdict> = gradient.iter().zip(&measured).map(|(&g, m)| verdict(g, m)).collect();
     let kinks = measured
         .iter()
         .enumerate()
         .filter_map(|(element, m)| m.kink.map(|(left, right)| Kink { element, left, right }));
     Ok(InputGradient {
         name: name.to_string(),
+        is_vector: x.rank() > 0,
         kinks: kinks.collect(),
         numerical: measured.iter().map(|m| m.value).collect(),
         numerical_error: measured.iter().map(|m| m.error).collect(),
-        agrees,
-        // Vectors have no symbolic derivative; the table shows theirs by rules.
-        symbolic: if symbolic && x.rank() == 0 {
-            expr.derivative(name).ok().map(|d| d.to_string())
-        } else {
-            None
-        },
+        agrees: !verdicts.contains(&Verdict::Disagrees),
+        verdicts,
+        symbolic: if symbolic { by_hand(expr, inputs, name)? } else { None },
         value: values,
         gradient,
     })
+}
+
+fn verdict(gradient: f64, measured: &Derivative) -> Verdict {
+    let difference = (gradient - measured.value).abs();
+    let largest = gradient.abs().max(measured.value.abs());
+    match measured.kink {
+        Some(_) => Verdict::Kink,
+        None if !gradient.is_finite() || !measured.value.is_finite() => Verdict::Undefined,
+        None if difference <= 1e-6 * largest + 4.0 * measured.error + 1e-9 => Verdict::Agrees,
+        None => Verdict::Disagrees,
+    }
+}
+
+/// The symbolic derivative and its value; `None` where there is none.
+fn by_hand(expr: &Expr, inputs: &[(String, Tensor)], name: &str) -> Result<Option<Symbolic>, Failure> {
+    let vectors: Vec<(&str, usize)> =
+        inputs.iter().filter(|(_, x)| x.rank() > 0).map(|(name, x)| (name.as_str(), x.elements())).collect();
+    let derivative = match expr.derivative(name) {
+        Ok(derivative) if vectors.is_empty() => derivative,
+        // Where there are vectors, by backpropagation on symbols.
+        _ => match expr.gradient(name, &vectors) {
+            Ok(gradient) => gradient,
+            Err(_) => return Ok(None),
+        },
+    };
+    Ok(Some(Symbolic {
+        expression: derivative.to_string(),
+        value: value_of(&derivative, inputs)?.to_f64_vec(),
+    }))
+}
+
+/// The value of an expression of the inputs.
+fn value_of(expr: &Expr, inputs: &[(String, Tensor)]) -> Result<Array, Failure> {
+    // An expression without an operation has no graph; x + 0 has the value of x.
+    let expr = expr.clone() + Expr::number(0.0);
+    let names = expr.symbols();
+    let given: Vec<(&str, &Tensor)> =
+        inputs.iter().filter(|(name, _)| names.contains(name)).map(|(name, x)| (name.as_str(), x)).collect();
+    Ok(ComputationalGraph::from_expr(&expr)?.forward(&given)?.array())
 }
 
 #[derive(Serialize)]
 struct JsonInput {
     name: String,
     local_gradient: Option<Vec<f64>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     rule: Option<String>,
+    /// One row for each element of the output.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jacobian: Option<Vec<Vec<f64>>>,
     passed: Option<Vec<f64>>,
 }
 
@@ -188,12 +262,7 @@ struct JsonGate {
     inputs: Vec<JsonInput>,
 }
 
-fn json(
-    expression: &str,
-    loss: &Tensor,
-    gates: &[GateReport],
-    found: &[InputGradient],
-) -> Result<String, Failure> {
+fn json(expression: &str, loss: &Tensor, gates: &[Gate], found: &[InputGradient]) -> Result<String, Failure> {
     #[derive(Serialize)]
     struct Page<'a> {
         expression: &'a str,
@@ -201,28 +270,35 @@ fn json(
         gates: Vec<JsonGate>,
         inputs: &'a [InputGradient],
     }
+    let rows = |jacobian: &Array| -> Vec<Vec<f64>> {
+        let columns = jacobian.shape()[1].max(1);
+        jacobian.to_f64_vec().chunks(columns).map(<[f64]>::to_vec).collect()
+    };
     let gates = gates
         .iter()
         .map(|gate| JsonGate {
-            name: gate.output_name.clone(),
-            gate: gate.name.clone(),
-            formula: text::formula(gate),
-            shape: gate.value.shape().to_vec(),
-            value: gate.value.to_f64_vec(),
-            upstream: gate.upstream.as_ref().map(Array::to_f64_vec),
+            name: gate.report.output_name.clone(),
+            gate: gate.report.name.clone(),
+            formula: gate.formula(),
+            shape: gate.report.value.shape().to_vec(),
+            value: gate.report.value.to_f64_vec(),
+            upstream: gate.report.upstream.as_ref().map(Array::to_f64_vec),
             inputs: gate
+                .report
                 .inputs
                 .iter()
-                .map(|input| JsonInput {
+                .zip(&gate.jacobians)
+                .map(|(input, jacobian)| JsonInput {
                     name: input.name.clone(),
                     local_gradient: match &input.local {
-                        Local::Values(values) => Some(numbers(values)),
+                        Local::Values(values) => Some(values.to_f64_vec()),
                         _ => None,
                     },
                     rule: match &input.local {
                         Local::Rule(rule) => Some(rule.clone()),
                         _ => None,
                     },
+                    jacobian: jacobian.as_ref().map(rows),
                     passed: input.passed.as_ref().map(Array::to_f64_vec),
                 })
                 .collect(),

@@ -10,6 +10,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::Failure;
+use crate::layout::flow;
 
 /// Options of `chainrule gates`.
 #[derive(Debug, Args)]
@@ -77,29 +78,9 @@ fn formula(entry: &Entry) -> (String, Vec<String>) {
 fn table() -> String {
     let mut text = format!("{:<29}formula\n", "gate");
     for entry in gate::table() {
-        let (value, _) = formula(entry);
-        let mut lines = wrap(&value, 80 - 29).into_iter();
-        text += &format!("{:<29}{}\n", entry.name, lines.next().unwrap_or_default());
-        lines.for_each(|line| text += &format!("{:<31}{line}\n", ""));
+        text += &flow(&format!("{:<29}", entry.name), &formula(entry).0, str::to_string);
     }
     text
-}
-
-/// Cuts a formula at its spaces into lines of at most so many characters.
-fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines: Vec<String> = vec![String::new()];
-    for word in text.split(' ') {
-        let line = lines.last_mut().expect("there is always a line");
-        if line.is_empty() {
-            line.push_str(word);
-        } else if line.chars().count() + 1 + word.chars().count() <= width {
-            line.push(' ');
-            line.push_str(word);
-        } else {
-            lines.push(word.to_string());
-        }
-    }
-    lines
 }
 
 /// The table for the project's documents.
@@ -169,14 +150,15 @@ fn find(name: &str) -> Result<&'static Entry, Failure> {
 fn describe(entry: &Entry, text: &mut String) -> Result<(), Failure> {
     let (value, gradients) = formula(entry);
     writeln!(text, "{}", entry.name)?;
-    writeln!(text, "  formula         {value}")?;
+    text.push_str(&flow("  formula         ", &value, str::to_string));
     for (i, gradient) in gradients.iter().enumerate() {
-        writeln!(text, "  {:<16}{gradient}", if i == 0 { "local gradient" } else { "" })?;
+        let beginning = format!("  {:<16}", if i == 0 { "local gradient" } else { "" });
+        text.push_str(&flow(&beginning, gradient, str::to_string));
     }
     if let Some(kink) = entry.at_kink {
-        writeln!(text, "  at a kink       {kink}")?;
+        text.push_str(&flow("  at a kink       ", kink, str::to_string));
     }
-    writeln!(text, "  methods         {}", entry.method)?;
+    text.push_str(&flow("  methods         ", entry.method, str::to_string));
     writeln!(text, "  source          {}:{}", entry.file, entry.line)?;
     writeln!(text)?;
     for line in documentation(entry).lines() {

@@ -5,6 +5,7 @@ mod completions;
 mod data;
 mod explain;
 mod gates;
+mod layout;
 mod predict;
 mod train;
 

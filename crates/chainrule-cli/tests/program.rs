@@ -213,6 +213,43 @@ fn explanations_have_the_lectures_numbers() {
     assert!(folder.ok(&["explain", "abs(x)", "x=0"]).contains("a kink: -1 left, 1 right"));
     let vector = folder.ok(&["explain", "-log(dot(softmax(v), [0,1,0]))", "v=[1,2,3]"]);
     assert!(vector.contains("∂L/∂v[1]"), "{vector}");
+    // The Jacobian of softmax at [1, 2, 3], and what it makes of the upstream gradient.
+    for expected in
+        ["[[ 0.0819,  -0.022, -0.0599],", "passed  [0.09, -0.7553, 0.6652]", "g2 = dot(g1, [0, 1, 0])"]
+    {
+        assert!(vector.contains(expected), "{expected} is not in\n{vector}");
+    }
+    let attention = ["sum(softmax(v)*w*x)", "v=[1,2,3]", "w=[1,0,-1]", "x=2"];
+    let text = folder.ok(&[&["explain", "--symbolic"], &attention[..]].concat());
+    for expected in [
+        "∂L/∂v = softmax(v)*(x*w - dot(x*w, softmax(v))) = [0.2836, 0.2815, -0.5652]",
+        "∂L/∂w = x*softmax(v) = [0.1801, 0.4895, 1.3305]",
+        "∂L/∂x = sum(softmax(v)*w) = -0.5752",
+        "= [1, 1, 1] · diag[2, 2, 2] · diag[1, 0, -1] · J(3×3)",
+        "passed  -0.5752 (summed: it was broadcast)",
+    ] {
+        assert!(text.contains(expected), "{expected} is not in\n{text}");
+    }
+    let json = folder.ok(&[&["explain", "--json", "--symbolic"], &attention[..]].concat());
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["gates"][0]["inputs"][0]["jacobian"].as_array().unwrap().len(), 3);
+    assert_eq!(json["inputs"][2]["symbolic"]["expression"], "sum(softmax(v)*w)");
+    assert_eq!(json["inputs"][2]["verdicts"][0], "agrees");
+    // Whatever is explained fits 80 columns.
+    for arguments in [
+        &["-log(dot(softmax(v), [0,1,0]))", "v=[1,2,3]"][..],
+        &attention,
+        &["max(x, y, 3)*min(x, y)^x + exp(x)*exp(y)", "x=1", "y=2"],
+        &["dot([first_of_all, y, 1], v)^2/y", "first_of_all=-1234567.891", "y=2e-9", "v=[1,2e8,-3e-7]"],
+        &["sum(tanh(v)*v)", "v=[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20]"],
+    ] {
+        for option in ["--symbolic", "--step"] {
+            let text = folder.ok(&[&["explain", option], arguments].concat());
+            assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        }
+    }
+    // Where a logarithm ends, nothing disagrees.
+    assert!(folder.ok(&["explain", "log(x)", "x=0"]).contains("there is no derivative here"));
     assert!(folder.ok(&["explain", "--json", "-x*x", "x=3"]).starts_with('{'));
 }
 
@@ -225,6 +262,8 @@ fn mistakes_get_one_sentence() {
         (&["explain", "x", "x=1"], "nothing to compute"),
         (&["explain", "x+1", "q=1"], "doesn't mention q"),
         (&["explain", "x*2", "x=[1,2]"], "has 2 elements"),
+        (&["explain", "2+3"], "its value is 5"),
+        (&["explain", "dot(v,w)", "v=[1,2]", "w=[1,2,3]"], "[2] and [3]"),
         (&["train", "--data", "nowhere"], "no such file or folder"),
         (&["train", "--batch", "0"], "at least one example"),
         (&["train", "--lr", "-1"], "positive number"),

@@ -1,82 +1,120 @@
 //! The double check by hand: symbolic derivatives, and products of local derivatives along every path.
 
-use chainrule::Tensor;
+use chainrule::Array;
 use chainrule::formula::Expr;
-use chainrule::graph::{GateReport, Local};
+use chainrule::graph::Local;
 
-use super::InputGradient;
-use super::text::{Paint, short};
+use super::text::{Gate, Paint, factor, short, show};
+use super::{InputGradient, Verdict};
+use crate::layout::flow;
 
 /// More paths than these are counted, not shown.
 const MOST: usize = 8;
 
 /// One way from the loss back to an input: the factors along it, with their names.
-type Path = Vec<(String, f64)>;
+type Path = Vec<(String, String)>;
 
 /// The symbolic derivative of each input and the chain rule along each path.
-pub fn by_hand(
-    expr: &Expr,
-    inputs: &[(String, Tensor)],
-    found: &[InputGradient],
-    gates: &[GateReport],
-    paint: &Paint,
-) -> String {
-    let mut text = format!("{}\n  L = {expr}\n", paint.title("by hand"));
+pub fn by_hand(expr: &Expr, found: &[InputGradient], gates: &[Gate], paint: &Paint) -> String {
+    let mut text = paint.title("by hand") + "\n" + &flow("  L = ", &expr.to_string(), str::to_string);
     for input in found {
-        if let Some(symbolic) = &input.symbolic {
-            text += &format!(
-                "  ∂L/∂{} = {symbolic} = {}\n",
-                input.name,
-                paint.gradient(&short(input.gradient[0]))
-            );
+        let beginning = format!("  ∂L/∂{} = ", input.name);
+        let Some(symbolic) = &input.symbolic else {
+            text += &flow(&beginning, "the product of Jacobians below", str::to_string);
+            continue;
+        };
+        let number = |x: f64| Array::scalar(x);
+        let value = match (symbolic.value.len(), input.is_vector) {
+            (1, false) => show(&number(symbolic.value[0]), 60),
+            (1, true) => format!("{} for each element", short(symbolic.value[0])),
+            (n, _) => {
+                Array::from_vec(symbolic.value.clone(), [n]).map_or_else(|_| String::new(), |v| show(&v, 60))
+            }
+        };
+        let sum = format!("{} = {value}", symbolic.expression);
+        let same = input.gradient.iter().enumerate().all(|(i, &g)| {
+            let own = symbolic.value[if symbolic.value.len() == 1 { 0 } else { i }];
+            (own - g).abs() <= 1e-9 * g.abs().max(1.0) || input.verdicts[i] == Verdict::Undefined
+        });
+        text += &flow(&beginning, &sum, |line| match line.strip_suffix(&value) {
+            Some(start) => format!("{start}{}", paint.gradient(&value)),
+            None => line.to_string(),
+        });
+        if !same {
+            text += "       (at this kink backpropagation takes another of the possible values)\n";
         }
     }
-    let scalars =
-        inputs.iter().all(|(_, x)| x.rank() == 0) && gates.iter().all(|gate| gate.value.rank() == 0);
-    if scalars && !gates.is_empty() {
-        text +=
-            &format!("\n{}\n", paint.title("chain rule: the product of local derivatives along each path"));
-        for input in found {
-            let mut paths = Vec::new();
-            walk(&input.name, gates, gates.len() - 1, Vec::new(), &mut paths);
-            let shown = paths.len().min(MOST);
-            let terms: Vec<String> = paths[..shown].iter().map(names).collect();
-            let products: Vec<String> = paths[..shown].iter().map(factors).collect();
-            text += &format!("  ∂L/∂{} = {}\n", input.name, terms.join("\n       + "));
-            if paths.len() > MOST {
-                text += &format!("       + {} more paths\n", paths.len() - MOST);
-            } else {
-                text += &format!("       = {}\n", products.join(" + "));
-            }
-            text += &format!("       = {}\n", paint.gradient(&short(input.gradient[0])));
+    if gates.is_empty() {
+        return text + "\n";
+    }
+    text += &format!("\n{}\n", paint.title("chain rule: the product of local derivatives along each path"));
+    for input in found {
+        let mut paths = Vec::new();
+        walk(&input.name, gates, gates.len() - 1, &mut Vec::new(), &mut paths);
+        if paths.is_empty() {
+            continue;
         }
+        let shown = paths.len().min(MOST);
+        for (i, path) in paths[..shown].iter().enumerate() {
+            let beginning = if i == 0 { format!("  ∂L/∂{} = ", input.name) } else { "       + ".into() };
+            text += &flow(&beginning, &joined(path, |(name, _)| name), str::to_string);
+        }
+        if paths.len() > MOST {
+            text += &format!("       + {} more paths\n", paths.len() - MOST);
+        } else if paths.len() > 1 || paths[0].len() > 1 {
+            let products: Vec<String> = paths.iter().map(|path| joined(path, |(_, value)| value)).collect();
+            text += &flow("       = ", &products.join(" + "), str::to_string);
+        }
+        let gradient = if input.is_vector {
+            Array::from_vec(input.gradient.clone(), [input.gradient.len()])
+                .map_or_else(|_| String::new(), |g| show(&g, 60))
+        } else {
+            short(input.gradient[0])
+        };
+        text += &format!("       = {}\n", paint.gradient(&gradient));
     }
     text + "\n"
 }
 
-/// Collects the paths from a gate back to an input; more than are shown are only counted.
-fn walk(target: &str, gates: &[GateReport], place: usize, path: Path, found: &mut Vec<Path>) {
-    if found.len() > 10 * MOST {
-        return;
-    }
+/// Collects the paths from a gate back to an input. An expression's graph is a tree but for its inputs, so there
+/// are no more paths than there are names in the expression.
+fn walk(target: &str, gates: &[Gate], place: usize, path: &mut Path, found: &mut Vec<Path>) {
     let gate = &gates[place];
-    for input in &gate.inputs {
-        let Local::Values(local) = &input.local else { continue };
-        let mut longer = path.clone();
-        longer.push((format!("∂{}/∂{}", gate.output_name, input.name), local.item().unwrap_or(f64::NAN)));
-        if input.name == target {
-            found.push(longer);
-        } else if let Some(next) = gates[..place].iter().position(|other| other.output_name == input.name) {
-            walk(target, gates, next, longer, found);
+    for (i, input) in gate.report.inputs.iter().enumerate() {
+        if matches!(input.local, Local::None) {
+            continue;
         }
+        let name = format!("∂{}/∂{}", gate.report.output_name, input.name);
+        path.push((name, local(gate, i)));
+        if input.name == target {
+            found.push(path.clone());
+        } else if let Some(next) =
+            gates[..place].iter().position(|other| other.report.output_name == input.name)
+        {
+            walk(target, gates, next, path, found);
+        }
+        path.pop();
     }
 }
 
-fn names(path: &Path) -> String {
-    path.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(" · ")
+/// A local derivative as a factor: a number, a row, a diagonal matrix, or the size of a Jacobian.
+fn local(gate: &Gate, input: usize) -> String {
+    let report = &gate.report;
+    match (&report.inputs[input].local, &gate.jacobians[input]) {
+        (Local::Values(local), _) if local.rank() == 0 => factor(local.item().unwrap_or(f64::NAN)),
+        (Local::Values(local), _) if report.inputs[input].meta.shape.elements() == local.elements() => {
+            format!("diag{}", show(local, 50))
+        }
+        // A number that was broadcast: a column.
+        (Local::Values(local), _) => format!("{}ᵀ", show(local, 50)),
+        (_, Some(jacobian)) if jacobian.shape()[0] == 1 => {
+            jacobian.reshape([jacobian.elements()]).map_or_else(|_| String::new(), |row| show(&row, 50))
+        }
+        (_, Some(jacobian)) => format!("J({}×{})", jacobian.shape()[0], jacobian.shape()[1]),
+        _ => "0".into(),
+    }
 }
 
-fn factors(path: &Path) -> String {
-    let factor = |x: f64| if x < 0.0 { format!("({})", short(x)) } else { short(x) };
-    path.iter().map(|(_, x)| factor(*x)).collect::<Vec<_>>().join(" · ")
+fn joined(path: &Path, part: fn(&(String, String)) -> &String) -> String {
+    path.iter().map(|step| part(step).as_str()).collect::<Vec<_>>().join(" · ")
 }

@@ -58,8 +58,31 @@ impl Expr {
 
     fn differentiate_call(&self, function: Function, arguments: &[Expr], name: &str) -> Result<Expr> {
         let x = &arguments[0];
+        match function {
+            Function::Max | Function::Min => self.differentiate_extreme(function, arguments, name),
+            Function::Sum => match x.kind() {
+                Kind::Vector(elements) => {
+                    let parts = elements.iter().map(|e| e.differentiate(name)).collect::<Result<Vec<_>>>()?;
+                    Ok(parts.into_iter().reduce(|a, b| a + b).unwrap_or_else(|| number(0.0)))
+                }
+                _ => Err(no_vector(function)),
+            },
+            Function::Dot => match (x.kind(), arguments[1].kind()) {
+                (Kind::Vector(a), Kind::Vector(b)) if a.len() == b.len() => {
+                    let parts = a.iter().zip(b).map(|(a, b)| (a.clone() * b.clone()).differentiate(name));
+                    let parts = parts.collect::<Result<Vec<_>>>()?;
+                    Ok(parts.into_iter().reduce(|a, b| a + b).unwrap_or_else(|| number(0.0)))
+                }
+                _ => Err(no_vector(function)),
+            },
+            _ => Ok(self.local(function, x)? * x.differentiate(name)?),
+        }
+    }
+
+    /// The local gradient of this call of an elementwise function of one argument.
+    pub(super) fn local(&self, function: Function, x: &Expr) -> Result<Expr> {
         let call = |f: Function, x: &Expr| Expr::call(f, [x.clone()]);
-        let outer = match function {
+        Ok(match function {
             Function::Exp => self.clone(),
             Function::Expm1 => call(Function::Exp, x),
             Function::Log => number(1.0) / x.clone(),
@@ -77,25 +100,10 @@ impl Expr {
             }
             Function::Abs => call(Function::Sign, x),
             Function::Sign => number(0.0),
-            Function::Max | Function::Min => return self.differentiate_extreme(function, arguments, name),
-            Function::Sum => match x.kind() {
-                Kind::Vector(elements) => {
-                    let parts = elements.iter().map(|e| e.differentiate(name)).collect::<Result<Vec<_>>>()?;
-                    return Ok(parts.into_iter().reduce(|a, b| a + b).unwrap_or_else(|| number(0.0)));
-                }
-                _ => return Err(no_vector(function)),
-            },
-            Function::Dot => match (x.kind(), arguments[1].kind()) {
-                (Kind::Vector(a), Kind::Vector(b)) if a.len() == b.len() => {
-                    let parts = a.iter().zip(b).map(|(a, b)| (a.clone() * b.clone()).differentiate(name));
-                    let parts = parts.collect::<Result<Vec<_>>>()?;
-                    return Ok(parts.into_iter().reduce(|a, b| a + b).unwrap_or_else(|| number(0.0)));
-                }
-                _ => return Err(no_vector(function)),
-            },
-            Function::Softmax => return Err(no_vector(function)),
-        };
-        Ok(outer * x.differentiate(name)?)
+            Function::Max | Function::Min | Function::Sum | Function::Dot | Function::Softmax => {
+                return Err(no_vector(function));
+            }
+        })
     }
 
     fn differentiate_extreme(&self, function: Function, arguments: &[Expr], name: &str) -> Result<Expr> {

@@ -7,6 +7,7 @@
 mod derive;
 mod export;
 mod expr;
+mod gradient;
 mod mathml;
 mod parse;
 mod symbol;

@@ -1,14 +1,14 @@
 //! A graph from an expression.
 
+use super::vector::Vector;
 use super::{ComputationalGraph, ValueId};
 use crate::array::{Array, Shape};
 use crate::error::{Error, Result};
-use crate::formula::{Expr, Function, Kind};
+use crate::formula::{Comparison, Expr, Function, Kind};
 use crate::gate::functions as f;
 use crate::gate::reduce::{Dims, Sum};
 use crate::gate::softmax::Softmax;
-use crate::gate::view::View;
-use crate::gate::{arith, compare, join, matmul};
+use crate::gate::{arith, compare, matmul};
 
 impl ComputationalGraph {
     /// The graph of an expression, one gate for each operation; its names become inputs, its numbers f64
@@ -57,7 +57,17 @@ impl ComputationalGraph {
             Kind::Pow(a, b) => self.binary(arith::Pow, a, b, names),
             Kind::Vector(elements) => self.vector(elements, names),
             Kind::Call(function, arguments) => self.call(*function, arguments, names),
-            Kind::Choose(..) => Err(Error::parse("a choice has no gate of its own")),
+            Kind::Choose(comparison, parts) => {
+                let [a, b, yes, no] = &**parts;
+                let gate = match comparison {
+                    Comparison::Greater => compare::Compare::Gt,
+                    Comparison::GreaterOrEqual => compare::Compare::Ge,
+                    Comparison::Equal => compare::Compare::Eq,
+                };
+                let condition = self.binary(gate, a, b, names)?;
+                let (yes, no) = (self.value_of(yes, names)?, self.value_of(no, names)?);
+                self.add(compare::Where, &[condition, yes, no])
+            }
         }
     }
 
@@ -79,12 +89,9 @@ impl ComputationalGraph {
             let shape = Shape::new(&[numbers.len()])?;
             return Ok(self.constant(Array::from_vec(numbers, shape)?));
         }
-        let mut parts = Vec::with_capacity(elements.len());
-        for element in elements {
-            let value = self.value_of(element, names)?;
-            parts.push(self.add(View::Reshape([1].into()), &[value])?);
-        }
-        self.add(join::Cat { dim: 0 }, &parts)
+        let parts: Vec<ValueId> =
+            elements.iter().map(|element| self.value_of(element, names)).collect::<Result<_>>()?;
+        self.add(Vector, &parts)
     }
 
     fn call(

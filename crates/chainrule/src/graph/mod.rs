@@ -6,6 +6,7 @@
 mod build;
 mod expression;
 mod report;
+mod vector;
 
 pub use report::{GateReport, InputReport, Local};
 

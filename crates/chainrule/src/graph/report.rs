@@ -47,7 +47,8 @@ pub struct InputReport {
 /// A local gradient.
 #[derive(Debug, Clone)]
 pub enum Local {
-    /// Of an elementwise gate: the tensor of local gradients (a number, for scalars)
+    /// Of an elementwise gate: the tensor of local gradients (a number, for scalars), one for each element of
+    /// the output
     Values(Array),
     /// Of any other gate: the rule in words
     Rule(String),
@@ -69,6 +70,10 @@ impl ComputationalGraph {
             }
             Some(Source::Constant(tensor)) if tensor.elements() == 1 => {
                 tensor.item().map_or_else(|_| "constant".into(), |x| x.to_string())
+            }
+            Some(Source::Constant(tensor)) if tensor.rank() == 1 && tensor.elements() <= 6 => {
+                let elements: Vec<String> = tensor.to_f64_vec().iter().map(f64::to_string).collect();
+                format!("[{}]", elements.join(", "))
             }
             Some(Source::Constant(tensor)) => format!("constant {}", tensor.meta()),
             None => "a value of another graph".into(),
@@ -104,8 +109,11 @@ impl ComputationalGraph {
                 };
                 let locals = match &formula {
                     Formula::Elementwise { .. } => {
-                        let ones = Array::constant(1.0, run.tensors[first.0].meta());
-                        products(step, &inputs, &needs, &[Some(ones)])?
+                        let meta = run.tensors[first.0].meta();
+                        // Broadcast inputs have a local gradient at every element of the output.
+                        let wide =
+                            inputs.iter().map(|x| x.expand(meta.shape)).collect::<Result<Vec<Array>>>()?;
+                        products(step, &wide, &needs, &[Some(Array::constant(1.0, meta))])?
                     }
                     Formula::Rule { .. } => vec![None; inputs.len()],
                 };
@@ -138,6 +146,50 @@ impl ComputationalGraph {
                 })
             })
             .collect()
+    }
+}
+
+impl ComputationalGraph {
+    /// The Jacobian of a gate's first output with respect to one of its inputs in the last run: one row for
+    /// each element of the output, one column for each of the input. `None` where the input has no gradient.
+    ///
+    /// # Errors
+    /// [`ComputationalGraph::forward`] hasn't run, or there is no such gate or input.
+    ///
+    /// ```
+    /// use chainrule::{formula::Expr, tensor, ComputationalGraph};
+    /// let mut graph = ComputationalGraph::from_expr(&Expr::parse("sum(v)")?)?;
+    /// graph.forward(&[("v", &tensor([1.0, 2.0]))])?;
+    /// assert_eq!(graph.jacobian(0, 0)?.unwrap().to_string(), "tensor([[1., 1.]])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    pub fn jacobian(&self, place: usize, input: usize) -> Result<Option<Array>> {
+        let run = self.run.as_ref().ok_or_else(|| {
+            Error::autograd("there is no Jacobian before forward ran").hint("run forward first")
+        })?;
+        let step =
+            self.steps.get(place).filter(|step| input < step.inputs.len()).ok_or_else(|| {
+                Error::index(format!("the graph has no gate {place} with an input {input}"))
+            })?;
+        let inputs: Vec<Array> = step.inputs.iter().map(|id| run.tensors[id.0].array()).collect();
+        let mut needs = vec![false; inputs.len()];
+        needs[input] = run.tensors[step.inputs[input].0].requires_grad();
+        let meta = run.tensors[step.outputs[0].0].meta();
+        if !needs[input] || !meta.dtype.is_float() {
+            return Ok(None);
+        }
+        let (rows, columns) = (meta.shape.elements(), inputs[input].elements());
+        let mut jacobian = Vec::with_capacity(rows * columns);
+        for row in 0..rows {
+            let mut unit = vec![0.0; rows];
+            unit[row] = 1.0;
+            let unit = Array::from_vec(unit, meta.shape)?.cast(meta.dtype);
+            match products(step, &inputs, &needs, &[Some(unit)])?.swap_remove(input) {
+                Some(found) => jacobian.extend(found.to_f64_vec()),
+                None => jacobian.resize((row + 1) * columns, 0.0),
+            }
+        }
+        Ok(Some(Array::from_vec(jacobian, [rows, columns])?.cast(meta.dtype)))
     }
 }
 
