@@ -1,11 +1,13 @@
-//! p = σ(W²σ(W¹x + b¹) + b²), and what its hidden layer φ(x) learned: exported as a CSV table.
+//! p = σ(W²σ(W¹x + b¹) + b²), and what its hidden layer φ(x) learned: as a CSV table, and drawn in a plane.
+//!
+//! Run it with `cargo run --release -p chainrule --features plot --example 04_two_layers`.
 
 use std::fmt::Write as _;
 
 use chainrule::models::Mlp;
 use chainrule::nn::{Activation, Module};
 use chainrule::optim::{Adam, Optimizer};
-use chainrule::{Generator, Result, Tensor, data, io, no_grad};
+use chainrule::{Generator, Result, Tensor, data, io, no_grad, plot};
 
 fn main() -> Result<()> {
     let digits = data::digits();
@@ -18,12 +20,12 @@ fn main() -> Result<()> {
         println!("{name:<9} {}", parameter.shape());
     }
     let mut adam = Adam::new(&net.parameters(), 0.05);
-    for step in 0..200 {
+    for step in 0..400 {
         adam.zero_grad();
         let loss = net.forward(&x)?.cross_entropy(&target)?;
         loss.backward()?;
         adam.step()?;
-        if step % 50 == 49 {
+        if step % 100 == 99 {
             println!("step {:>3}: loss {:.4}", step + 1, loss.item()?);
         }
     }
@@ -34,8 +36,16 @@ fn main() -> Result<()> {
         writeln!(table, "{},{},{label}", phi[0], phi[1])
             .map_err(|e| chainrule::Error::argument(e.to_string()))?;
     }
-    let path = std::env::temp_dir().join("chainrule-hidden-layer.csv");
+    let folder = std::env::temp_dir();
+    let path = folder.join("chainrule-hidden-layer.csv");
     io::write_atomic(&path, table.as_bytes())?;
     println!("the hidden layer of {} digits is in {}", digits.len(), path.display());
+
+    let points: Vec<[f64; 2]> = hidden.chunks(2).map(|phi| [phi[0].into(), phi[1].into()]).collect();
+    for ending in ["png", "svg"] {
+        let picture = folder.join(format!("chainrule-hidden-layer.{ending}"));
+        plot::scatter(&points, &digits.labels, &digits.classes, &picture)?;
+        println!("and drawn in {}", picture.display());
+    }
     Ok(())
 }

@@ -45,11 +45,15 @@ fn failed(error: impl std::fmt::Display) -> Error {
     Error::argument(format!("the figure can't be drawn: {error}"))
 }
 
-/// A figure, which can be drawn on either kind of canvas.
+/// PNGs are drawn this many times larger and averaged, which smooths lines and letters.
+const SMOOTHING: u32 = 2;
+
+/// A figure, which can be drawn on either kind of canvas, at a multiple of its size.
 trait Figure {
     fn draw<B: DrawingBackend>(
         &self,
         area: &DrawingArea<B, Shift>,
+        scale: u32,
     ) -> std::result::Result<(), DrawingAreaErrorKind<B::ErrorType>>;
 }
 
@@ -61,18 +65,20 @@ fn write(figure: &impl Figure, path: &Path, (width, height): (u32, u32)) -> Resu
             let mut text = String::new();
             {
                 let area = SVGBackend::with_string(&mut text, (width, height)).into_drawing_area();
-                figure.draw(&area).map_err(failed)?;
+                figure.draw(&area, 1).map_err(failed)?;
                 area.present().map_err(failed)?;
             }
             write_atomic(path, text.as_bytes())
         }
         Some("png") => {
-            let mut pixels = vec![0; (width * height * 3) as usize];
+            let (wide, high) = (width * SMOOTHING, height * SMOOTHING);
+            let mut pixels = vec![0; (wide * high * 3) as usize];
             {
-                let area = BitMapBackend::with_buffer(&mut pixels, (width, height)).into_drawing_area();
-                figure.draw(&area).map_err(failed)?;
+                let area = BitMapBackend::with_buffer(&mut pixels, (wide, high)).into_drawing_area();
+                figure.draw(&area, SMOOTHING).map_err(failed)?;
                 area.present().map_err(failed)?;
             }
+            let pixels = averaged(&pixels, width as usize, height as usize);
             let mut bytes = Vec::new();
             let mut encoder = png::Encoder::new(&mut bytes, width, height);
             encoder.set_color(png::ColorType::Rgb);
@@ -83,18 +89,36 @@ fn write(figure: &impl Figure, path: &Path, (width, height): (u32, u32)) -> Resu
     }
 }
 
+/// The mean of each square of [`SMOOTHING`] × [`SMOOTHING`] pixels, red, green and blue.
+fn averaged(pixels: &[u8], width: usize, height: usize) -> Vec<u8> {
+    let n = SMOOTHING as usize;
+    let mut out = Vec::with_capacity(width * height * 3);
+    for y in 0..height {
+        for x in 0..width {
+            for colour in 0..3 {
+                let square = (0..n * n).map(|i| ((y * n + i / n) * width * n + x * n + i % n) * 3 + colour);
+                let sum: usize = square.map(|place| usize::from(pixels[place])).sum();
+                out.push((sum / (n * n)) as u8);
+            }
+        }
+    }
+    out
+}
+
 struct Curves<'a>(&'a [EpochMetrics]);
 
 impl Figure for Curves<'_> {
     fn draw<B: DrawingBackend>(
         &self,
         area: &DrawingArea<B, Shift>,
+        scale: u32,
     ) -> std::result::Result<(), DrawingAreaErrorKind<B::ErrorType>> {
         area.fill(&WHITE)?;
-        let (left, right) = area.split_horizontally(SIZE.0 / 2);
-        panel(&left, self.0, "loss", |m| (m.train_loss, m.test_loss), None)?;
+        let (left, right) = area.split_horizontally(scale * SIZE.0 / 2);
+        panel(&left, scale, self.0, "loss", |m| (m.train_loss, m.test_loss), None)?;
         panel(
             &right,
+            scale,
             self.0,
             "accuracy",
             |m| (100.0 * m.train_accuracy, 100.0 * m.test_accuracy),
@@ -106,6 +130,7 @@ impl Figure for Curves<'_> {
 /// One panel: a quantity of the training and of the test part over the epochs.
 fn panel<B: DrawingBackend>(
     area: &DrawingArea<B, Shift>,
+    scale: u32,
     epochs: &[EpochMetrics],
     title: &str,
     values: fn(&EpochMetrics) -> (f64, f64),
@@ -119,35 +144,39 @@ fn panel<B: DrawingBackend>(
         Some(top) => (lowest.min(top - 5.0) / 10.0).floor() * 10.0..top,
         None => 0.0..(highest * 1.05).max(1e-9),
     };
+    // As many digits as tell neighbouring labels apart.
+    let decimals = (-((range.end - range.start) / 8.0).log10()).ceil().clamp(0.0, 9.0) as usize;
     let unit = if top.is_some() { " %" } else { "" };
     let mut chart = ChartBuilder::on(area)
-        .margin(18)
-        .caption(title, ("sans-serif", 22).into_font().color(&TEXT))
-        .x_label_area_size(40)
-        .y_label_area_size(58)
+        .margin(18 * scale)
+        .caption(title, ("sans-serif", 22 * scale).into_font().color(&TEXT))
+        .x_label_area_size(40 * scale)
+        .y_label_area_size(58 * scale)
         .build_cartesian_2d(1..last, range)?;
     chart
         .configure_mesh()
         .x_desc("epoch")
         .light_line_style(WHITE)
-        .bold_line_style(GRID)
-        .axis_style(TEXT)
-        .label_style(("sans-serif", 14).into_font().color(&TEXT))
-        .axis_desc_style(("sans-serif", 15).into_font().color(&TEXT))
+        .bold_line_style(GRID.stroke_width(scale))
+        .axis_style(TEXT.stroke_width(scale))
+        .label_style(("sans-serif", 14 * scale).into_font().color(&TEXT))
+        .axis_desc_style(("sans-serif", 15 * scale).into_font().color(&TEXT))
         .x_labels(8)
         .y_labels(8)
-        .y_label_formatter(&|y| format!("{}{unit}", (y * 1000.0).round() / 1000.0))
+        .y_label_formatter(&|y| format!("{y:.decimals$}{unit}"))
         .draw()?;
     for (name, colour, which) in [("training", TRAIN, 0), ("test", TEST, 1)] {
         let pick = |m: &EpochMetrics| if which == 0 { values(m).0 } else { values(m).1 };
         let points = epochs.iter().map(|m| (m.epoch, pick(m))).filter(|(_, y)| y.is_finite());
         chart
-            .draw_series(LineSeries::new(points.clone(), colour.stroke_width(2)))?
+            .draw_series(LineSeries::new(points.clone(), colour.stroke_width(2 * scale)))?
             .label(name)
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 22, y)], colour.stroke_width(3)));
+            .legend(move |(x, y)| {
+                PathElement::new([(x, y), (x + 22 * scale as i32, y)], colour.stroke_width(3 * scale))
+            });
         if epochs.len() == 1 {
             // A line of one point can't be seen.
-            chart.draw_series(points.map(|point| Circle::new(point, 4, colour.filled())))?;
+            chart.draw_series(points.map(|point| Circle::new(point, 4 * scale, colour.filled())))?;
         }
     }
     let corner =
@@ -155,11 +184,11 @@ fn panel<B: DrawingBackend>(
     chart
         .configure_series_labels()
         .position(corner)
-        .margin(12)
-        .legend_area_size(28)
+        .margin(12 * scale)
+        .legend_area_size(28 * scale)
         .background_style(WHITE.mix(0.9))
         .border_style(GRID)
-        .label_font(("sans-serif", 15).into_font().color(&TEXT))
+        .label_font(("sans-serif", 15 * scale).into_font().color(&TEXT))
         .draw()
 }
 
@@ -181,6 +210,7 @@ impl Figure for Scatter<'_> {
     fn draw<B: DrawingBackend>(
         &self,
         area: &DrawingArea<B, Shift>,
+        scale: u32,
     ) -> std::result::Result<(), DrawingAreaErrorKind<B::ErrorType>> {
         area.fill(&WHITE)?;
         let range = |axis: usize| {
@@ -190,34 +220,36 @@ impl Figure for Scatter<'_> {
             if low.is_finite() { low - edge..high + edge } else { 0.0..1.0 }
         };
         let mut chart = ChartBuilder::on(area)
-            .margin(18)
-            .x_label_area_size(34)
-            .y_label_area_size(48)
+            .margin(18 * scale)
+            .x_label_area_size(34 * scale)
+            .y_label_area_size(48 * scale)
             .build_cartesian_2d(range(0), range(1))?;
         chart
             .configure_mesh()
             .light_line_style(WHITE)
-            .bold_line_style(GRID)
-            .axis_style(TEXT)
-            .label_style(("sans-serif", 14).into_font().color(&TEXT))
+            .bold_line_style(GRID.stroke_width(scale))
+            .axis_style(TEXT.stroke_width(scale))
+            .label_style(("sans-serif", 14 * scale).into_font().color(&TEXT))
             .draw()?;
         for (class, name) in self.classes.iter().enumerate() {
             let colour = COLOURS[class % COLOURS.len()];
             let own = self.points.iter().zip(self.labels).filter(|(_, label)| **label == class as i64);
             chart
-                .draw_series(
-                    own.map(|(point, _)| Circle::new((point[0], point[1]), 3, colour.mix(0.7).filled())),
-                )?
+                .draw_series(own.map(|(point, _)| {
+                    Circle::new((point[0], point[1]), 3 * scale as i32, colour.mix(0.7).filled())
+                }))?
                 .label(name)
-                .legend(move |(x, y)| Circle::new((x + 8, y), 5, colour.filled()));
+                .legend(move |(x, y)| {
+                    Circle::new((x + 8 * scale as i32, y), 5 * scale as i32, colour.filled())
+                });
         }
         chart
             .configure_series_labels()
             .position(SeriesLabelPosition::UpperRight)
-            .legend_area_size(18)
+            .legend_area_size(18 * scale)
             .background_style(WHITE.mix(0.85))
             .border_style(GRID)
-            .label_font(("sans-serif", 14).into_font().color(&TEXT))
+            .label_font(("sans-serif", 14 * scale).into_font().color(&TEXT))
             .draw()
     }
 }
