@@ -7,14 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use chainrule::train::{Arch, Confusion, EpochMetrics, OptimizerKind, Settings, Training};
+use chainrule::train::{Arch, Confusion, Decay, EpochMetrics, OptimizerKind, Progress, Settings, Training};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::{Failure, data};
-
-/// How often the state of a run is written at least, so that a kill loses no more than that.
-const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum ArchArg {
@@ -34,6 +31,37 @@ enum OptimizerArg {
     Adamw,
 }
 
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ScheduleArg {
+    /// always the same
+    Constant,
+    /// times 0.1 after each third of the epochs
+    Step,
+    /// down to 0 along half a cosine
+    Cosine,
+}
+
+/// A whole number that isn't 0.
+pub fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("it must be at least 1".into()),
+        Ok(number) => Ok(number),
+        Err(_) => Err("it must be a whole number from 1 up".into()),
+    }
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(x) if x > 0.0 && x.is_finite() => Ok(x),
+        _ => Err("it must be a positive number, such as 0.01".into()),
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().and_then(|x| Duration::try_from_secs_f64(x).ok());
+    seconds.ok_or_else(|| "it must be a number of seconds, 0 or more".into())
+}
+
 /// The options that describe a network and its data.
 #[derive(Debug, Args)]
 pub struct Network {
@@ -46,9 +74,9 @@ pub struct Network {
     /// The network
     #[arg(long, value_enum, default_value = "mlp")]
     arch: ArchArg,
-    /// The sizes of the hidden layers
-    #[arg(long, value_delimiter = ',', default_value = "64")]
-    hidden: Vec<usize>,
+    /// The sizes of the hidden layers of mlp, such as 128,64 (default: 64)
+    #[arg(long, value_delimiter = ',', value_name = "SIZES", value_parser = at_least_one)]
+    hidden: Option<Vec<usize>>,
     /// Decides the split, the initial values and the order of examples
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -56,18 +84,30 @@ pub struct Network {
 
 impl Network {
     /// The settings of a fresh network.
-    pub fn settings(&self) -> Settings {
-        Settings {
+    ///
+    /// # Errors
+    /// Options that contradict each other.
+    pub fn settings(&self) -> Result<Settings, Failure> {
+        let hidden = match (self.arch, &self.hidden) {
+            (ArchArg::Softmax, Some(_)) => {
+                return Err(
+                    "--arch softmax has no hidden layers; leave --hidden out, or choose --arch mlp".into()
+                );
+            }
+            (_, Some(sizes)) => sizes.clone(),
+            (_, None) => Settings::default().hidden,
+        };
+        Ok(Settings {
             data: self.data.clone(),
             target: self.target.clone(),
             arch: match self.arch {
                 ArchArg::Softmax => Arch::Softmax,
                 ArchArg::Mlp => Arch::Mlp,
             },
-            hidden: self.hidden.clone(),
+            hidden,
             seed: self.seed,
             ..Settings::default()
-        }
+        })
     }
 }
 
@@ -77,24 +117,31 @@ impl Network {
   chainrule train
   chainrule train --data iris.csv --target species --hidden 16 --epochs 100
   chainrule train --data mnist/ --hidden 128,64 --optimizer sgd --lr 0.05
+  chainrule train --schedule cosine --warm-up 5 --epochs 60
   chainrule train --resume runs/digits-mlp-1")]
 pub struct Options {
     #[command(flatten)]
     network: Network,
-    /// How often every example is seen
-    #[arg(long)]
+    /// How often every example is seen (default: 40)
+    #[arg(long, value_parser = at_least_one, allow_negative_numbers = true)]
     epochs: Option<usize>,
     /// Examples in a step
-    #[arg(long, default_value_t = 32)]
+    #[arg(long, default_value = "32", value_parser = at_least_one, allow_negative_numbers = true)]
     batch: usize,
     /// The learning rate (default: 0.006 for adam and adamw, 0.05 for sgd)
-    #[arg(long, allow_negative_numbers = true)]
+    #[arg(long, allow_negative_numbers = true, value_parser = positive)]
     lr: Option<f64>,
+    /// How the learning rate changes in the course of training
+    #[arg(long, value_enum, default_value = "constant")]
+    schedule: ScheduleArg,
+    /// Epochs in which the learning rate first rises from a tenth to its full height
+    #[arg(long, value_name = "EPOCHS", default_value_t = 0)]
+    warm_up: usize,
     /// The optimiser
     #[arg(long, value_enum, default_value = "adam")]
     optimizer: OptimizerArg,
     /// How many threads work (default: all processors); the result is the same bits for any number
-    #[arg(long)]
+    #[arg(long, value_parser = at_least_one, allow_negative_numbers = true)]
     threads: Option<usize>,
     /// Print nothing but errors
     #[arg(long)]
@@ -102,46 +149,58 @@ pub struct Options {
     /// The run's folder (default: runs/DATA-ARCH-NUMBER)
     #[arg(long)]
     out: Option<PathBuf>,
-    /// Go on with an interrupted run
-    #[arg(long, conflicts_with_all = ["data", "target", "arch", "hidden", "seed", "batch", "lr", "optimizer", "out"])]
+    /// Go on with an interrupted run, or with --epochs beyond a complete one's end
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["data", "target", "arch", "hidden", "seed", "batch", "lr",
+        "optimizer", "schedule", "warm_up", "out"])]
     resume: Option<PathBuf>,
+    /// Seconds between two writings of the run's state: a killed run loses no more than that
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    checkpoint_every: Duration,
 }
 
 impl Options {
-    fn settings(&self) -> Settings {
+    fn settings(&self) -> Result<Settings, Failure> {
         let optimizer = match self.optimizer {
             OptimizerArg::Sgd => OptimizerKind::Sgd,
             OptimizerArg::Adam => OptimizerKind::Adam,
             OptimizerArg::Adamw => OptimizerKind::Adamw,
         };
-        let fresh = self.network.settings();
+        let fresh = self.network.settings()?;
         let default_lr = if optimizer == OptimizerKind::Sgd { 0.05 } else { fresh.lr };
-        Settings {
+        Ok(Settings {
             epochs: self.epochs.unwrap_or(fresh.epochs),
             batch: self.batch,
             lr: self.lr.unwrap_or(default_lr),
             optimizer,
+            schedule: match self.schedule {
+                ScheduleArg::Constant => Decay::Constant,
+                ScheduleArg::Step => Decay::Step,
+                ScheduleArg::Cosine => Decay::Cosine,
+            },
+            warm_up: self.warm_up,
             ..fresh
-        }
+        })
     }
 }
 
 /// Trains, shows how it goes, and writes the run.
 pub fn run(options: Options) -> Result<ExitCode, Failure> {
     if let Some(threads) = options.threads {
-        if threads == 0 {
-            return Err("--threads needs at least 1".into());
-        }
         chainrule::set_num_threads(threads);
     }
     let stop = Arc::new(AtomicBool::new(false));
     let flag = stop.clone();
-    ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed))?;
+    ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            // Whoever asks twice doesn't want to wait. All files on the disk are whole.
+            std::process::exit(130);
+        }
+    })?;
 
     let started = Instant::now();
     let (mut training, folder) = match &options.resume {
         None => {
-            let settings = options.settings();
+            let settings = options.settings()?;
             let (train, test) = data::load(&settings)?;
             let training = Training::new(settings, train, test)?;
             let folder = new_folder(&options, training.settings())?;
@@ -157,33 +216,23 @@ pub fn run(options: Options) -> Result<ExitCode, Failure> {
     let show = Show::new(options.quiet, &training);
     show.header(&training, &folder);
     if options.resume.is_none() {
-        let report = training.check_gradients(20)?;
-        show.line(&match report.worst().and_then(|f| f.worst.as_ref().map(|m| (f, m))) {
-            Some((finding, m)) if report.passed() => format!(
-                "gradient check: passed ({} elements; largest relative error {:.1e}, in {})",
-                report.findings.iter().map(|f| f.compared).sum::<usize>(),
-                m.relative,
-                finding.name
-            ),
-            _ => format!("gradient check: {report}"),
-        });
-        if !report.passed() {
-            return Err(
-                "the gradients are wrong, so there is no point in training; see the report above".into()
-            );
+        // A run that can't be written must be known before anything is learned; and one that is killed can be
+        // gone on with from its first step.
+        if let Err(error) = training.save_checkpoint(&folder) {
+            // Nothing is in the folder, so that it can go; where it can't, it stays.
+            drop(std::fs::remove_dir(&folder));
+            return Err(error.into());
         }
+        check_gradients(&training, &show)?;
+    } else if training.is_done() {
+        show.line(&format!(
+            "the run is complete: {} epochs; --epochs with a larger number goes on",
+            training.history().len()
+        ));
     }
-    let mut saved = Instant::now();
-    while !training.is_done() && !stop.load(Ordering::Relaxed) {
-        let metrics = training.step()?;
-        show.step(&training, metrics);
-        if saved.elapsed() > CHECKPOINT_EVERY {
-            training.save_checkpoint(&folder)?;
-            saved = Instant::now();
-        }
-    }
+    let learned = learn(&mut training, &options, &folder, &stop, &show);
     show.end();
-    training.save_checkpoint(&folder)?;
+    learned?;
     training.save_results(&folder)?;
     for name in ["curves.svg", "curves.png"] {
         chainrule::plot::training_curves(training.history(), folder.join(name))?;
@@ -199,21 +248,69 @@ pub fn run(options: Options) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Compares the fresh network's gradients with differences: a wrong one would be learned from in vain.
+fn check_gradients(training: &Training, show: &Show) -> Result<(), Failure> {
+    let report = training.check_gradients(20)?;
+    show.line(&match report.worst().and_then(|f| f.worst.as_ref().map(|m| (f, m))) {
+        Some((finding, m)) if report.passed() => format!(
+            "gradient check: passed ({} elements; largest relative error {:.1e}, in {})",
+            report.findings.iter().map(|f| f.compared).sum::<usize>(),
+            m.relative,
+            finding.name
+        ),
+        _ => format!("gradient check: {report}"),
+    });
+    match report.passed() {
+        true => Ok(()),
+        false => {
+            Err("the gradients are wrong, so there is no point in training; see the report above".into())
+        }
+    }
+}
+
+/// Step after step until the end or until asked to stop; the state is on the disk afterwards.
+fn learn(
+    training: &mut Training,
+    options: &Options,
+    folder: &Path,
+    stop: &AtomicBool,
+    show: &Show,
+) -> Result<(), Failure> {
+    let mut saved = Instant::now();
+    while !training.is_done() && !stop.load(Ordering::Relaxed) {
+        let metrics = training.step()?;
+        show.step(training, metrics);
+        if saved.elapsed() >= options.checkpoint_every {
+            training.save_checkpoint(folder)?;
+            saved = Instant::now();
+        }
+    }
+    Ok(training.save_checkpoint(folder)?)
+}
+
 /// Makes the run's folder: the one asked for, or the next free name.
 fn new_folder(options: &Options, settings: &Settings) -> Result<PathBuf, Failure> {
-    let create = |path: &Path| {
-        std::fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))
-            .and_then(|()| std::fs::create_dir(path))
+    // The folder above may be there already, the run's own may not.
+    let create = |path: &Path| -> Result<bool, Failure> {
+        let failed = |e: std::io::Error| -> Failure {
+            format!("{}: the run's folder can't be made: {e}", path.display()).into()
+        };
+        let above = path.parent().filter(|above| !above.as_os_str().is_empty());
+        above.map_or(Ok(()), std::fs::create_dir_all).map_err(failed)?;
+        match std::fs::create_dir(path) {
+            Ok(()) => Ok(true),
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
+            Err(e) => Err(failed(e)),
+        }
     };
     if let Some(path) = &options.out {
-        return match create(path) {
-            Ok(()) => Ok(path.clone()),
-            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Err(format!(
+        return match create(path)? {
+            true => Ok(path.clone()),
+            false => Err(format!(
                 "{}: this folder exists already; choose another --out, or go on with --resume",
                 path.display()
             )
             .into()),
-            Err(e) => Err(format!("{}: the run's folder can't be made: {e}", path.display()).into()),
         };
     }
     let data = Path::new(&settings.data)
@@ -225,10 +322,8 @@ fn new_folder(options: &Options, settings: &Settings) -> Result<PathBuf, Failure
     };
     for number in 1.. {
         let path = Path::new("runs").join(format!("{data}-{arch}-{number}"));
-        match create(&path) {
-            Ok(()) => return Ok(path),
-            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
-            Err(e) => return Err(format!("{}: the run's folder can't be made: {e}", path.display()).into()),
+        if create(&path)? {
+            return Ok(path);
         }
     }
     Err("all run names are taken".into())
@@ -283,6 +378,27 @@ impl Show {
             settings.seed,
             folder.display()
         ));
+        let optimizer = match settings.optimizer {
+            OptimizerKind::Sgd => "sgd",
+            OptimizerKind::Adam => "adam",
+            OptimizerKind::Adamw => "adamw",
+        };
+        let decay = match settings.schedule {
+            Decay::Constant => "",
+            Decay::Step => ", in three steps",
+            Decay::Cosine => ", along a cosine",
+        };
+        let warm_up = match settings.warm_up {
+            0 => String::new(),
+            epochs => format!(", after {epochs} epochs of warm-up"),
+        };
+        self.line(&format!(
+            "learning: {optimizer}, rate {}{decay}{warm_up}; batches of {}, {} epochs",
+            settings.lr, settings.batch, settings.epochs
+        ));
+        if training.progress() != Progress::default() {
+            self.line(&format!("going on after epoch {}", training.progress().epoch));
+        }
     }
 
     fn step(&self, training: &Training, metrics: Option<EpochMetrics>) {

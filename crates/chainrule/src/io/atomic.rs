@@ -48,6 +48,18 @@ pub(crate) fn write_atomic_with(
     Ok(())
 }
 
+/// Removes what writers that were killed left behind in a folder. Nobody else may be writing there.
+pub(crate) fn remove_parts(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with('.') && name.ends_with(".part") {
+            // It is only in the way; where it can't be removed, it stays.
+            drop(fs::remove_file(entry.path()));
+        }
+    }
+}
+
 /// A name in the same folder that no other write uses.
 fn beside(path: &Path) -> Result<PathBuf> {
     static COUNT: AtomicU64 = AtomicU64::new(0);

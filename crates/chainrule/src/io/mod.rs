@@ -16,6 +16,7 @@ mod npz;
 mod pickle;
 mod safetensors;
 
+pub(crate) use self::atomic::remove_parts;
 pub use self::atomic::write_atomic;
 #[cfg(feature = "archives")]
 pub use self::checkpoint::{Item, load_checkpoint};

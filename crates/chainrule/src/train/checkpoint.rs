@@ -8,7 +8,7 @@ use super::{EpochMetrics, Progress, Settings, TrainedModel, Training};
 use crate::array::Array;
 use crate::data::{Dataset, Scaler};
 use crate::error::{Error, Result};
-use crate::io::{load_tensors, save_tensors, write_atomic};
+use crate::io::{load_tensors, remove_parts, save_tensors, write_atomic};
 use crate::nn::Module;
 use crate::tensor::Tensor;
 
@@ -103,10 +103,13 @@ impl Training {
 
     /// A run that goes on where its checkpoint left it; `settings` may ask for more epochs.
     ///
+    /// What a killed run left half-written beside its whole files is removed.
+    ///
     /// # Errors
     /// There is no checkpoint, it is broken, or it is of another network.
     pub fn resume(folder: &Path, settings: Settings, train: Dataset, test: Dataset) -> Result<Training> {
         let path = folder.join(CHECKPOINT);
+        remove_parts(folder);
         let (tensors, _) = read_about(&path)?;
         let (_, texts) = load_tensors(&path)?;
         let text = |key: &str| {

@@ -5,7 +5,7 @@ mod run;
 mod settings;
 
 pub use run::{Confusion, EpochMetrics, Progress, Training};
-pub use settings::{Arch, OptimizerKind, Settings};
+pub use settings::{Arch, Decay, OptimizerKind, Settings};
 
 use std::path::Path;
 

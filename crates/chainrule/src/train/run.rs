@@ -160,6 +160,13 @@ impl Training {
         self.train.len().div_ceil(self.settings.batch)
     }
 
+    /// The learning rate of the next step.
+    pub fn learning_rate(&self) -> f64 {
+        let steps = self.steps_per_epoch();
+        let t = self.progress.epoch * steps + self.progress.step;
+        self.settings.learning_rates(steps).rate(self.settings.lr, t)
+    }
+
     /// Mean loss of the current epoch so far.
     pub fn running_loss(&self) -> f64 {
         self.progress.loss / self.progress.seen.max(1) as f64
@@ -220,6 +227,8 @@ impl Training {
                 .hint("try a smaller learning rate (--lr)"));
         }
         loss.backward()?;
+        let rate = self.learning_rate();
+        self.optimizer.set_learning_rate(rate);
         self.optimizer.step()?;
         self.progress.seen += rows.len();
         self.progress.loss += value * rows.len() as f64;

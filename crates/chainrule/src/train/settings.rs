@@ -6,7 +6,7 @@ use crate::array::Generator;
 use crate::error::{Error, Result};
 use crate::models::{Mlp, SoftmaxRegression};
 use crate::nn::{Activation, Sequential};
-use crate::optim::{Adam, AdamOptions, Optimizer, Sgd, SgdOptions};
+use crate::optim::{Adam, AdamOptions, Optimizer, Schedule, Sgd, SgdOptions};
 use crate::tensor::Tensor;
 
 /// A network by its kind.
@@ -31,6 +31,19 @@ pub enum OptimizerKind {
     Adamw,
 }
 
+/// How the learning rate changes in the course of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Decay {
+    /// Not at all
+    #[default]
+    Constant,
+    /// Times 0.1 after each third of the epochs
+    Step,
+    /// Down to 0 along half a cosine
+    Cosine,
+}
+
 /// Everything that decides the outcome of a run. The number of threads isn't among it: it changes nothing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
@@ -50,6 +63,12 @@ pub struct Settings {
     pub lr: f64,
     /// The optimiser.
     pub optimizer: OptimizerKind,
+    /// How the learning rate changes after the warm-up.
+    #[serde(default)]
+    pub schedule: Decay,
+    /// Epochs in which the learning rate rises from a tenth to its full height.
+    #[serde(default)]
+    pub warm_up: usize,
     /// Decides the split, the initial values and the order of examples.
     pub seed: u64,
 }
@@ -65,6 +84,8 @@ impl Default for Settings {
             batch: 32,
             lr: 6e-3,
             optimizer: OptimizerKind::Adam,
+            schedule: Decay::Constant,
+            warm_up: 0,
             seed: 0,
         }
     }
@@ -88,7 +109,25 @@ impl Settings {
         if self.hidden.contains(&0) {
             return Err(Error::argument("a hidden layer needs at least one unit"));
         }
+        if self.warm_up > 0 && self.warm_up >= self.epochs {
+            return Err(Error::argument(format!(
+                "a warm-up of {} epochs leaves none of the {} for learning at the full rate",
+                self.warm_up, self.epochs
+            )));
+        }
         Ok(())
+    }
+
+    /// The learning rate's course, for an epoch of so many steps.
+    pub fn learning_rates(&self, steps_per_epoch: usize) -> Schedule {
+        let warm = self.warm_up * steps_per_epoch;
+        let rest = (self.epochs * steps_per_epoch).saturating_sub(warm).max(1);
+        let decay = match self.schedule {
+            Decay::Constant => Schedule::Constant,
+            Decay::Step => Schedule::Step { every: rest.div_ceil(3), factor: 0.1 },
+            Decay::Cosine => Schedule::Cosine { steps: rest, minimum: 0.0 },
+        };
+        if warm == 0 { decay } else { decay.warm_up(warm, 0.1) }
     }
 
     /// The fresh network for this many features and classes.
