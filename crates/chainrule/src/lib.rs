@@ -68,3 +68,8 @@ pub use tensor::{
     AnomalyGuard, Backward, GradModeGuard, HookHandle, Operand, Tensor, WeakTensor, detect_anomaly,
     enable_grad, grad, is_grad_enabled, no_grad, param, tensor,
 };
+
+/// The README's example is run, too.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

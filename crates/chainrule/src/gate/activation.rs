@@ -66,7 +66,9 @@ gates! {
             samples(gate, [0.5, -1.0, 2.0, -4.0], [(0.0, 1.5 * 1.1 * 0.8)])
         };
     }
+}
 
+gates! {
     /// `y = x` limited to `low` … `high`; unlike [`Clamp`](super::compare::Clamp) it passes no gradient on a limit.
     ///
     /// ```
@@ -85,7 +87,9 @@ gates! {
         at_kink: "∂y/∂x = 0 on both limits";
         samples: samples(Hardtanh { low: -1.0, high: 1.5 }, [0.5, -2.0, 2.0, -0.4], [(-1.0, 0.0), (1.5, 0.0)]);
     }
+}
 
+gates! {
     /// Sigmoid in three straight pieces: `y = min(max(x/6 + ½, 0), 1)`.
     ///
     /// ```
@@ -103,7 +107,9 @@ gates! {
         at_kink: "∂y/∂x = 0 at ±3";
         samples: samples(Hardsigmoid, [0.5, -4.0, 4.0, -1.4], [(-3.0, 0.0), (3.0, 0.0)]);
     }
+}
 
+gates! {
     /// Silu with a sigmoid in three straight pieces: `y = x·min(max(x/6 + ½, 0), 1)`.
     ///
     /// ```
@@ -121,7 +127,9 @@ gates! {
         at_kink: "∂y/∂x = 0 at −3 and 1 at 3";
         samples: samples(Hardswish, [0.5, -4.0, 4.0, -1.4], [(-3.0, 0.0), (3.0, 1.0)]);
     }
+}
 
+gates! {
     /// `y = 0` where −λ ≤ x ≤ λ, else x.
     ///
     /// ```
@@ -139,7 +147,9 @@ gates! {
         at_kink: "∂y/∂x = 0 at ±λ";
         samples: samples(Hardshrink { lambda: 0.5 }, [0.2, -4.0, 4.0, -0.3], [(-0.5, 0.0), (0.5, 0.0)]);
     }
+}
 
+gates! {
     /// `y = x` moved towards 0 by λ, and 0 where that would cross it.
     ///
     /// ```
@@ -157,7 +167,9 @@ gates! {
         at_kink: "∂y/∂x = 0 at ±λ";
         samples: samples(Softshrink { lambda: 0.5 }, [0.2, -4.0, 4.0, -0.3], [(-0.5, 0.0), (0.5, 0.0)]);
     }
+}
 
+gates! {
     /// `y = x` where x is above a threshold, else a value.
     ///
     /// ```
@@ -175,7 +187,9 @@ gates! {
         samples: samples(
             Threshold { threshold: 0.5, replacement: -2.0 }, [0.2, -4.0, 4.0, 1.3], [(0.5, 0.0)]);
     }
+}
 
+gates! {
     /// `y = x·tanh(ln(1 + eˣ))` (Misra, 2019).
     ///
     /// ```
@@ -191,7 +205,9 @@ gates! {
         }];
         samples: samples(Mish, [0.5, -1.0, 2.0, -4.0], []);
     }
+}
 
+gates! {
     /// The logarithm of the logistic function: `y = −ln(1 + e⁻ˣ)`, computed without overflow.
     ///
     /// ```
@@ -204,7 +220,9 @@ gates! {
         local: [(-x).sigmoid()];
         samples: samples(LogSigmoid, [0.5, -1.0, 2.0, -40.0], []);
     }
+}
 
+gates! {
     /// Rectified linear unit with a slope that is learnt: `y = x` where x > 0, else `w·x`.
     ///
     /// ```

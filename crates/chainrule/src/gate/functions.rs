@@ -145,7 +145,9 @@ gates! {
         local: [-0.5 * (y * y * y)];
         samples: samples(Rsqrt, [0.5, 1.0, 2.0, 3.5]);
     }
+}
 
+gates! {
     /// Sine: `y = sin x`, x in radians.
     ///
     /// ```
