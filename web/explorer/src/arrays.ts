@@ -128,6 +128,12 @@ export const ARRAY_GATES: Readonly<Record<string, ArrayGate>> = {
       });
     },
   },
+  // Numbers put together to a vector: each is passed its element.
+  Vector: {
+    fits: (inputs) => inputs.every((x) => x.shape.length === 0),
+    value: (inputs) => inputs.flatMap((x) => [...x.data]),
+    passed: (inputs, _output, upstream) => inputs.map((_, i) => [at(upstream, i)]),
+  },
   Softmax: {
     fits: vector,
     value: (inputs, _output, round) => softmax(at(inputs, 0).data, round),

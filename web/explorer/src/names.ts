@@ -43,6 +43,7 @@ const SYMBOLS: Record<string, string> = {
   Softmax: "softmax",
   View: "view",
   Cat: "cat",
+  Vector: "[ ]",
   Sign: "sign",
   Erf: "erf",
 };
