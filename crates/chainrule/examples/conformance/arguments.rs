@@ -205,6 +205,27 @@ impl Argument for DType {
     }
 }
 
+/// Names that chainrule itself reads; it refuses those it doesn't know.
+macro_rules! named {
+    ($($T:ty),*) => {$(
+        impl Argument for $T {
+            fn read(value: Value) -> Outcome<$T> {
+                match value {
+                    Value::Text(name) => Ok(name.parse::<$T>()?),
+                    other => unfit(&other, "name"),
+                }
+            }
+        }
+    )*};
+}
+
+named!(chainrule::gate::softmax::Reduction);
+
+/// The `dtype=` argument of reductions and softmax: the input is cast first.
+pub fn as_type(x: &Tensor, dtype: Option<DType>) -> chainrule::Result<Tensor> {
+    dtype.map_or_else(|| Ok(x.clone()), |dtype| x.cast(dtype))
+}
+
 impl Argument for Value {
     fn read(value: Value) -> Outcome<Value> {
         Ok(value)

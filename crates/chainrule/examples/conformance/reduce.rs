@@ -1,13 +1,53 @@
 //! Reductions: sums, means, extremes, variances.
 
-use chainrule::Tensor;
+use chainrule::{DType, Tensor};
 
+use crate::arguments::as_type;
 use crate::table::operators;
 
+/// What is taken off the number of elements: PyTorch says `correction`, or `unbiased` for 1 and 0.
+fn freedom(unbiased: Option<bool>, correction: Option<f64>) -> f64 {
+    correction.unwrap_or(if unbiased == Some(false) { 0.0 } else { 1.0 })
+}
+
+fn pair((first, second): (Tensor, Tensor)) -> Vec<Tensor> {
+    vec![first, second]
+}
+
 operators! {
-    "sum"(x: Tensor, dim: Vec<isize> = vec![], keepdim: bool = false) => x.sum_dim(&dim, keepdim);
-    "mean"(x: Tensor, dim: Vec<isize> = vec![], keepdim: bool = false) => x.mean_dim(&dim, keepdim);
+    "sum"(x: Tensor, dim: Option<Vec<isize>> = None, keepdim: bool = false, dtype: Option<DType> = None)
+        => as_type(&x, dtype)?.sum_dim(&dim.unwrap_or_default(), keepdim);
+    "mean"(x: Tensor, dim: Option<Vec<isize>> = None, keepdim: bool = false, dtype: Option<DType> = None)
+        => as_type(&x, dtype)?.mean_dim(&dim.unwrap_or_default(), keepdim);
+    "nansum"(x: Tensor, dim: Option<Vec<isize>> = None, keepdim: bool = false)
+        => x.nansum(&dim.unwrap_or_default(), keepdim);
+    "nanmean"(x: Tensor, dim: Option<Vec<isize>> = None, keepdim: bool = false)
+        => x.nanmean(&dim.unwrap_or_default(), keepdim);
+    "prod"(x: Tensor, dim: Option<isize> = None, keepdim: bool = false, dtype: Option<DType> = None)
+        => match dim { Some(dim) => as_type(&x, dtype)?.prod_dim(dim, keepdim), None => as_type(&x, dtype)?.prod() };
     "amax"(x: Tensor, dim: Vec<isize> = vec![], keepdim: bool = false) => x.amax(&dim, keepdim);
     "amin"(x: Tensor, dim: Vec<isize> = vec![], keepdim: bool = false) => x.amin(&dim, keepdim);
+    "aminmax"(x: Tensor, dim: Vec<isize> = vec![], keepdim: bool = false) => x.aminmax(&dim, keepdim);
+    "max.reduction_no_dim"(x: Tensor) => x.max();
+    "min.reduction_no_dim"(x: Tensor) => x.min();
+    "max.reduction_with_dim"(x: Tensor, dim: isize, keepdim: bool = false) => x.max_dim(dim, keepdim);
+    "min.reduction_with_dim"(x: Tensor, dim: isize, keepdim: bool = false) => x.min_dim(dim, keepdim);
     "logsumexp"(x: Tensor, dim: Vec<isize>, keepdim: bool = false) => x.logsumexp(&dim, keepdim);
+    "median"(x: Tensor, dim: Option<isize> = None, keepdim: bool = false)
+        => match dim { Some(dim) => x.median_dim(dim, keepdim).map(pair), None => x.median().map(|y| vec![y]) };
+    "nanmedian"(x: Tensor, dim: Option<isize> = None, keepdim: bool = false)
+        => match dim { Some(dim) => x.nanmedian_dim(dim, keepdim).map(pair), None => x.nanmedian().map(|y| vec![y]) };
+    "mode"(x: Tensor, dim: isize = -1, keepdim: bool = false) => x.mode(dim, keepdim);
+    "var"(x: Tensor, dim: Option<Vec<isize>> = None, unbiased: Option<bool> = None, keepdim: bool = false, correction: Option<f64> = None)
+        => x.var(&dim.unwrap_or_default(), freedom(unbiased, correction), keepdim);
+    "std"(x: Tensor, dim: Option<Vec<isize>> = None, unbiased: Option<bool> = None, keepdim: bool = false, correction: Option<f64> = None)
+        => x.std(&dim.unwrap_or_default(), freedom(unbiased, correction), keepdim);
+    "var_mean"(x: Tensor, dim: Option<Vec<isize>> = None, unbiased: Option<bool> = None, keepdim: bool = false, correction: Option<f64> = None)
+        => x.var_mean(&dim.unwrap_or_default(), freedom(unbiased, correction), keepdim);
+    "std_mean"(x: Tensor, dim: Option<Vec<isize>> = None, unbiased: Option<bool> = None, keepdim: bool = false, correction: Option<f64> = None)
+        => x.std_mean(&dim.unwrap_or_default(), freedom(unbiased, correction), keepdim);
+    "var.unbiased"(x: Tensor, unbiased: bool) => x.var(&[], freedom(Some(unbiased), None), false);
+    "std.unbiased"(x: Tensor, unbiased: bool) => x.std(&[], freedom(Some(unbiased), None), false);
+    "var_mean.unbiased"(x: Tensor, unbiased: bool) => x.var_mean(&[], freedom(Some(unbiased), None), false);
+    "std_mean.unbiased"(x: Tensor, unbiased: bool) => x.std_mean(&[], freedom(Some(unbiased), None), false);
 }

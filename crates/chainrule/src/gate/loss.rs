@@ -14,8 +14,13 @@ use crate::gates;
 use crate::tensor::Tensor;
 
 /// The gates of this family.
-pub(super) const GATES: &[Entry] =
-    &[MseLoss::ENTRY, BinaryCrossEntropy::ENTRY, BinaryCrossEntropyWithLogits::ENTRY];
+pub(super) const GATES: &[Entry] = &[
+    MseLoss::ENTRY,
+    SmoothL1Loss::ENTRY,
+    HuberLoss::ENTRY,
+    BinaryCrossEntropy::ENTRY,
+    BinaryCrossEntropyWithLogits::ENTRY,
+];
 
 fn pairs<E: Elementwise + Copy>(gate: E) -> Vec<Sample> {
     let operands = || [f64s([0.3, 0.9, 0.5]), f64s([0.0, 1.0, 0.25])];
@@ -132,6 +137,44 @@ gates! {
 }
 
 gates! {
+    /// Squared error of each element where it is small, else its size:
+    /// `y = ½·(a − b)²/β` where |a − b| < β, else `|a − b| − ½·β` (Girshick, 2015).
+    ///
+    /// ```
+    /// use chainrule::{gate::softmax::Reduction, param, tensor};
+    /// let loss = param([1.0]).smooth_l1_loss(&tensor([3.0]), 1.0, Reduction::Mean)?;
+    /// assert_eq!(loss.item()?, 1.5);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    SmoothL1Loss { beta: f64 }(a, b) -> y as "smooth_l1_loss" {
+        value: R::constant(beta).if_gt(
+            (a - b).abs(), (a - b) * (a - b) * 0.5 / beta, (a - b).abs() - 0.5 * R::constant(beta));
+        local: [
+            R::constant(beta).if_gt((a - b).abs(), (a - b) / beta, (a - b).sign()),
+            R::constant(beta).if_gt((a - b).abs(), (b - a) / beta, (b - a).sign()),
+        ];
+        samples: pairs(SmoothL1Loss { beta: 0.27 });
+    }
+
+    /// Squared error of each element where it is small, else linear:
+    /// `y = ½·(a − b)²` where |a − b| ≤ δ, else `δ·(|a − b| − ½·δ)` (Huber, 1964).
+    ///
+    /// ```
+    /// use chainrule::{gate::softmax::Reduction, param, tensor};
+    /// let loss = param([1.0]).huber_loss(&tensor([4.0]), 2.0, Reduction::Mean)?;
+    /// assert_eq!(loss.item()?, 4.0);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    HuberLoss { delta: f64 }(a, b) -> y as "huber_loss" {
+        value: R::constant(delta).if_ge(
+            (a - b).abs(), (a - b) * (a - b) * 0.5, ((a - b).abs() - 0.5 * R::constant(delta)) * delta);
+        local: [
+            R::constant(delta).if_ge((a - b).abs(), a - b, (a - b).sign() * delta),
+            R::constant(delta).if_ge((a - b).abs(), b - a, (b - a).sign() * delta),
+        ];
+        samples: pairs(HuberLoss { delta: 0.27 });
+    }
+
     /// Binary cross entropy of a probability: `y = −(t·ln p + (1 − t)·ln(1 − p))`, logarithms not below −100.
     ///
     /// ```
@@ -200,4 +243,34 @@ losses! {
     binary_cross_entropy, binary_cross_entropy_with, BinaryCrossEntropy;
     /// Binary cross entropy of logits: see [`BinaryCrossEntropyWithLogits`].
     binary_cross_entropy_with_logits, binary_cross_entropy_with_logits_with, BinaryCrossEntropyWithLogits;
+}
+
+impl Tensor {
+    /// Squared error where it is small, else linear: see [`SmoothL1Loss`]. PyTorch's default is β = 1.
+    ///
+    /// # Errors
+    /// The shapes differ, or β is negative.
+    #[track_caller]
+    pub fn smooth_l1_loss(&self, target: &Tensor, beta: f64, reduction: Reduction) -> Result<Tensor> {
+        if beta.is_nan() || beta < 0.0 {
+            return Err(Error::argument(format!("beta is 0 or more, not {beta}"))
+                .at_gate("SmoothL1Loss")
+                .with_inputs([self.meta(), target.meta()]));
+        }
+        Tensor::apply(Reduced { gate: SmoothL1Loss { beta }, reduction }, &[self, target])
+    }
+
+    /// Squared error where it is small, else linear: see [`HuberLoss`]. PyTorch's default is δ = 1.
+    ///
+    /// # Errors
+    /// The shapes differ, or δ isn't positive.
+    #[track_caller]
+    pub fn huber_loss(&self, target: &Tensor, delta: f64, reduction: Reduction) -> Result<Tensor> {
+        if delta.is_nan() || delta <= 0.0 {
+            return Err(Error::argument(format!("delta is positive, not {delta}"))
+                .at_gate("HuberLoss")
+                .with_inputs([self.meta(), target.meta()]));
+        }
+        Tensor::apply(Reduced { gate: HuberLoss { delta }, reduction }, &[self, target])
+    }
 }

@@ -35,6 +35,7 @@ pub mod softmax;
 pub mod sort;
 pub mod special;
 pub mod trigonometry;
+pub mod vector_norm;
 pub mod view;
 mod window;
 
@@ -79,6 +80,7 @@ pub fn table() -> impl Iterator<Item = &'static Entry> {
         matmul::GATES,
         reduce::GATES,
         extreme::GATES,
+        vector_norm::GATES,
         softmax::GATES,
         loss::GATES,
         dropout::GATES,

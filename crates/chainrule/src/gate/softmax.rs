@@ -122,6 +122,21 @@ pub enum Reduction {
     None,
 }
 
+impl std::str::FromStr for Reduction {
+    type Err = Error;
+
+    /// By PyTorch's names: `mean`, `sum`, `none`.
+    fn from_str(name: &str) -> Result<Reduction> {
+        match name {
+            "mean" => Ok(Reduction::Mean),
+            "sum" => Ok(Reduction::Sum),
+            "none" => Ok(Reduction::None),
+            other => Err(Error::argument(format!("{other:?} is no reduction of losses"))
+                .hint("the reductions are mean, sum and none")),
+        }
+    }
+}
+
 impl Reduction {
     /// Applies the reduction to a tensor of losses.
     ///

@@ -4,16 +4,22 @@
 //! follows from the gates'. It becomes a gate of its own only where speed or memory was measured to ask for it.
 
 mod assemble;
+mod attention;
+mod distance;
 mod einsum;
 mod fill;
 mod index;
 mod interpolate;
 mod join;
+mod loss;
 mod matmul;
 mod pointwise;
+mod reduce;
 mod shape;
 mod triangle;
 
+pub use attention::Attention;
 pub use index::Index;
 pub use interpolate::{Mode, Resize};
 pub use join::Sections;
+pub use loss::Triplet;
