@@ -260,6 +260,24 @@ impl Argument for Slice {
     }
 }
 
+/// Lengths, as a list or as a tensor.
+pub struct Lengths(pub Vec<usize>);
+
+impl Argument for Lengths {
+    fn read(value: Value) -> Outcome<Lengths> {
+        let lengths = match value {
+            Value::Tensor(x) => x?.array().to_i64_vec(),
+            other => Vec::<isize>::read(other)?.into_iter().map(|length| length as i64).collect(),
+        };
+        lengths
+            .into_iter()
+            .map(|length| usize::try_from(length))
+            .collect::<Result<_, _>>()
+            .map(Lengths)
+            .map_err(|_| Failure::Unmapped("a negative length".into()))
+    }
+}
+
 /// All positional arguments that are left: `f(*rest)`; also as one list, `f([…])`.
 pub struct Rest<T>(pub Vec<T>);
 

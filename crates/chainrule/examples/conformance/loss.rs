@@ -2,8 +2,9 @@
 
 use chainrule::Tensor;
 use chainrule::gate::softmax::{CrossEntropy, Reduction};
-use chainrule::ops::Triplet;
+use chainrule::ops::{Ctc, Triplet};
 
+use crate::arguments::Lengths;
 use crate::table::operators;
 
 const MEAN: Reduction = Reduction::Mean;
@@ -49,6 +50,14 @@ operators! {
         x: Tensor, target: Tensor, weight: Option<Tensor> = None, ignore_index: isize = -100, reduction: Reduction = MEAN,
         label_smoothing: f64 = 0.0
     ) => x.cross_entropy_with(&target, &options(weight, ignore_index, label_smoothing, reduction));
+    "nn.functional.linear_cross_entropy"(
+        x: Tensor, linear_weight: Tensor, target: Tensor, weight: Option<Tensor> = None, ignore_index: isize = -100,
+        reduction: Reduction = MEAN, label_smoothing: f64 = 0.0
+    ) => x.linear_cross_entropy(&linear_weight, &target, &options(weight, ignore_index, label_smoothing, reduction));
+    "nn.functional.ctc_loss"(
+        x: Tensor, targets: Tensor, input_lengths: Lengths, target_lengths: Lengths, blank: isize = 0, reduction: Reduction = MEAN,
+        zero_infinity: bool = false
+    ) => x.ctc_loss(&targets, &input_lengths.0, &target_lengths.0, &Ctc { blank: blank as usize, reduction, zero_infinity });
     "nn.functional.nll_loss"(
         x: Tensor, target: Tensor, weight: Option<Tensor> = None, ignore_index: isize = -100, reduction: Reduction = MEAN
     ) => x.nll_loss_with(&target, &options(weight, ignore_index, 0.0, reduction));

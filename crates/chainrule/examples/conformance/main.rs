@@ -22,6 +22,7 @@ mod join;
 mod linalg;
 mod logic;
 mod loss;
+mod masked;
 mod matmul;
 mod nn;
 mod norm;

@@ -50,4 +50,9 @@ operators! {
     "std.unbiased"(x: Tensor, unbiased: bool) => x.std(&[], freedom(Some(unbiased), None), false);
     "var_mean.unbiased"(x: Tensor, unbiased: bool) => x.var_mean(&[], freedom(Some(unbiased), None), false);
     "std_mean.unbiased"(x: Tensor, unbiased: bool) => x.std_mean(&[], freedom(Some(unbiased), None), false);
+    "trapezoid" | "trapz"(y: Tensor, x: Option<Tensor> = None, dim: isize = -1, dx: f64 = 1.0)
+        => match x { Some(x) => y.trapezoid_at(&x, dim), None => y.trapezoid(dx, dim) };
+    "cov"(x: Tensor, correction: f64 = 1.0, fweights: Option<Tensor> = None, aweights: Option<Tensor> = None)
+        => x.cov(correction, fweights.as_ref(), aweights.as_ref());
+    "corrcoef"(x: Tensor) => x.corrcoef();
 }

@@ -43,6 +43,7 @@ const FAMILIES: &[&[Operator]] = &[
     crate::special::OPERATORS,
     crate::logic::OPERATORS,
     crate::reduce::OPERATORS,
+    crate::masked::OPERATORS,
     crate::norm::OPERATORS,
     crate::loss::OPERATORS,
     crate::shape::OPERATORS,

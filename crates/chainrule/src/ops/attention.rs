@@ -142,13 +142,14 @@ impl Tensor {
     /// The dimension doesn't exist, or the elements aren't floats.
     #[track_caller]
     pub fn safe_softmax(&self, dim: isize) -> Result<Tensor> {
-        let y = self.softmax(dim)?;
         let detached = self.detach();
         if self.elements() == 0 || !detached.to_f64_vec().contains(&f64::NEG_INFINITY) {
-            return Ok(y);
+            return self.softmax(dim);
         }
+        // What is replaced before and after has no gradient, where that of softmax would be NaN.
         let empty = detached.amax(&[dim], true)?.eq(f64::NEG_INFINITY)?;
-        empty.where_(&y.zeros_like(), &y)
+        let zeros = self.zeros_like();
+        empty.where_(&zeros, &empty.where_(&zeros, self)?.softmax(dim)?)
     }
 
     /// `softmax(−x)` along a dimension.

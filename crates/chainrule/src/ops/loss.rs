@@ -2,7 +2,7 @@
 
 use crate::array::{Array, DType};
 use crate::error::{Error, Result};
-use crate::gate::softmax::Reduction;
+use crate::gate::softmax::{CrossEntropy, Reduction};
 use crate::tensor::Tensor;
 
 /// What both sides of a loss are named in its errors.
@@ -74,6 +74,47 @@ impl Tensor {
             Some(weight) => losses.mul(weight)?,
             None => losses,
         })
+    }
+
+    /// Cross entropy of a linear layer's logits: `cross_entropy(x·Wᵀ, target)`.
+    ///
+    /// Shapes: x `[n, in]` or `[in]`, the weight `[classes, …, in]`, classes `[n, …]`, or probabilities
+    /// `[n, classes, …]`; with more than one place (the dimensions between) x is a batch.
+    ///
+    /// ```
+    /// use chainrule::{gate::softmax::CrossEntropy, tensor};
+    /// let (x, w) = (tensor([[1.0, 2.0]]), tensor([[1.0, 0.0], [0.0, 0.5]]));
+    /// let loss = x.linear_cross_entropy(&w, &tensor([0]), &CrossEntropy::default())?;
+    /// assert!((loss.item()? - 2f64.ln()).abs() < 1e-6);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The shapes don't fit, or a class doesn't exist.
+    #[track_caller]
+    pub fn linear_cross_entropy(
+        &self,
+        weight: &Tensor,
+        target: &Tensor,
+        options: &CrossEntropy,
+    ) -> Result<Tensor> {
+        let refuse =
+            |rule: String| Err(refuse("LinearCrossEntropy", [self, weight, target], Error::shape(rule)));
+        let (x, w) = (self.shape(), weight.shape());
+        if x.rank() == 0 || x.rank() > 2 {
+            return refuse(format!("the input has one or two dimensions, not {}", x.rank()));
+        }
+        if w.rank() < 2 || w.last() != x.last() {
+            return refuse(format!("the weight {w} doesn't take inputs of shape {x}"));
+        }
+        if w.rank() > 2 && x.rank() == 1 {
+            return refuse("a weight for several places needs a batch of inputs".to_string());
+        }
+        let (features, outputs) = (w[w.rank() - 1], &w[..w.rank() - 1]);
+        let flat = weight.reshape([outputs.iter().product(), features])?;
+        let sizes: Vec<usize> = x[..x.rank() - 1].iter().chain(outputs).copied().collect();
+        let logits = self.linear(&flat, None)?.reshape(crate::Shape::new(&sizes)?)?;
+        logits.cross_entropy_with(target, options)
     }
 
     /// Kullback–Leibler divergence of log probabilities x from a target distribution: `t·(ln t − x)`; with

@@ -5,6 +5,7 @@
 
 mod assemble;
 mod attention;
+mod ctc;
 mod distance;
 mod einsum;
 mod fill;
@@ -12,14 +13,18 @@ mod index;
 mod interpolate;
 mod join;
 mod loss;
+mod masked;
 mod matmul;
 mod pointwise;
 mod reduce;
 mod shape;
+mod statistics;
 mod triangle;
 
 pub use attention::Attention;
+pub use ctc::Ctc;
 pub use index::Index;
 pub use interpolate::{Mode, Resize};
 pub use join::Sections;
 pub use loss::Triplet;
+pub use masked::Masked;

@@ -1,0 +1,156 @@
+//! Covariance, correlation, and integrals of samples.
+
+use crate::array::{Array, DType, Shape};
+use crate::error::{Error, Result};
+use crate::tensor::Tensor;
+
+impl Tensor {
+    /// Covariances of variables (rows) over observations (columns): `Σ w·(x − mean)·(x − mean)ᵀ / norm`.
+    ///
+    /// `counts` says how often each observation was made, `weights` how much it is worth; the norm is the
+    /// weights' sum less `correction` (1 in PyTorch). A vector is one variable.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let c = tensor([[0.0, 1.0, 2.0], [2.0, 1.0, 0.0]]).cov(1.0, None, None)?;
+    /// assert_eq!(c.to_string(), "tensor([[ 1., -1.],\n        [-1.,  1.]])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// There are more than two dimensions, the elements are `bool`, the counts aren't integers or the weights
+    /// not floats, or they don't fit or are negative.
+    #[track_caller]
+    pub fn cov(&self, correction: f64, counts: Option<&Tensor>, weights: Option<&Tensor>) -> Result<Tensor> {
+        let refuse = |error: Error| error.at_gate("Cov").with_inputs([self.meta()]);
+        if self.rank() > 2 || self.dtype() == DType::Bool {
+            return Err(refuse(Error::shape("observations are numbers in a vector or a matrix")));
+        }
+        let x = if self.rank() < 2 { self.reshape([1, self.elements()])? } else { self.clone() };
+        let observations = x.shape()[1];
+        let check = |name: &str, given: Option<&Tensor>, float: bool| -> Result<()> {
+            let Some(given) = given else { return Ok(()) };
+            if given.dtype().is_float() != float || given.dtype() == DType::Bool {
+                let kind = if float { "floats" } else { "integers" };
+                return Err(refuse(Error::dtype(format!("{name} are {kind}, not {}", given.dtype()))));
+            }
+            if given.rank() > 1 || given.elements() != observations {
+                return Err(refuse(Error::shape(format!("there is one of {name} for each observation"))));
+            }
+            if given.to_f64_vec().iter().any(|&w| w < 0.0) {
+                return Err(refuse(Error::argument(format!("one of {name} is negative"))));
+            }
+            Ok(())
+        };
+        check("counts", counts, false)?;
+        check("weights", weights, true)?;
+        let weight = match (counts, weights) {
+            (Some(counts), Some(weights)) => Some(counts.mul(weights)?),
+            (Some(one), None) | (None, Some(one)) => Some(one.clone()),
+            (None, None) => None,
+        };
+        let weighted = |x: &Tensor| weight.as_ref().map_or_else(|| Ok(x.clone()), |w| x.mul(w));
+        let total = match &weight {
+            Some(weight) => weight.sum()?,
+            None => Tensor::from_array(Array::scalar(observations as f64).cast(float_of(x.dtype()))),
+        };
+        let mean = weighted(&x)?.sum_dim(&[1], true)?.div(&total)?;
+        let norm = match (&weight, weights) {
+            (Some(weight), Some(weights)) if correction != 0.0 => {
+                total.sub(&weight.mul(weights)?.sum()?.div(&total)?.mul(correction)?)?
+            }
+            _ => total.sub(correction)?,
+        };
+        let centred = x.sub(&mean)?;
+        let products = centred.matmul(&weighted(&centred)?.cast(centred.dtype())?.transpose(0, 1)?)?;
+        let covariance = products.div(&norm.clamp_min(0.0)?)?;
+        let variables = x.shape()[0];
+        if variables == 1 { covariance.reshape(Shape::SCALAR) } else { Ok(covariance) }
+    }
+
+    /// Correlations of variables (rows) over observations (columns): covariances over both standard
+    /// deviations, from −1 to 1.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let c = tensor([[0.0, 1.0, 2.0], [4.0, 2.0, 0.0]]).corrcoef()?;
+    /// assert_eq!(c.to_string(), "tensor([[ 1., -1.],\n        [-1.,  1.]])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Tensor::cov`].
+    #[track_caller]
+    pub fn corrcoef(&self) -> Result<Tensor> {
+        let covariance = self.cov(1.0, None, None)?;
+        if covariance.rank() == 0 {
+            return covariance.div(&covariance);
+        }
+        let deviations = covariance.diagonal(0, 0, 1)?.sqrt()?;
+        covariance.div(&deviations.unsqueeze(1)?)?.div(&deviations.unsqueeze(0)?)?.clamp(-1.0, 1.0)
+    }
+
+    /// The integral of samples along a dimension by the trapezoidal rule: `Σ ½·(y[i] + y[i + 1])·step`.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([1.0, 2.0, 4.0]).trapezoid(0.5, -1)?.item()?, 2.25);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The dimension doesn't exist.
+    #[track_caller]
+    pub fn trapezoid(&self, step: f64, dim: isize) -> Result<Tensor> {
+        self.trapezoid_sums(dim)?.mul(step)?.sum_dim(&[dim], false)
+    }
+
+    /// [`Tensor::trapezoid`] of samples at these places: a vector for the dimension, or a tensor that
+    /// broadcasts to the samples.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([1.0, 2.0, 4.0]).trapezoid_at(&tensor([0.0, 1.0, 3.0]), -1)?.item()?, 7.5);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The dimension doesn't exist, or the places don't fit.
+    #[track_caller]
+    pub fn trapezoid_at(&self, places: &Tensor, dim: isize) -> Result<Tensor> {
+        let (y, places) = (self.shape(), places.clone());
+        let refuse = |error: Error| error.at_gate("Trapezoid").with_inputs([self.meta(), places.meta()]);
+        let dim_of_y = y.dim(dim).map_err(refuse)?;
+        let x = match places.rank() {
+            1 if y.rank() > 1 => {
+                let mut sizes = vec![1; y.rank()];
+                sizes[dim_of_y] = places.elements();
+                places.reshape(Shape::new(&sizes)?)?
+            }
+            _ => places.clone(),
+        };
+        let dim_of_x = x.shape().dim(dim).map_err(refuse)?;
+        let size = x.shape().get(dim_of_x).copied().unwrap_or(1);
+        if y.get(dim_of_y).copied().unwrap_or(1) != size {
+            return Err(refuse(Error::shape("there is a place for every sample")));
+        }
+        let count = size.saturating_sub(1);
+        let steps = x.narrow(dim, size.min(1) as isize, count)?.sub(&x.narrow(dim, 0, count)?)?;
+        self.trapezoid_sums(dim)?.mul(&steps)?.sum_dim(&[dim], false)
+    }
+
+    /// The means of neighbours along a dimension.
+    fn trapezoid_sums(&self, dim: isize) -> Result<Tensor> {
+        let shape = self.shape();
+        let place = shape.dim(dim)?;
+        let size = shape.get(place).copied().unwrap_or(1);
+        let count = size.saturating_sub(1);
+        let start = size.min(1) as isize;
+        self.narrow(dim, start, count)?.add(&self.narrow(dim, 0, count)?)?.div(2.0)
+    }
+}
+
+/// The float type in which means of this type are computed.
+fn float_of(dtype: DType) -> DType {
+    if dtype.is_float() { dtype } else { DType::F32 }
+}
