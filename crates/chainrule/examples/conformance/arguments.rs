@@ -271,7 +271,7 @@ impl Argument for Lengths {
         };
         lengths
             .into_iter()
-            .map(|length| usize::try_from(length))
+            .map(usize::try_from)
             .collect::<Result<_, _>>()
             .map(Lengths)
             .map_err(|_| Failure::Unmapped("a negative length".into()))
