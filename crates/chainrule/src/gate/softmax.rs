@@ -416,6 +416,11 @@ impl Tensor {
         let log_probabilities = self.log_softmax(dim)?;
         let weights = self.class_weights(options)?;
         if target.dtype().is_float() {
+            if options.ignore_index >= 0 {
+                return Err(Error::argument("class probabilities have no class to ignore")
+                    .at_gate("CrossEntropy")
+                    .with_inputs([self.meta(), target.meta()]));
+            }
             return self.cross_entropy_of_probabilities(&log_probabilities, target, &weights, options);
         }
         let plain = CrossEntropy { label_smoothing: 0.0, ..options.clone() };
