@@ -42,6 +42,10 @@ operators! {
         => as_type(&x, dtype)?.masked(mask.as_ref())?.log_softmax(dim);
     "masked.softmin"(x: Tensor, dim: isize, dtype: Option<DType> = None, mask: Option<Tensor> = None)
         => as_type(&x, dtype)?.masked(mask.as_ref())?.softmin(dim);
+    "masked.cumsum"(x: Tensor, dim: isize, dtype: Option<DType> = None, mask: Option<Tensor> = None)
+        => as_type(&x, dtype)?.masked(mask.as_ref())?.cumsum(dim);
+    "masked.cumprod"(x: Tensor, dim: isize, dtype: Option<DType> = None, mask: Option<Tensor> = None)
+        => as_type(&x, dtype)?.masked(mask.as_ref())?.cumprod(dim);
     "masked.normalize"(
         x: Tensor, ord: f64, dim: isize, eps: f64 = 1e-12, dtype: Option<DType> = None, mask: Option<Tensor> = None
     ) => as_type(&x, dtype)?.masked(mask.as_ref())?.normalize(ord, dim, eps);

@@ -77,5 +77,4 @@ operators! {
     "lerp"(x: Tensor, end: Tensor, weight: Other) => x.lerp(&end, weight);
     "nan_to_num"(x: Tensor, nan: Option<f64> = None, posinf: Option<f64> = None, neginf: Option<f64> = None)
         => x.nan_to_num(nan.unwrap_or(0.0), posinf, neginf);
-    "conj" | "conj_physical" | "real" | "resolve_conj" | "resolve_neg"(x: Tensor) => Ok::<_, chainrule::Error>(x);
 }

@@ -1,8 +1,9 @@
 //! Reductions: sums, means, extremes, variances.
 
+use chainrule::ops::Interpolation;
 use chainrule::{DType, Tensor};
 
-use crate::arguments::as_type;
+use crate::arguments::{Other, as_type};
 use crate::table::operators;
 
 /// What is taken off the number of elements: PyTorch says `correction`, or `unbiased` for 1 and 0.
@@ -55,4 +56,10 @@ operators! {
     "cov"(x: Tensor, correction: f64 = 1.0, fweights: Option<Tensor> = None, aweights: Option<Tensor> = None)
         => x.cov(correction, fweights.as_ref(), aweights.as_ref());
     "corrcoef"(x: Tensor) => x.corrcoef();
+    "cumulative_trapezoid"(y: Tensor, x: Option<Tensor> = None, dim: isize = -1, dx: f64 = 1.0)
+        => match x { Some(x) => y.cumulative_trapezoid_at(&x, dim), None => y.cumulative_trapezoid(dx, dim) };
+    "quantile"(x: Tensor, q: Other, dim: Option<isize> = None, keepdim: bool = false, interpolation: Interpolation = Interpolation::Linear)
+        => x.quantile(&chainrule::Operand::with(&q, &x, Tensor::clone), dim, keepdim, interpolation);
+    "nanquantile"(x: Tensor, q: Other, dim: Option<isize> = None, keepdim: bool = false, interpolation: Interpolation = Interpolation::Linear)
+        => x.nanquantile(&chainrule::Operand::with(&q, &x, Tensor::clone), dim, keepdim, interpolation);
 }

@@ -25,7 +25,7 @@ operators! {
     "expand_as"(x: Tensor, other: Tensor) => x.expand(other.shape());
     "broadcast_tensors"(tensors: Rest<Tensor>) => Tensor::broadcast_tensors(&refs(&tensors.0));
     "clone" | "contiguous" | "alias_copy" | "resolve_conj" | "resolve_neg"(x: Tensor) => x.copy();
-    "positive" | "conj" | "conj_physical" | "real"(x: Tensor) => Ok::<_, Error>(x);
+    "conj" | "conj_physical" | "real"(x: Tensor) => Ok::<_, Error>(x);
     "select"(x: Tensor, dim: isize, index: isize) => x.select(dim, index);
     "slice"(x: Tensor, dim: isize = 0, start: Option<isize> = None, end: Option<isize> = None, step: isize = 1) =>
         x.slice(dim, Slice { start, stop: end, step });

@@ -94,7 +94,7 @@ impl Tensor {
         let nothing = never(self);
         let shifted = |alpha: &Tensor, by: usize| -> Result<Tensor> {
             let empty = nothing.expand([n, by.min(plan.length)])?;
-            let kept = alpha.narrow(1, 0, plan.length.saturating_sub(by))?;
+            let kept = alpha.narrow(1, 0, plan.length.saturating_sub(by) as isize)?;
             Tensor::cat(&[&empty, &kept], 1)
         };
         let mut alpha = plan.start.where_(&nothing.zeros_like(), &nothing)?;

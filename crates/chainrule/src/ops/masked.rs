@@ -87,6 +87,24 @@ impl Masked {
         places.iter().rev().try_fold(x, |x, &dim| x.prod_dim(dim as isize, keep))
     }
 
+    /// Running sums along a dimension; what doesn't count adds nothing.
+    ///
+    /// # Errors
+    /// The dimension doesn't exist.
+    #[track_caller]
+    pub fn cumsum(&self, dim: isize) -> Result<Tensor> {
+        self.filled(0.0)?.cumsum(dim)
+    }
+
+    /// Running products along a dimension; what doesn't count is a factor 1.
+    ///
+    /// # Errors
+    /// The dimension doesn't exist.
+    #[track_caller]
+    pub fn cumprod(&self, dim: isize) -> Result<Tensor> {
+        self.filled(1.0)?.cumprod(dim)
+    }
+
     /// The largest element that counts, over these dimensions (all, where none is named).
     ///
     /// # Errors

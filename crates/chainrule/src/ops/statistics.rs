@@ -102,7 +102,7 @@ impl Tensor {
     /// The dimension doesn't exist.
     #[track_caller]
     pub fn trapezoid(&self, step: f64, dim: isize) -> Result<Tensor> {
-        self.trapezoid_sums(dim)?.mul(step)?.sum_dim(&[dim], false)
+        self.trapezia(dim)?.mul(step)?.sum_dim(&[dim], false)
     }
 
     /// [`Tensor::trapezoid`] of samples at these places: a vector for the dimension, or a tensor that
@@ -118,35 +118,72 @@ impl Tensor {
     /// The dimension doesn't exist, or the places don't fit.
     #[track_caller]
     pub fn trapezoid_at(&self, places: &Tensor, dim: isize) -> Result<Tensor> {
-        let (y, places) = (self.shape(), places.clone());
+        self.trapezia(dim)?.mul(&self.steps(places, dim)?)?.sum_dim(&[dim], false)
+    }
+
+    /// The integrals from the first sample to each of the others: the running sums of [`Tensor::trapezoid`].
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([1.0, 3.0, 5.0]).cumulative_trapezoid(1.0, -1)?.to_string(), "tensor([2., 6.])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The dimension doesn't exist.
+    #[track_caller]
+    pub fn cumulative_trapezoid(&self, step: f64, dim: isize) -> Result<Tensor> {
+        self.trapezia(dim)?.mul(step)?.cumsum(dim)
+    }
+
+    /// [`Tensor::cumulative_trapezoid`] of samples at these places, as for [`Tensor::trapezoid_at`].
+    ///
+    /// # Errors
+    /// The dimension doesn't exist, or the places don't fit.
+    #[track_caller]
+    pub fn cumulative_trapezoid_at(&self, places: &Tensor, dim: isize) -> Result<Tensor> {
+        self.trapezia(dim)?.mul(&self.steps(places, dim)?)?.cumsum(dim)
+    }
+
+    /// The means of neighbours along a dimension.
+    fn trapezia(&self, dim: isize) -> Result<Tensor> {
+        self.neighbours(dim)?.1.add(&self.neighbours(dim)?.0)?.div(2.0)
+    }
+
+    /// All elements along a dimension but the last, and all but the first.
+    fn neighbours(&self, dim: isize) -> Result<(Tensor, Tensor)> {
+        let shape = self.shape();
+        let place = shape
+            .dim(dim)
+            .ok()
+            .filter(|_| shape.rank() > 0)
+            .ok_or_else(|| Error::index(format!("there is no dimension {dim} to integrate along")))
+            .map_err(|error| error.at_gate("Trapezoid").with_inputs([self.meta()]))?;
+        let (first, count) = (shape[place].min(1) as isize, shape[place].saturating_sub(1) as isize);
+        Ok((self.narrow(dim, 0, count)?, self.narrow(dim, first, count)?))
+    }
+
+    /// The distances of neighbouring places of the samples of this tensor.
+    fn steps(&self, places: &Tensor, dim: isize) -> Result<Tensor> {
         let refuse = |error: Error| error.at_gate("Trapezoid").with_inputs([self.meta(), places.meta()]);
-        let dim_of_y = y.dim(dim).map_err(refuse)?;
+        let shape = self.shape();
+        let place = shape.dim(dim).map_err(refuse)?;
         let x = match places.rank() {
-            1 if y.rank() > 1 => {
-                let mut sizes = vec![1; y.rank()];
-                sizes[dim_of_y] = places.elements();
+            1 if shape.rank() > 1 => {
+                let mut sizes = vec![1; shape.rank()];
+                sizes[place] = places.elements();
                 places.reshape(Shape::new(&sizes)?)?
             }
             _ => places.clone(),
         };
-        let dim_of_x = x.shape().dim(dim).map_err(refuse)?;
-        let size = x.shape().get(dim_of_x).copied().unwrap_or(1);
-        if y.get(dim_of_y).copied().unwrap_or(1) != size {
+        // Counted from the end, as shapes broadcast.
+        let from_end = place as isize - shape.rank() as isize;
+        let own = x.shape().dim(from_end).map_err(refuse)?;
+        if x.shape().get(own) != shape.get(place) {
             return Err(refuse(Error::shape("there is a place for every sample")));
         }
-        let count = size.saturating_sub(1);
-        let steps = x.narrow(dim, size.min(1) as isize, count)?.sub(&x.narrow(dim, 0, count)?)?;
-        self.trapezoid_sums(dim)?.mul(&steps)?.sum_dim(&[dim], false)
-    }
-
-    /// The means of neighbours along a dimension.
-    fn trapezoid_sums(&self, dim: isize) -> Result<Tensor> {
-        let shape = self.shape();
-        let place = shape.dim(dim)?;
-        let size = shape.get(place).copied().unwrap_or(1);
-        let count = size.saturating_sub(1);
-        let start = size.min(1) as isize;
-        self.narrow(dim, start, count)?.add(&self.narrow(dim, 0, count)?)?.div(2.0)
+        let (before, behind) = x.neighbours(from_end)?;
+        behind.sub(&before)
     }
 }
 
