@@ -114,7 +114,7 @@ gates! {
     ///
     /// ```
     /// use chainrule::tensor;
-    /// assert_eq!(tensor([-4.0, 1.5, 5.0]).hardswish()?.to_string(), "tensor([-0.0000,  1.1250,  5.0000])");
+    /// assert_eq!(tensor([-4.0, 1.5, 5.0]).hardswish()?.to_string(), "tensor([-0.0000, 1.1250, 5.0000])");
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     Hardswish(x) -> y as "hardswish" {
