@@ -367,6 +367,33 @@ impl Tensor {
         Tensor::apply(GateRef::Static(&Prelu), &[self, &weight.reshape(Shape::new(&beside)?)?])
     }
 
+    /// Randomised leaky unit: `x` where x ≥ 0, else `slope·x` with a slope of its own for each element, uniform
+    /// from `low` to `high`; outside of training the middle slope (Xu et al., 2015).
+    ///
+    /// PyTorch's default is ⅛ to ⅓.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([-1.0, 2.0]).rrelu(0.125, 0.375, false)?.to_string(), "tensor([-0.2500,  2.0000])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `low` is above `high`.
+    #[track_caller]
+    pub fn rrelu(&self, low: f64, high: f64, training: bool) -> Result<Tensor> {
+        if low.is_nan() || high.is_nan() || low > high {
+            return Err(Error::argument(format!("the slopes run from {low} to {high}, which is lower"))
+                .at_gate("Rrelu")
+                .with_inputs([self.meta()]));
+        }
+        if !training {
+            return self.leaky_relu((low + high) / 2.0);
+        }
+        let slopes = Tensor::rand(self.shape()).cast(self.dtype())?.mul(high - low)?.add(low)?;
+        self.ge(0.0)?.where_(self, &self.mul(&slopes)?)
+    }
+
     /// `y = x/(1 + |x|)`.
     ///
     /// ```
