@@ -38,6 +38,7 @@
 pub mod array;
 pub mod check;
 pub mod data;
+pub mod diff;
 pub mod draw;
 pub mod error;
 pub mod explorer;

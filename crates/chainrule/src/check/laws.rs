@@ -8,6 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::gates::check_gate;
 use super::numerical::same_randomness;
 use crate::array::{Array, DType, Shape, Slice};
+use crate::diff::jvp;
 use crate::error::Result;
 use crate::gate::{Entry, GateRef, Sample};
 use crate::tensor::{Backward, Tensor, enable_grad, no_grad};
@@ -15,7 +16,7 @@ use crate::tensor::{Backward, Tensor, enable_grad, no_grad};
 /// Checks all laws on all samples of a gate; each breach is one sentence.
 ///
 /// * 1: the backward pass equals differences in f64; 2: so does the gradient of the gradient.
-/// * 3: gradient and directional derivative are adjoint.
+/// * 3: forward mode and backward mode are adjoint.
 /// * 4: strided, expanded and offset inputs give the same.
 /// * 5: the same tensor may stand in two slots; 6: an output may be used twice.
 /// * 7: empty and 0-d inputs work (they are among the samples).
@@ -174,6 +175,7 @@ fn check_sample(sample: &Sample, tell: Tell) -> Result<()> {
         }
         check_second(sample, tell)?;
     }
+    check_tangents(sample, &outputs, &found, tell)?;
     check_layouts(sample, &outputs, &found, tell)?;
     check_slots(sample, tell)?;
     check_subsets(sample, &found, tell)?;
@@ -276,6 +278,55 @@ fn check_second(sample: &Sample, tell: Tell) -> Result<()> {
                 "the second derivative along a direction is {analytic}, differences give {} ± {:.1e}",
                 measured.value, measured.error
             ),
+        );
+    }
+    Ok(())
+}
+
+/// Law 3: forward and backward mode are adjoint, `⟨v, J·u⟩ = ⟨Jᵀ·v, u⟩`, for the tangent rule that the gate declares
+/// or that is derived from its backward.
+fn check_tangents(sample: &Sample, outputs: &[Tensor], found: &[Option<Tensor>], tell: Tell) -> Result<()> {
+    let moving: Vec<usize> = (0..found.len()).filter(|&i| found[i].is_some()).collect();
+    let points: Vec<Tensor> = moving.iter().map(|&i| Tensor::from_array(sample.inputs[i].clone())).collect();
+    let direction: Vec<Tensor> = points
+        .iter()
+        .map(|x| {
+            let values = (0..x.elements()).map(|i| 0.7 - ((i * 7 + 3) % 11) as f64 * 0.15).collect();
+            Tensor::from_array(Array::filled::<f64>(values, x.shape()).cast(x.dtype()))
+        })
+        .collect();
+    let (_, tangents) = jvp(
+        |x| {
+            let mut inputs = leaves(&sample.inputs, &|_| false);
+            for (x, &i) in x.iter().zip(&moving) {
+                inputs[i] = x.clone();
+            }
+            apply(&sample.gate, &inputs)
+        },
+        &points.iter().collect::<Vec<_>>(),
+        &direction.iter().collect::<Vec<_>>(),
+    )?;
+    let float: Vec<usize> = (0..outputs.len()).filter(|&i| outputs[i].requires_grad()).collect();
+    let upstream = upstream(&float.iter().map(|&i| &outputs[i]).collect::<Vec<_>>());
+    let products = |a: &Tensor, b: &Tensor| -> Vec<f64> {
+        a.to_f64_vec().iter().zip(b.to_f64_vec()).map(|(a, b)| a * b).collect()
+    };
+    let forward: Vec<f64> =
+        float.iter().zip(&upstream).flat_map(|(&i, v)| products(&tangents[i], v)).collect();
+    let backward: Vec<f64> = (moving.iter().zip(&direction))
+        .filter_map(|(&i, u)| Some(products(found[i].as_ref()?, u)))
+        .flatten()
+        .collect();
+    let (sum, scale) =
+        (|x: &[f64]| x.iter().sum::<f64>(), forward.iter().chain(&backward).map(|x| x.abs()).sum::<f64>());
+    let dtypes = sample.inputs.iter().map(Array::dtype).chain(outputs.iter().map(Tensor::dtype));
+    let single = dtypes.into_iter().any(|dtype| dtype == DType::F32);
+    let tolerance = if single { 1e-5 } else { 1e-10 };
+    let (forward, backward) = (sum(&forward), sum(&backward));
+    if scale.is_finite() && (forward - backward).abs() > tolerance * scale {
+        tell(
+            "law 3",
+            format!("forward mode gives ⟨v, J·u⟩ = {forward}, backward mode ⟨Jᵀ·v, u⟩ = {backward}"),
         );
     }
     Ok(())

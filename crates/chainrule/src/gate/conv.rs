@@ -6,7 +6,7 @@
 
 use super::reduce::only_float;
 use super::window::Sizes;
-use super::{Context, Entry, Gate, Gradients, Metas, Needs, Outputs, Saved, Saves};
+use super::{Context, Entry, Gate, Gradients, Linearity, Metas, Needs, Outputs, Saved, Saves};
 use crate::array::{Array, DType, Meta, Shape};
 use crate::error::{Error, Result};
 use crate::formula::Formula;
@@ -358,6 +358,10 @@ impl Gate for Conv {
         Some(gradients())
     }
 
+    fn linearity(&self) -> Linearity {
+        Linearity::Product
+    }
+
     fn formula(&self) -> Formula {
         Formula::rule(
             "y[n,f,o] = b[f] + Σ w[f,c,k]·x[n,c,o·s + k·d − p]",
@@ -447,6 +451,10 @@ impl Gate for ConvTranspose {
             gradients[2] = Some(bias_gradient(u)?);
         }
         Ok(gradients)
+    }
+
+    fn linearity(&self) -> Linearity {
+        Linearity::Product
     }
 
     fn formula(&self) -> Formula {

@@ -7,7 +7,7 @@
 use std::fmt::Debug;
 use std::ops::{Add, Div, Mul, Sub};
 
-use super::{Context, Gate, Gradients, Metas, Needs, Outputs, Saved, Saves, ScalarGate, lifted};
+use super::{Context, Gate, Gradients, Metas, Needs, Outputs, Saved, Saves, ScalarGate, Tangents, lifted};
 use crate::array::{Array, DType, Meta, Shape, dispatch};
 use crate::error::{Error, Result};
 use crate::formula::{self, Formula};
@@ -153,6 +153,26 @@ pub(crate) fn expect_inputs(inputs: &[Meta], count: usize) -> Result<()> {
     Err(Error::argument(format!("it takes {count} inputs, and was given {}", inputs.len())))
 }
 
+/// `g` × the local gradient of one input, as tensors; `read` gives an input, or at [`MAX_INPUTS`] the output.
+fn times_local<E: Elementwise>(
+    gate: &E,
+    input: usize,
+    g: &Tensor,
+    read: impl Fn(usize) -> Result<Tensor>,
+) -> Result<Tensor> {
+    let local = dependence(gate, input);
+    if let Some(constant) = local.constant {
+        return match constant {
+            1.0 => Ok(g.clone()),
+            -1.0 => Tensor::neg(g),
+            other => g.mul(other),
+        };
+    }
+    let needed = |place: usize| (local.bits >> place & 1 == 1).then(|| read(place)).transpose();
+    let values = [needed(0)?, needed(1)?, needed(2)?, needed(MAX_INPUTS)?];
+    g.mul(lifted::evaluate(g.dtype(), values, |[a, b, c, y]| gate.local(input, [a, b, c], y))?)
+}
+
 impl<E: Elementwise> Gate for E {
     fn name(&self) -> &'static str {
         E::NAME
@@ -205,27 +225,25 @@ impl<E: Elementwise> Gate for E {
                 if !needs.input(input) {
                     return Ok(None);
                 }
-                let local = dependence(self, input);
-                if let Some(constant) = local.constant {
-                    return Ok(Some(match constant {
-                        1.0 => g.clone(),
-                        -1.0 => Tensor::neg(g)?,
-                        other => g.mul(other)?,
-                    }));
-                }
-                let read = |place: usize| -> Result<Option<Tensor>> {
-                    match local.bits >> place & 1 == 1 {
-                        false => Ok(None),
-                        true if place == MAX_INPUTS => saved.output(0).map(Some),
-                        true => saved.input(place).map(Some),
-                    }
-                };
-                let values = [read(0)?, read(1)?, read(2)?, read(MAX_INPUTS)?];
-                let local =
-                    lifted::evaluate(g.dtype(), values, |[a, b, c, y]| self.local(input, [a, b, c], y))?;
-                g.mul(&local).map(Some)
+                let read = |place| if place == MAX_INPUTS { saved.output(0) } else { saved.input(place) };
+                times_local(self, input, g, read).map(Some)
             })
             .collect()
+    }
+
+    fn tangent(
+        &self,
+        inputs: &[Tensor],
+        outputs: &[Tensor],
+        tangents: &[Option<Tensor>],
+    ) -> Option<Result<Tangents>> {
+        let y = &outputs[0];
+        let read = |place: usize| Ok(if place == MAX_INPUTS { y.clone() } else { inputs[place].clone() });
+        let parts = tangents.iter().enumerate().filter_map(|(i, tangent)| Some((i, tangent.as_ref()?)));
+        let parts = parts.map(|(i, tangent)| times_local(self, i, &tangent.cast(y.dtype())?, read));
+        let sum = parts.reduce(|sum, part| Tensor::add(&sum?, &part?));
+        // A smaller input, broadcast to the output's shape, has a smaller tangent.
+        Some(sum.map(|sum| sum?.expand(y.shape())).transpose().map(|sum| [sum].into_iter().collect()))
     }
 
     #[inline]

@@ -2,7 +2,9 @@
 
 use super::arith::{f64s, matrix};
 use super::elementwise::expect_inputs;
-use super::{Context, Entry, Gate, GateRef, Gradients, Metas, Needs, Outputs, Sample, Saved, Saves};
+use super::{
+    Context, Entry, Gate, GateRef, Gradients, Linearity, Metas, Needs, Outputs, Sample, Saved, Saves,
+};
 use crate::array::{Array, DType, Element, Layout, Meta, Shape, dispatch};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formula::Formula;
@@ -148,6 +150,10 @@ impl Gate for Gather {
         Ok([Some(zeros.scatter_add(self.dim, &saved.input(1)?, g)?), None].into_iter().collect())
     }
 
+    fn linearity(&self) -> Linearity {
+        Linearity::Joint
+    }
+
     fn formula(&self) -> Formula {
         Formula::rule("y = x[index]", ["∂L/∂x = g, added up at the indices", "the index has no gradient"])
     }
@@ -244,6 +250,10 @@ impl Gate for ScatterAdd {
             }
         };
         Ok([needs.input(0).then(|| g.clone()), None, source].into_iter().collect())
+    }
+
+    fn linearity(&self) -> Linearity {
+        Linearity::Joint
     }
 
     fn formula(&self) -> Formula {
@@ -394,6 +404,11 @@ impl Gate for IndexSelect {
         Ok([Some(Tensor::apply(gate, &[g, &saved.input(1)?])?), None].into_iter().collect())
     }
 
+    fn linearity(&self) -> Linearity {
+        // The row for padding has no gradient, though it has a value.
+        if self.padding.is_some() { Linearity::None } else { Linearity::Joint }
+    }
+
     fn formula(&self) -> Formula {
         Formula::rule(
             "y = rows of x, by index",
@@ -483,6 +498,10 @@ impl Gate for IndexAdd {
             picked = skip.where_(&picked.zeros_like(), &picked)?;
         }
         Ok([Some(picked.reshape(saved.input_meta(0)?.shape)?), None].into_iter().collect())
+    }
+
+    fn linearity(&self) -> Linearity {
+        Linearity::Joint
     }
 
     fn formula(&self) -> Formula {

@@ -2,7 +2,7 @@
 
 use super::arith::{f64s, matrix};
 use super::elementwise::{expect_inputs, promoted};
-use super::{Context, Entry, Gate, Gradients, Metas, Needs, Outputs, Sample, Saved};
+use super::{Context, Entry, Gate, Gradients, Linearity, Metas, Needs, Outputs, Sample, Saved};
 use crate::array::{Array, DType, Meta, Shape, Slice};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formula::Formula;
@@ -112,6 +112,10 @@ impl Gate for Cat {
             .collect()
     }
 
+    fn linearity(&self) -> Linearity {
+        Linearity::Joint
+    }
+
     fn formula(&self) -> Formula {
         Formula::rule("y = a, b, … one after another", ["∂L/∂input = its part of g"])
     }
@@ -190,6 +194,10 @@ impl Gate for Split {
         Ok([Some(Tensor::cat(&parts, self.dim)?)].into_iter().collect())
     }
 
+    fn linearity(&self) -> Linearity {
+        Linearity::Joint
+    }
+
     fn formula(&self) -> Formula {
         Formula::rule("y₁, y₂, … = parts of x", ["∂L/∂x = g₁, g₂, … one after another"])
     }
@@ -238,6 +246,10 @@ impl Gate for Cast {
     fn backward(&self, saved: &Saved, upstream: &[Option<Tensor>], needs: &Needs) -> Result<Gradients> {
         let Some(g) = &upstream[0] else { return Ok(needs.none()) };
         Ok([Some(g.cast(saved.input_meta(0)?.dtype)?)].into_iter().collect())
+    }
+
+    fn linearity(&self) -> Linearity {
+        Linearity::Joint
     }
 
     fn formula(&self) -> Formula {

@@ -3,8 +3,8 @@
 use super::arith::{f64s, matrix};
 use super::elementwise::expect_inputs;
 use super::{
-    Context, Entry, Gate, GateRef, Gradients, Metas, Needs, Next, Outputs, Sample, Saved, SavedAs, Saves,
-    TorchNode, Use, tuple,
+    Context, Entry, Gate, GateRef, Gradients, Linearity, Metas, Needs, Next, Outputs, Sample, Saved, SavedAs,
+    Saves, TorchNode, Use, tuple,
 };
 use crate::array::{Array, DType, Element, Meta, Shape, dispatch};
 use crate::error::{Error, ErrorKind, Result};
@@ -158,6 +158,10 @@ impl Gate for MatMul {
         Ok([needs.input(0).then(gradient_a).transpose()?, needs.input(1).then(gradient_b).transpose()?]
             .into_iter()
             .collect())
+    }
+
+    fn linearity(&self) -> Linearity {
+        Linearity::Product
     }
 
     fn formula(&self) -> Formula {
@@ -392,6 +396,10 @@ impl Gate for Linear {
         let w = if needs.input(1) { Some(rows(g)?.t()?.matmul(&rows(&saved.input(0)?)?)?) } else { None };
         let b = if needs.input(2) { Some(rows(g)?.sum_dim(&[0], false)?) } else { None };
         Ok([x, w, b].into_iter().collect())
+    }
+
+    fn linearity(&self) -> Linearity {
+        Linearity::Product
     }
 
     fn formula(&self) -> Formula {

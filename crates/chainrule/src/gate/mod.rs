@@ -104,6 +104,21 @@ pub type Metas = SmallVec<[Meta; 1]>;
 /// A gate's gradients: one for each input, `None` where the input needs none or the gradient is zero.
 pub type Gradients<T = Tensor> = SmallVec<[Option<T>; 2]>;
 
+/// The tangents of a gate's outputs; `None` for zero.
+pub type Tangents = SmallVec<[Option<Tensor>; 1]>;
+
+/// How a gate's outputs depend on its (floating-point) inputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Linearity {
+    /// In no simple way.
+    None,
+    /// Linear in all inputs together, as a sum: the gate applied to the tangents gives the tangents.
+    Joint,
+    /// A product of the first two inputs, to which a third may be added: so does the sum of its values with one
+    /// factor replaced by its tangent.
+    Product,
+}
+
 /// One differentiable operation.
 ///
 /// Built-in gates and users' gates go through the same door, [`Tensor::apply`].
@@ -207,6 +222,25 @@ pub trait Gate: Debug + Send + Sync + 'static {
 
     /// The gate on 0-d f32 values, where it has such a form: graphs of scalars then run without arrays.
     fn as_scalar(&self) -> Option<&dyn ScalarGate> {
+        None
+    }
+
+    /// Whether the outputs follow from the inputs so simply that the gate itself gives the tangents.
+    fn linearity(&self) -> Linearity {
+        Linearity::None
+    }
+
+    /// Forward mode: the tangents of the outputs, `Σ ∂y/∂xᵢ · ẋᵢ`, from those of the inputs (`None` for zero).
+    ///
+    /// `None` (the default) lets the engine use [`Gate::linearity`], or derive the rule from `backward`. The
+    /// laws check that forward and backward mode agree.
+    fn tangent(
+        &self,
+        inputs: &[Tensor],
+        outputs: &[Tensor],
+        tangents: &[Option<Tensor>],
+    ) -> Option<Result<Tangents>> {
+        let _ = (inputs, outputs, tangents);
         None
     }
 

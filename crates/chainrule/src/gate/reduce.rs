@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 
 use super::arith::{f64s, matrix};
 use super::elementwise::expect_inputs;
-use super::{Context, Entry, Gate, Gradients, Metas, Needs, Outputs, Sample, Saved, Saves};
+use super::{Context, Entry, Gate, Gradients, Linearity, Metas, Needs, Outputs, Sample, Saved, Saves};
 use crate::array::{Array, DType, Element, Meta, Shape, dispatch, dispatch_float};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formula::Formula;
@@ -180,6 +180,10 @@ impl Gate for Sum {
         Some(spread().map(|g| [Some(g)].into_iter().collect()))
     }
 
+    fn linearity(&self) -> Linearity {
+        Linearity::Joint
+    }
+
     fn formula(&self) -> Formula {
         Formula::rule("y = Σ x", ["∂L/∂x = g at every summed element"])
     }
@@ -242,6 +246,10 @@ impl Gate for Mean {
         let shape = saved.input_meta(0)?.shape;
         let share = g.div(self.0.count(&shape)? as f64)?;
         Ok([Some(self.0.spread(&share, &shape)?)].into_iter().collect())
+    }
+
+    fn linearity(&self) -> Linearity {
+        Linearity::Joint
     }
 
     fn formula(&self) -> Formula {

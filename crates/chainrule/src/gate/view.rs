@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use super::arith::matrix;
 use super::elementwise::expect_inputs;
-use super::{Context, Entry, Gate, GateRef, Gradients, Metas, Needs, Outputs, Sample, Saved};
+use super::{Context, Entry, Gate, GateRef, Gradients, Linearity, Metas, Needs, Outputs, Sample, Saved};
 use crate::array::{Array, DType, Meta, Shape, Slice};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formula::Formula;
@@ -165,6 +165,10 @@ impl Gate for View {
         Ok([Some(gradient)].into_iter().collect())
     }
 
+    fn linearity(&self) -> Linearity {
+        Linearity::Joint
+    }
+
     fn formula(&self) -> Formula {
         match self {
             View::Reshape(shape) => {
@@ -246,6 +250,10 @@ impl Gate for Unview {
         Ok([Some(Tensor::apply(self.view.clone(), &[g])?)].into_iter().collect())
     }
 
+    fn linearity(&self) -> Linearity {
+        Linearity::Joint
+    }
+
     fn formula(&self) -> Formula {
         Formula::rule("y = x at some elements, 0 elsewhere", ["∂L/∂x = g at these elements"])
     }
@@ -284,6 +292,10 @@ impl Gate for Contiguous {
 
     fn backward(&self, _saved: &Saved, upstream: &[Option<Tensor>], _needs: &Needs) -> Result<Gradients> {
         Ok(upstream.iter().cloned().collect())
+    }
+
+    fn linearity(&self) -> Linearity {
+        Linearity::Joint
     }
 
     fn formula(&self) -> Formula {

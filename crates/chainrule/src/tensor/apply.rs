@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use super::mode::{Recording, Step, is_anomaly_enabled, is_grad_enabled, is_recording};
 use super::node::{Edge, Edges, Kept, Node, Scalar, Work};
 use super::{Handle, NodeRef, Operand, Tensor};
-use crate::array::{Array, Meta};
+use crate::array::{Array, Generator, Meta};
 use crate::error::{Error, ErrorKind, Result};
 use crate::gate::{Context, Gate, GateRef, Metas, Needs, Outputs, SavedValues};
 
@@ -89,14 +89,15 @@ pub(crate) fn apply_at(
     inputs: &[&Tensor],
     location: &'static Location<'static>,
 ) -> Result<Tensors> {
+    let before = is_recording().then(Generator::of_thread);
     let (outputs, metas, extras) = forward(&gate, inputs, location)?;
 
     let wanted = is_grad_enabled() && inputs.iter().any(|x| x.requires_grad());
     let differentiable = wanted && metas.iter().any(|meta| meta.dtype.is_float());
     if !differentiable {
         let outputs: Tensors = outputs.into_iter().map(Tensor::from_array).collect();
-        if is_recording() {
-            note(gate, inputs, &outputs, location);
+        if let Some(generator) = before {
+            note(gate, inputs, &outputs, location, generator);
         }
         return Ok(outputs);
     }
@@ -114,7 +115,7 @@ pub(crate) fn apply_at(
             saved.outputs.push((i as u32, y.clone()));
         }
     }
-    let recorded = is_recording().then(|| gate.clone());
+    let recorded = before.map(|generator| (gate.clone(), generator));
     let kept = if saved.is_empty() { Kept::Nothing } else { Kept::Values(Box::new(saved)) };
     let work = Work::Arrays { outputs: metas.into_vec().into_boxed_slice(), saved: Mutex::new(kept) };
     let node = NodeRef::new(Node::new(gate, edges, work, location));
@@ -126,8 +127,8 @@ pub(crate) fn apply_at(
             if float { Tensor::computed(array, node.clone(), i) } else { Tensor::from_array(array) }
         })
         .collect();
-    if let Some(gate) = recorded {
-        note(gate, inputs, &outputs, location);
+    if let Some((gate, generator)) = recorded {
+        note(gate, inputs, &outputs, location, generator);
     }
     Ok(outputs)
 }
@@ -228,7 +229,13 @@ fn edge_to(tensor: &Tensor) -> Edge {
 }
 
 #[cold]
-fn note(gate: GateRef, inputs: &[&Tensor], outputs: &[Tensor], location: &'static Location<'static>) {
+fn note(
+    gate: GateRef,
+    inputs: &[&Tensor],
+    outputs: &[Tensor],
+    location: &'static Location<'static>,
+    generator: Generator,
+) {
     let inputs = inputs.iter().map(|&x| x.clone()).collect();
-    Recording::note(Step { gate, inputs, outputs: outputs.to_vec(), location });
+    Recording::note(Step { gate, inputs, outputs: outputs.to_vec(), location, generator });
 }

@@ -3,7 +3,7 @@
 use super::carrier::{Carrier, Gradient};
 use super::node::SCALAR;
 use super::sweep::{Found, Sweep};
-use super::{GradModeGuard, Leaf, Tensor, lock};
+use super::{GradModeGuard, Leaf, Tensor, lock, watches_forward};
 use crate::array::Array;
 use crate::error::{Error, Result};
 
@@ -133,6 +133,8 @@ impl<'a> Pass<'a> {
 
     fn accumulate(self, only: Option<&'a [&'a Tensor]>) -> Result<()> {
         for (leaf, gradient) in self.sweep(only)?.leaves {
+            // No leaf keeps a graph in `.grad` that nobody asked for.
+            let gradient = if self.create_graph || gradient.is_leaf() { gradient } else { gradient.detach() };
             leaf.accumulate(gradient, self.create_graph)?;
             if let Some(hooks) = leaf.hooks() {
                 hooks.run_after(&Tensor::from(leaf.clone()));
@@ -142,12 +144,10 @@ impl<'a> Pass<'a> {
     }
 
     fn sweep(self, wanted: Option<&'a [&'a Tensor]>) -> Result<Found<'a>> {
-        let _guard = GradModeGuard::set(self.create_graph);
-        if self.create_graph {
-            self.sweep_with::<Tensor>(wanted)
-        } else {
-            self.sweep_with::<Gradient>(wanted)
-        }
+        // Forward mode follows values through gates, so a backward pass inside it must consist of such.
+        let by_gates = self.create_graph || watches_forward();
+        let _guard = GradModeGuard::set(by_gates);
+        if by_gates { self.sweep_with::<Tensor>(wanted) } else { self.sweep_with::<Gradient>(wanted) }
     }
 
     fn sweep_with<G: Carrier>(self, wanted: Option<&'a [&'a Tensor]>) -> Result<Found<'a>> {

@@ -7,7 +7,7 @@
 use smallvec::SmallVec;
 
 use super::node::Kept;
-use super::{GradModeGuard, NodeRef, Tensor};
+use super::{NodeRef, Tensor};
 use crate::array::{Array, Meta, Shape};
 use crate::error::{Error, Result};
 use crate::gate::{Gradients, Needs, Saved};
@@ -212,7 +212,6 @@ impl Carrier for Tensor {
         upstream: &[Option<Tensor>],
         needs: &Needs,
     ) -> Result<Gradients<Tensor>> {
-        let _guard = GradModeGuard::set(true);
         node.gate().backward(&Saved::new(node, kept), upstream, needs)
     }
 }

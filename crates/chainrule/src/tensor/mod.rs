@@ -22,7 +22,7 @@ pub use backward::{Backward, grad};
 pub use create::{param, tensor};
 pub use hooks::HookHandle;
 pub use mode::{AnomalyGuard, GradModeGuard, detect_anomaly, enable_grad, is_grad_enabled, no_grad};
-pub(crate) use mode::{Recording, Step};
+pub(crate) use mode::{Recording, Step, is_anomaly_enabled, watches_forward};
 pub(crate) use node::{Edge, Kept, Shared};
 pub use operators::Operand;
 pub(crate) use recycled::NodeRef;
@@ -135,6 +135,13 @@ impl fmt::Debug for Leaf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "leaf of {}", self.meta())
     }
+}
+
+/// See [`Tensor::place`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Place {
+    Output(usize, usize),
+    Leaf(usize),
 }
 
 /// A place for a gradient.
@@ -371,6 +378,14 @@ impl Tensor {
             Handle::Leaf(leaf) => Shared::as_ptr(leaf) as usize,
             Handle::Computed(computed) => Shared::as_ptr(computed) as usize,
             Handle::Scalar(node) => node.address(),
+        }
+    }
+
+    /// Where this tensor's value was computed: another handle on the same value has the same place.
+    pub(crate) fn place(&self) -> Place {
+        match self.node() {
+            Some((node, output)) => Place::Output(node.address(), output),
+            None => Place::Leaf(self.id()),
         }
     }
 

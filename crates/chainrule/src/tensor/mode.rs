@@ -7,17 +7,20 @@ use std::marker::PhantomData;
 use std::rc::Rc;
 
 use super::Tensor;
+use crate::array::Generator;
 use crate::gate::GateRef;
 
 struct Modes {
     no_grad: Cell<bool>,
     anomaly: Cell<bool>,
     recording: Cell<bool>,
+    /// How many of the recordings are for forward mode.
+    forward: Cell<u32>,
 }
 
 thread_local! {
     static MODES: Modes = const {
-        Modes { no_grad: Cell::new(false), anomaly: Cell::new(false), recording: Cell::new(false) }
+        Modes { no_grad: Cell::new(false), anomaly: Cell::new(false), recording: Cell::new(false), forward: Cell::new(0) }
     };
     static RECORDINGS: RefCell<Vec<Recording>> = const { RefCell::new(Vec::new()) };
 }
@@ -29,13 +32,19 @@ pub fn is_grad_enabled() -> bool {
 }
 
 #[inline]
-pub(super) fn is_anomaly_enabled() -> bool {
+pub(crate) fn is_anomaly_enabled() -> bool {
     MODES.with(|modes| modes.anomaly.get())
 }
 
 #[inline]
 pub(super) fn is_recording() -> bool {
     MODES.with(|modes| modes.recording.get())
+}
+
+/// Whether what runs is recorded to send tangents through it, also through backward passes.
+#[inline]
+pub(crate) fn watches_forward() -> bool {
+    MODES.with(|modes| modes.forward.get() > 0)
 }
 
 /// Restores gradient mode when dropped.
@@ -125,12 +134,14 @@ pub fn detect_anomaly<R>(body: impl FnOnce() -> R) -> R {
 }
 
 /// One gate as it ran while recording.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Step {
     pub(crate) gate: GateRef,
     pub(crate) inputs: Vec<Tensor>,
     pub(crate) outputs: Vec<Tensor>,
     pub(crate) location: &'static std::panic::Location<'static>,
+    /// The thread's generator before the gate ran.
+    pub(crate) generator: Generator,
 }
 
 /// Every gate that ran on this thread while [`Recording::of`] ran its body.
@@ -147,7 +158,10 @@ impl Recording {
         impl Drop for Guard {
             fn drop(&mut self) {
                 RECORDINGS.with_borrow_mut(|all| {
-                    all.pop();
+                    // What ran inside an inner recording ran inside the outer one too.
+                    if let (Some(inner), Some(outer)) = (all.pop(), all.last_mut()) {
+                        outer.steps.extend(inner.steps);
+                    }
                     MODES.with(|modes| modes.recording.set(!all.is_empty()));
                 });
             }
@@ -156,9 +170,27 @@ impl Recording {
         MODES.with(|modes| modes.recording.set(true));
         let guard = Guard;
         let result = body();
-        let recording = RECORDINGS.with_borrow_mut(|all| all.last_mut().map(std::mem::take));
+        let recording = RECORDINGS.with_borrow_mut(|all| match &mut all[..] {
+            [.., _, inner] => Recording { steps: inner.steps.clone() },
+            [only] => std::mem::take(only),
+            [] => Recording::default(),
+        });
         drop(guard);
-        (result, recording.unwrap_or_default())
+        (result, recording)
+    }
+
+    /// [`Recording::of`] for sending tangents through what ran. Backward passes inside are recorded gate by
+    /// gate as well.
+    pub(crate) fn of_forward_mode<R>(body: impl FnOnce() -> R) -> (R, Recording) {
+        struct Guard;
+        impl Drop for Guard {
+            fn drop(&mut self) {
+                MODES.with(|modes| modes.forward.set(modes.forward.get() - 1));
+            }
+        }
+        MODES.with(|modes| modes.forward.set(modes.forward.get() + 1));
+        let _guard = Guard;
+        Recording::of(body)
     }
 
     /// How many gates the innermost recording has noted.

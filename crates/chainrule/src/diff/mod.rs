@@ -1,0 +1,328 @@
+//! Derivatives of functions: gradients, products with the Jacobian from either side, Jacobians, Hessians.
+//!
+//! A function takes tensors and returns one or several (see [`Values`]). It is called with tensors of its own
+//! that stand for the inputs, so nothing is accumulated in anybody's `.grad`. Where the given inputs are
+//! themselves being differentiated, so are the results: derivatives nest to any order and in any mix of modes.
+
+mod checkpoint;
+mod forward;
+
+pub use checkpoint::checkpoint;
+pub use forward::jvp;
+
+use crate::array::{Array, Shape};
+use crate::error::{Error, Result};
+use crate::gate::view::View;
+use crate::tensor::{Backward, Tensor, enable_grad, is_grad_enabled, no_grad, watches_forward};
+
+/// What a differentiated function returns: a tensor, or several.
+pub trait Values {
+    /// The tensors in their order.
+    fn into_tensors(self) -> Vec<Tensor>;
+}
+
+impl Values for Tensor {
+    fn into_tensors(self) -> Vec<Tensor> {
+        vec![self]
+    }
+}
+
+impl Values for Vec<Tensor> {
+    fn into_tensors(self) -> Vec<Tensor> {
+        self
+    }
+}
+
+impl<const N: usize> Values for [Tensor; N] {
+    fn into_tensors(self) -> Vec<Tensor> {
+        self.into()
+    }
+}
+
+/// The same values as another tensor: a place of its own in the graph.
+fn alias(x: &Tensor) -> Result<Tensor> {
+    Tensor::apply(View::Reshape(x.shape()), &[x])
+}
+
+/// Whether what is computed from these inputs is itself being differentiated.
+fn is_nested(inputs: &[&Tensor]) -> bool {
+    watches_forward() || is_grad_enabled() && inputs.iter().any(|x| x.requires_grad())
+}
+
+/// Tensors that stand for the inputs and require a gradient.
+fn tracked(inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
+    let one = |x: &&Tensor| match is_grad_enabled() && x.requires_grad() {
+        true => alias(x),
+        false => no_grad(|| alias(x))?.requires_grad_(true),
+    };
+    inputs.iter().map(one).collect()
+}
+
+/// A function's outputs, and the stand-ins for its inputs from which they were computed.
+fn recorded<V: Values>(
+    f: impl Fn(&[Tensor]) -> Result<V>,
+    inputs: &[&Tensor],
+) -> Result<(Vec<Tensor>, Vec<Tensor>)> {
+    let inputs = tracked(inputs)?;
+    let outputs = enable_grad(|| f(&inputs))?.into_tensors();
+    Ok((inputs, outputs))
+}
+
+/// `Σ upstreamᵒ · ∂yᵒ/∂x` for every input; zeros where no output depends on it.
+fn pull(
+    inputs: &[Tensor],
+    outputs: &[Tensor],
+    upstream: &[Tensor],
+    create_graph: bool,
+) -> Result<Vec<Tensor>> {
+    let used: Vec<usize> = (0..outputs.len()).filter(|&i| outputs[i].requires_grad()).collect();
+    let inputs: Vec<&Tensor> = inputs.iter().collect();
+    let gradients = match used.is_empty() {
+        true => vec![None; inputs.len()],
+        false => Backward::of(&used.iter().map(|&i| &outputs[i]).collect::<Vec<_>>())
+            .upstream(&used.iter().map(|&i| &upstream[i]).collect::<Vec<_>>())
+            .retain_graph(true)
+            .create_graph(create_graph)
+            .allow_unused(true)
+            .gradients(&inputs)?,
+    };
+    Ok(inputs.iter().zip(gradients).map(|(x, g)| g.unwrap_or_else(|| x.zeros_like())).collect())
+}
+
+/// The results without the graph that only this module's caller would have wanted.
+fn settled(outputs: Vec<Tensor>, nested: bool) -> Vec<Tensor> {
+    if nested { outputs } else { outputs.iter().map(Tensor::detach).collect() }
+}
+
+/// The gradient `∂f/∂x` of a function that returns one number.
+///
+/// # Errors
+/// Those of the function; or it doesn't return one tensor with one element.
+///
+/// ```
+/// use chainrule::{diff, tensor};
+/// let gradient = diff::grad(|x| x[0].pow(3.0), &[&tensor(2.0)])?;
+/// assert_eq!(gradient[0].item()?, 12.0);
+/// // Derivatives nest: (x³)″ = 6x.
+/// let second = diff::grad(|x| Ok(diff::grad(|x| x[0].pow(3.0), &[&x[0]])?.remove(0)), &[&tensor(2.0)])?;
+/// assert_eq!(second[0].item()?, 12.0);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+pub fn grad<V: Values>(f: impl Fn(&[Tensor]) -> Result<V>, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
+    Ok(value_and_grad(f, inputs)?.1)
+}
+
+/// What a function that returns one number gives, and its gradient.
+///
+/// # Errors
+/// As [`grad`].
+///
+/// ```
+/// use chainrule::{diff, tensor};
+/// let (value, gradient) = diff::value_and_grad(|x| x[0].mul(&x[1]), &[&tensor(2.0), &tensor(5.0)])?;
+/// assert_eq!((value.item()?, gradient[0].item()?, gradient[1].item()?), (10.0, 5.0, 2.0));
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+pub fn value_and_grad<V: Values>(
+    f: impl Fn(&[Tensor]) -> Result<V>,
+    inputs: &[&Tensor],
+) -> Result<(Tensor, Vec<Tensor>)> {
+    let nested = is_nested(inputs);
+    let (inputs, outputs) = recorded(f, inputs)?;
+    let [value] = &outputs[..] else {
+        return Err(Error::argument(format!(
+            "a gradient is that of one number, and the function returned {} tensors",
+            outputs.len()
+        ))
+        .hint("jacobian differentiates every output"));
+    };
+    if value.elements() != 1 {
+        return Err(Error::shape(format!(
+            "a gradient is that of one number, and the function returned a tensor of {}",
+            value.meta()
+        ))
+        .hint("reduce it first (sum, mean), or take the jacobian"));
+    }
+    let gradients = pull(&inputs, &outputs, &[value.ones_like()], nested)?;
+    let value = settled(outputs, nested).remove(0);
+    Ok((value, gradients))
+}
+
+/// The function's outputs, and the product of an upstream gradient with its Jacobian: `Σ vᵒ · ∂yᵒ/∂x` for every
+/// input. One backward pass.
+///
+/// # Errors
+/// Those of the function; or `upstream` doesn't have the outputs' number and shapes.
+///
+/// ```
+/// use chainrule::{diff, tensor};
+/// let (y, g) = diff::vjp(|x| x[0].mul(&x[0]), &[&tensor([1.0, 2.0])], &[&tensor([1.0, 10.0])])?;
+/// assert_eq!(y[0].to_vec::<f32>()?, [1.0, 4.0]);
+/// assert_eq!(g[0].to_vec::<f32>()?, [2.0, 40.0]);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+pub fn vjp<V: Values>(
+    f: impl Fn(&[Tensor]) -> Result<V>,
+    inputs: &[&Tensor],
+    upstream: &[&Tensor],
+) -> Result<(Vec<Tensor>, Vec<Tensor>)> {
+    let nested = is_nested(inputs) || is_nested(upstream);
+    let (inputs, outputs) = recorded(f, inputs)?;
+    same_shapes("upstream gradient", "output", upstream, &outputs.iter().collect::<Vec<_>>())?;
+    let upstream: Vec<Tensor> = upstream.iter().map(|&v| v.clone()).collect();
+    let gradients = pull(&inputs, &outputs, &upstream, nested)?;
+    Ok((settled(outputs, nested), gradients))
+}
+
+/// Checks that there is one of each, of the same shape.
+fn same_shapes(what: &str, of: &str, given: &[&Tensor], expected: &[&Tensor]) -> Result<()> {
+    if given.len() != expected.len() {
+        return Err(Error::argument(format!(
+            "one {what} an {of} is needed: {} were given for {}",
+            given.len(),
+            expected.len()
+        )));
+    }
+    match given.iter().zip(expected).position(|(a, b)| a.shape() != b.shape()) {
+        None => Ok(()),
+        Some(i) => Err(Error::shape(format!(
+            "{what} {i} has the shape {}, its {of} {}",
+            given[i].shape(),
+            expected[i].shape()
+        ))),
+    }
+}
+
+/// One tensor for each element of `like`, which is 1 there and 0 elsewhere.
+fn units(like: &Tensor) -> impl Iterator<Item = Tensor> + '_ {
+    let (count, meta) = (like.elements(), like.meta());
+    (0..count).map(move |i| {
+        let unit: Vec<f64> = (0..count).map(|j| f64::from(u8::from(i == j))).collect();
+        Tensor::from_array(Array::filled(unit, meta.shape).cast(meta.dtype))
+    })
+}
+
+/// The shape of the derivatives of `y` by `x`: first the dimensions of `y`, then those of `x`.
+fn joined(y: &Tensor, x: &Tensor) -> Result<Shape> {
+    Shape::new(&y.shape().iter().chain(x.shape().iter()).copied().collect::<Vec<_>>())
+}
+
+/// All derivatives: for every output (first index) and input (second index) a tensor with the dimensions of
+/// the output followed by those of the input.
+///
+/// Goes forward, once for every input element, where there are fewer of these than output elements; else
+/// backward, once for every output element.
+///
+/// # Errors
+/// Those of the function; or an output and an input have too many dimensions together.
+///
+/// ```
+/// use chainrule::{diff, tensor};
+/// let jacobian = diff::jacobian(|x| x[0].mul(&x[0]), &[&tensor([1.0, 2.0])])?;
+/// assert_eq!(jacobian[0][0].to_vec::<f32>()?, [2.0, 0.0, 0.0, 4.0]);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+pub fn jacobian<V: Values>(
+    f: impl Fn(&[Tensor]) -> Result<V>,
+    inputs: &[&Tensor],
+) -> Result<Vec<Vec<Tensor>>> {
+    let nested = is_nested(inputs);
+    let (own, outputs) = recorded(&f, inputs)?;
+    let size = |tensors: &[Tensor]| tensors.iter().map(Tensor::elements).sum::<usize>();
+    if size(&own) < size(&outputs) {
+        let columns = forward::columns(&f, inputs, outputs.len())?;
+        return assemble(&own, &outputs, |o, i| {
+            let parts: Vec<&Tensor> = columns[i].iter().map(|column| &column[o]).collect();
+            Tensor::stack(&parts, -1)
+        });
+    }
+    // rows[o][i]: one row of derivatives by input i for every element of output o.
+    let mut rows: Vec<Vec<Vec<Tensor>>> = Vec::with_capacity(outputs.len());
+    for output in &outputs {
+        let mut of_output = vec![Vec::with_capacity(output.elements()); own.len()];
+        for unit in units(output) {
+            let gradients = pull(&own, std::slice::from_ref(output), &[unit], nested)?;
+            for (rows, gradient) in of_output.iter_mut().zip(gradients) {
+                rows.push(gradient);
+            }
+        }
+        rows.push(of_output);
+    }
+    assemble(&own, &outputs, |o, i| Tensor::stack(&rows[o][i].iter().collect::<Vec<_>>(), 0))
+}
+
+/// A table of outputs by inputs out of stacked parts; empty outputs or inputs have no parts.
+fn assemble(
+    inputs: &[Tensor],
+    outputs: &[Tensor],
+    stacked: impl Fn(usize, usize) -> Result<Tensor>,
+) -> Result<Vec<Vec<Tensor>>> {
+    let entry = |o: usize, i: usize| {
+        let shape = joined(&outputs[o], &inputs[i])?;
+        match shape.elements() {
+            0 => Ok(Tensor::from_array(Array::zeros_of(shape, outputs[o].dtype()))),
+            _ => stacked(o, i)?.reshape(shape),
+        }
+    };
+    (0..outputs.len()).map(|o| (0..inputs.len()).map(|i| entry(o, i)).collect()).collect()
+}
+
+/// All second derivatives `∂²f/∂xᵢ∂xⱼ` of a function that returns one number: for every pair of inputs a tensor
+/// with the dimensions of the first followed by those of the second.
+///
+/// # Errors
+/// As [`grad`] and [`jacobian`].
+///
+/// ```
+/// use chainrule::{diff, tensor};
+/// let hessian = diff::hessian(|x| x[0].pow(3.0)?.sum(), &[&tensor([1.0, 2.0])])?;
+/// assert_eq!(hessian[0][0].to_vec::<f32>()?, [6.0, 0.0, 0.0, 12.0]);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+pub fn hessian<V: Values>(
+    f: impl Fn(&[Tensor]) -> Result<V>,
+    inputs: &[&Tensor],
+) -> Result<Vec<Vec<Tensor>>> {
+    jacobian(|x| grad(&f, &x.iter().collect::<Vec<_>>()), inputs)
+}
+
+/// The gradient of a function that returns one number, and the product `H·v` of its Hessian with a direction:
+/// the directional derivative of the gradient, forward over backward, without the Hessian itself.
+///
+/// # Errors
+/// As [`grad`] and [`jvp`].
+///
+/// ```
+/// use chainrule::{diff, tensor};
+/// let (g, hv) = diff::hvp(|x| x[0].pow(3.0)?.sum(), &[&tensor([1.0, 2.0])], &[&tensor([1.0, 10.0])])?;
+/// assert_eq!(g[0].to_vec::<f32>()?, [3.0, 12.0]);
+/// assert_eq!(hv[0].to_vec::<f32>()?, [6.0, 120.0]);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+pub fn hvp<V: Values>(
+    f: impl Fn(&[Tensor]) -> Result<V>,
+    inputs: &[&Tensor],
+    direction: &[&Tensor],
+) -> Result<(Vec<Tensor>, Vec<Tensor>)> {
+    jvp(|x| grad(&f, &x.iter().collect::<Vec<_>>()), inputs, direction)
+}
+
+/// The gradient of a function that returns one number, and the product `vᵀ·H` with its Hessian: two backward
+/// passes. The Hessian is symmetric, so this is [`hvp`] by another way.
+///
+/// # Errors
+/// As [`grad`] and [`vjp`].
+///
+/// ```
+/// use chainrule::{diff, tensor};
+/// let (_, vh) = diff::vhp(|x| x[0].pow(3.0)?.sum(), &[&tensor([1.0, 2.0])], &[&tensor([1.0, 10.0])])?;
+/// assert_eq!(vh[0].to_vec::<f32>()?, [6.0, 120.0]);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+pub fn vhp<V: Values>(
+    f: impl Fn(&[Tensor]) -> Result<V>,
+    inputs: &[&Tensor],
+    direction: &[&Tensor],
+) -> Result<(Vec<Tensor>, Vec<Tensor>)> {
+    vjp(|x| grad(&f, &x.iter().collect::<Vec<_>>()), inputs, direction)
+}
