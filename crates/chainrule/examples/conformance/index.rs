@@ -1,5 +1,6 @@
 //! Reading and writing at indices and masks.
 
+use chainrule::ops::Combine;
 use chainrule::{Array, Index, Slice, Tensor};
 
 use crate::arguments::{Argument, Failure, Other, Outcome, Value};
@@ -21,6 +22,12 @@ operators! {
         Other::Tensor(src) if src.rank() > 0 || index.rank() == 0 => x.scatter(dim, &index, &src),
         value => x.scatter_value(dim, &index, value),
     };
+    "scatter_reduce.sum" | "scatter_reduce.mean" | "scatter_reduce.amax" | "scatter_reduce.amin"
+        (x: Tensor, dim: isize, index: Tensor, src: Tensor, reduce: String, include_self: bool = true) =>
+        x.scatter_reduce(dim, &index, &src, reduce.parse::<Combine>()?, include_self);
+    "index_reduce.mean" | "index_reduce.amax" | "index_reduce.amin"
+        (x: Tensor, dim: isize, index: Tensor, source: Tensor, reduce: String, include_self: bool = true) =>
+        x.index_reduce(dim, &index, &source, reduce.parse::<Combine>()?, include_self);
     "take"(x: Tensor, index: Tensor) => x.take(&index);
     "put"(x: Tensor, index: Tensor, source: Tensor, accumulate: bool = false) => x.put(&index, &source, accumulate);
     "take_along_dim"(x: Tensor, indices: Tensor, dim: Option<isize> = None) => match dim {

@@ -3,7 +3,7 @@
 use chainrule::gate::{AvgPool, Conv, Padding, RunningStatistics, Sizes, Window};
 use chainrule::{Error, Tensor};
 
-use crate::arguments::{Argument, Outcome, Value};
+use crate::arguments::{Argument, Failure, Outcome, Value};
 use crate::table::operators;
 
 /// Running mean and variance, where both are given.
@@ -60,6 +60,19 @@ impl Argument for Padding {
             sizes => Ok(Padding::Zeros(Sizes::signed(&Vec::<isize>::read(sizes)?)?)),
         }
     }
+}
+
+/// What PyTorch's native operators give beside the result: means, and one over the standard deviations.
+fn statistics(
+    y: Tensor,
+    x: &Tensor,
+    dims: &[isize],
+    keep: bool,
+    eps: f64,
+) -> chainrule::Result<(Tensor, Tensor, Tensor)> {
+    let mean = x.mean_dim(dims, keep)?;
+    let deviation = x.var(dims, 0.0, keep)?.add(eps)?.sqrt()?.reciprocal()?;
+    Ok((y, mean, deviation))
 }
 
 /// Refuses an input that hasn't so many spatial dimensions, as the operator's name says.
@@ -136,6 +149,37 @@ operators! {
         x.batch_norm(running(&running_mean, &running_var), weight.as_ref(), bias.as_ref(), training, momentum, eps);
     "nn.functional.local_response_norm"(x: Tensor, size: isize, alpha: f64 = 1e-4, beta: f64 = 0.75, k: f64 = 1.0) =>
         x.local_response_norm(count(size)?, alpha, beta, k);
+    // An instance is a group of one channel.
+    "nn.functional.instance_norm"(x: Tensor, running_mean: Option<Tensor> = None, running_var: Option<Tensor> = None,
+        weight: Option<Tensor> = None, bias: Option<Tensor> = None, use_input_stats: bool = true, momentum: f64 = 0.1,
+        eps: f64 = 1e-5) => match use_input_stats && (running_mean.is_some() == running_var.is_some()) && !momentum.is_nan() {
+        true => x.group_norm(x.shape().get(1).copied().unwrap_or(0), weight.as_ref(), bias.as_ref(), eps),
+        false => return Err(Failure::Unmapped("instances are normalised by their own statistics".into())),
+    };
+    "native_layer_norm"(x: Tensor, normalized_shape: Vec<isize>, weight: Option<Tensor>, bias: Option<Tensor>, eps: f64) => {
+        let y = x.layer_norm(&shape(&normalized_shape)?, weight.as_ref(), bias.as_ref(), eps)?;
+        let dims: Vec<isize> = (1..=normalized_shape.len() as isize).map(|d| -d).collect();
+        statistics(y, &x, &dims, true, eps)
+    };
+    "native_group_norm"(x: Tensor, weight: Option<Tensor>, bias: Option<Tensor>, n: isize, c: isize, hxw: isize,
+        group: isize, eps: f64) => {
+        let y = x.group_norm(count(group)?, weight.as_ref(), bias.as_ref(), eps)?;
+        let groups = x.reshape([count(n)?, count(group)?, count(c * hxw)? / count(group)?.max(1)])?;
+        statistics(y, &groups, &[-1], false, eps)
+    };
+    "native_batch_norm"(x: Tensor, weight: Option<Tensor>, bias: Option<Tensor>, running_mean: Option<Tensor>,
+        running_var: Option<Tensor>, training: bool, momentum: f64, eps: f64) => {
+        let y = x.batch_norm(running(&running_mean, &running_var), weight.as_ref(), bias.as_ref(), training, momentum, eps)?;
+        let dims: Vec<isize> = (0..x.rank() as isize).filter(|&d| d != 1).collect();
+        match training {
+            true => statistics(y, &x, &dims, false, eps),
+            false => {
+                let none = Tensor::from_array(chainrule::Array::zeros_of([0], x.dtype()));
+                Ok((y, none.clone(), none))
+            }
+        }
+    };
+    "native_dropout_backward"(g: Tensor, mask: Tensor, scale: f64) => g.mul(&mask.cast(g.dtype())?)?.mul(scale);
     "nn.functional.embedding"(weight: Tensor, indices: Tensor, padding_idx: Option<isize> = None) => {
         let rows = weight.shape().first().copied().unwrap_or(0) as isize;
         let padding = padding_idx.map(|row| count(if row < 0 { row + rows } else { row })).transpose()?;

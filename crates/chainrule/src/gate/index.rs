@@ -41,7 +41,7 @@ fn around(shape: &Shape, dim: usize) -> (usize, usize, usize) {
 /// For each element of an index array, its row-major place in an array of `shape`, with the index along `dim`.
 ///
 /// The index is walked by rows of its last dimension, so that the inner loop is one multiplication and addition.
-pub(super) fn places(index: &Array, shape: &Shape, dim: usize) -> Result<Vec<usize>> {
+pub(crate) fn places(index: &Array, shape: &Shape, dim: usize) -> Result<Vec<usize>> {
     let index = index.cast(DType::I64).contiguous();
     let values = index.values::<i64>();
     // What has no dimensions is treated as having one, of size 1.

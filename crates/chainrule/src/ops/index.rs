@@ -228,7 +228,7 @@ impl Tensor {
     }
 
     /// An index of slices as one of elements, for `scatter` and `gather`.
-    fn along(&self, dim: isize, index: &Tensor) -> Result<Tensor> {
+    pub(super) fn along(&self, dim: isize, index: &Tensor) -> Result<Tensor> {
         let shape = self.shape();
         let dim = shape.dim(dim)?;
         let mut flat = vec![1; shape.rank()];
@@ -236,7 +236,13 @@ impl Tensor {
         index.reshape(Shape::new(&flat)?)?.expand(shape.with_size(dim, index.elements()))
     }
 
-    fn slices_fit(&self, name: &'static str, dim: isize, index: &Tensor, source: &Tensor) -> Result<()> {
+    pub(super) fn slices_fit(
+        &self,
+        name: &'static str,
+        dim: isize,
+        index: &Tensor,
+        source: &Tensor,
+    ) -> Result<()> {
         let inputs = [self.meta(), index.meta(), source.meta()];
         let named = |error: Error| error.at_gate(name).with_inputs(inputs);
         let dim = self.shape().dim(dim).map_err(named)?;
