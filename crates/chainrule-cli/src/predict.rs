@@ -1,4 +1,6 @@
-//! `chainrule predict`: classes and probabilities for the rows of a table.
+//! `chainrule predict`: classes and probabilities for the rows of a table, or for images.
+
+mod photos;
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -16,14 +18,19 @@ use crate::Failure;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chainrule predict --model runs/digits-mlp-1 --data new.csv
-  chainrule predict --model runs/digits-mlp-1/model.safetensors --data new.csv --json")]
+  chainrule predict --model runs/digits-mlp-1/model.safetensors --data new.csv --json
+  chainrule predict --model squeezenet.safetensors --arch squeezenet1_0_caffe --labels imagenet_classes.txt photo.jpg")]
 pub struct Options {
-    /// A run's folder, or its model.safetensors
+    /// A run's folder, or its model.safetensors; for images a file of safetensors, .pt, .pth or .npz
     #[arg(long)]
     model: PathBuf,
     /// A CSV table with the features (a column more is taken as the class and left out)
-    #[arg(long)]
-    data: PathBuf,
+    #[arg(long, required_unless_present = "images", conflicts_with = "images")]
+    data: Option<PathBuf>,
+    /// JPEG or PNG images of any size
+    images: Vec<PathBuf>,
+    #[command(flatten)]
+    photos: photos::Options,
     /// JSON instead of CSV
     #[arg(long)]
     json: bool,
@@ -37,8 +44,11 @@ struct Row<'a> {
 
 /// Classifies every row and prints the result.
 pub fn run(options: Options) -> Result<ExitCode, Failure> {
+    let Some(data) = &options.data else {
+        return photos::run(&options.model, &options.images, &options.photos, options.json);
+    };
     let model = TrainedModel::load(&options.model)?;
-    let features = read_features(&options.data, model.scaler.mean.len(), model.settings.target.as_deref())?;
+    let features = read_features(data, model.scaler.mean.len(), model.settings.target.as_deref())?;
     let probabilities = model.predict(&features)?;
     let values = probabilities.to_vec::<f32>()?;
     let rows: Vec<Row> = values

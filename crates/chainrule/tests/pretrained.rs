@@ -6,9 +6,10 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use chainrule::data::{Filter, Loader, Transform, load_mnist, read_image};
-use chainrule::gate::{Conv, RunningStatistics, Window};
+use chainrule::data::{Loader, Transform, load_mnist, read_image};
+use chainrule::gate::{Conv, RunningStatistics};
 use chainrule::io::load_tensors;
+use chainrule::train::{ImageArch, ImageClassifier};
 use chainrule::{Array, Result, Tensor, no_grad};
 
 /// The folder with the data, or `None`, loudly.
@@ -58,23 +59,6 @@ impl Weights {
         )
     }
 
-    /// SqueezeNet 1.0 as Caffe's model has it: the last convolution is padded.
-    fn squeezenet(&self, x: &Tensor) -> Result<Tensor> {
-        let pool = |x: &Tensor| x.max_pool(2, Window::new(3).stride(2).ceil(true));
-        let fire = |x: &Tensor, number: usize| {
-            let squeezed = self.conv(x, &format!("fire{number}.squeeze"), Conv::default())?.relu()?;
-            let one = self.conv(&squeezed, &format!("fire{number}.expand1x1"), Conv::default())?;
-            let three =
-                self.conv(&squeezed, &format!("fire{number}.expand3x3"), Conv::default().padding(1))?;
-            Tensor::cat(&[&one.relu()?, &three.relu()?], 1)
-        };
-        let x = pool(&self.conv(x, "conv1", Conv::default().stride(2))?.relu()?)?;
-        let x = pool(&(2..=4).try_fold(x, |x, number| fire(&x, number))?)?;
-        let x = pool(&(5..=8).try_fold(x, |x, number| fire(&x, number))?)?;
-        let x = self.conv(&fire(&x, 9)?, "conv_final", Conv::default().padding(1))?.relu()?;
-        x.mean_dim(&[2, 3], false)?.softmax(1)
-    }
-
     fn mnist(&self, x: &Tensor) -> Result<Tensor> {
         let mut x = x.clone();
         for layer in ["conv1", "conv2", "conv3"] {
@@ -84,17 +68,6 @@ impl Weights {
         let x = self.linear(&x, "fc1")?.relu()?;
         self.norm(&self.linear(&x, "fc2")?, "norm2")
     }
-}
-
-/// What Caffe's model sees: BGR, without the mean colour.
-fn preprocessing() -> Vec<Transform> {
-    vec![
-        Transform::Square,
-        Transform::Resize { height: 227, width: 227, filter: Filter::Bilinear },
-        Transform::ReverseChannels,
-        Transform::Float { divisor: 1.0 },
-        Transform::Normalise { mean: vec![104.0, 117.0, 123.0], deviation: vec![1.0; 3] },
-    ]
 }
 
 fn best(probabilities: &[f32], count: usize) -> Vec<usize> {
@@ -108,7 +81,18 @@ fn best(probabilities: &[f32], count: usize) -> Vec<usize> {
 fn squeezenet_sees_what_is_in_the_photos() {
     let Some(data) = data() else { return };
     let folder = data.join("pretrained");
-    let weights = Weights::read(&folder.join("squeezenet_v1.0_dc.safetensors.gz"));
+    let file = folder.join("squeezenet_v1.0_dc.safetensors.gz");
+    assert!(ImageClassifier::load(&file, None).unwrap_err().to_string().contains("--arch"));
+    assert!(
+        ImageClassifier::load(&file, Some(ImageArch::ResNet18)).unwrap_err().to_string().contains("fc.bias")
+    );
+    let loaded = ImageClassifier::load(&file, Some(ImageArch::SqueezeNet10Caffe)).unwrap();
+    // Saved, the network says itself what it is and what is done to images.
+    let saved = std::env::temp_dir().join(format!("chainrule-squeezenet-{}.safetensors", std::process::id()));
+    loaded.save(&saved).unwrap();
+    let network = ImageClassifier::load(&saved, None).unwrap();
+    std::fs::remove_file(&saved).unwrap();
+    assert_eq!((network.arch, &network.preprocessing), (loaded.arch, &loaded.preprocessing));
     let (expected, _) = load_tensors(folder.join("squeezenet_expected_probs.safetensors")).unwrap();
     let top: serde_json::Value =
         serde_json::from_str(&std::fs::read_to_string(folder.join("squeezenet_expected_top5.json")).unwrap())
@@ -116,9 +100,7 @@ fn squeezenet_sees_what_is_in_the_photos() {
     assert_eq!(expected.len(), 6);
     for (photo, expected) in &expected {
         let image = read_image(data.join("photos").join(photo)).unwrap();
-        let x = Transform::all(&preprocessing(), image).unwrap().unsqueeze(0).unwrap();
-        let answer = no_grad(|| weights.squeezenet(&Tensor::from_array(x))).unwrap();
-        let probabilities = answer.to_vec::<f32>().unwrap();
+        let probabilities = network.classify(&image).unwrap();
         let difference = expected
             .to_f64_vec()
             .iter()
@@ -140,7 +122,7 @@ fn photos_are_cropped_and_resized_as_pillow_does() {
         ("astronaut.png", "astronaut_227.png"),
     ] {
         let image = read_image(data.join("photos").join(photo)).unwrap();
-        let image = Transform::all(&preprocessing()[..2], image).unwrap();
+        let image = Transform::all(&ImageArch::SqueezeNet10Caffe.preprocessing()[..2], image).unwrap();
         let expected = read_image(data.join("photos").join(small)).unwrap();
         assert!(image.same_as(&expected), "{photo}");
     }

@@ -81,6 +81,10 @@ pub fn resize(image: &Array, height: usize, width: usize, filter: Filter) -> Res
         )));
     }
     let shape = Shape::new(&[channels, height, width])?;
+    // Bringing the short side of a narrow strip to a size can make an absurdly long one.
+    if shape.elements() > MOST_ELEMENTS {
+        return Err(Error::shape(format!("an image of {height}×{width} is too large to resize to")));
+    }
     let image = image.contiguous();
     let (across, down) = (weights(from_width, width, filter), weights(from_height, height, filter));
     match image.dtype() {
@@ -117,6 +121,9 @@ pub fn resize(image: &Array, height: usize, width: usize, filter: Filter) -> Res
         }
     }
 }
+
+/// Larger images aren't made.
+const MOST_ELEMENTS: usize = 1 << 28;
 
 /// Bits after the point of Pillow's weights.
 const BITS: u32 = 22;

@@ -1,9 +1,11 @@
 //! Training a classifier: settings, the loop, checkpoints and what is written about a run.
 
 mod checkpoint;
+mod classifier;
 mod run;
 mod settings;
 
+pub use classifier::{ImageArch, ImageClassifier};
 pub use run::{Confusion, EpochMetrics, Progress, Training};
 pub use settings::{Arch, Decay, OptimizerKind, Settings};
 
