@@ -1,9 +1,9 @@
 //! The workloads: each makes what it needs, and returns the step that is timed.
 
-use chainrule::models::Mlp;
+use chainrule::models::{AlexNet, LeNet, Mlp};
 use chainrule::nn::{Activation, Module};
-use chainrule::optim::{Optimizer, Sgd};
-use chainrule::{Generator, Result, Tensor, manual_seed, param};
+use chainrule::optim::{Optimizer, Sgd, SgdOptions};
+use chainrule::{Generator, Result, Tensor, manual_seed, no_grad, param};
 
 /// One step of a workload.
 pub(crate) type Step = Box<dyn FnMut() -> Result<()>>;
@@ -19,8 +19,13 @@ pub(crate) const ALL: &[(&str, Make)] = &[
     ("mlp_784_128_10_b32", || mlp(&[784, 128, 10], 32)),
     ("mlp_784_512_256_10_b128", || mlp(&[784, 512, 256, 10], 128)),
     ("mlp_1024x4_b256", || mlp(&[1024, 1024, 1024, 1024, 10], 256)),
+    ("lenet_b64", lenet),
     ("elementwise_1m", elementwise),
     ("attention", attention),
+    ("alexnet_forward_b1", || alexnet_forward(1)),
+    ("alexnet_step_b1", || alexnet_step(1)),
+    ("alexnet_forward_b16", || alexnet_forward(16)),
+    ("alexnet_step_b16", || alexnet_step(16)),
 ];
 
 fn scalar_graph() -> Result<Step> {
@@ -82,5 +87,43 @@ fn attention() -> Result<Step> {
         [&q, &k, &v].into_iter().for_each(Tensor::zero_grad);
         let weights = (q.matmul(&k.transpose(-1, -2)?)? / 8.0).softmax(-1)?;
         weights.matmul(&v)?.sum()?.backward()
+    }))
+}
+
+/// LeNet-5 on 64 images: mean cross entropy, SGD with momentum.
+fn lenet() -> Result<Step> {
+    manual_seed(0);
+    let net = LeNet::build(&mut Generator::new(0))?;
+    let x = Tensor::randn([64, 1, 28, 28]);
+    let labels = Tensor::randint(0, 10, [64])?;
+    let mut sgd = Sgd::with(&net.parameters(), 0.01, SgdOptions { momentum: 0.9, ..SgdOptions::default() })?;
+    Ok(Box::new(move || {
+        sgd.zero_grad();
+        net.call(&x)?.cross_entropy(&labels)?.backward()?;
+        sgd.step()
+    }))
+}
+
+/// AlexNet in evaluation, without a graph.
+fn alexnet_forward(batch: usize) -> Result<Step> {
+    manual_seed(0);
+    let net = AlexNet::build(1000, &mut Generator::new(0))?;
+    net.set_training(false);
+    let x = Tensor::randn([batch, 3, 227, 227]);
+    Ok(Box::new(move || no_grad(|| net.call(&x)).map(drop)))
+}
+
+/// AlexNet with mean cross entropy and gradients of every parameter and of the image.
+fn alexnet_step(batch: usize) -> Result<Step> {
+    manual_seed(0);
+    let net = AlexNet::build(1000, &mut Generator::new(0))?;
+    net.set_training(false);
+    let x = Tensor::randn([batch, 3, 227, 227]).requires_grad_(true)?;
+    let labels = Tensor::randint(0, 1000, [batch])?;
+    let parameters = net.parameters();
+    Ok(Box::new(move || {
+        x.zero_grad();
+        parameters.iter().for_each(Tensor::zero_grad);
+        net.call(&x)?.cross_entropy(&labels)?.backward()
     }))
 }

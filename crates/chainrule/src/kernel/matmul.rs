@@ -58,6 +58,9 @@ macro_rules! product {
                     }
                     return;
                 }
+                if super::thin::product((m, k, n), a, b, c, accumulate) {
+                    return;
+                }
                 let beta = if accumulate { 1.0 } else { 0.0 };
                 // Tiles of whole rows, or of columns where there are few rows.
                 let (rows, columns) = match m * k * n {
@@ -114,9 +117,17 @@ mod tests {
 
     #[test]
     fn products_agree_with_the_definition_and_do_not_depend_on_threads() {
-        for (m, k, n) in
-            [(0, 2, 3), (2, 0, 3), (1, 1, 1), (3, 5, 7), (65, 70, 129), (4, 300, 700), (200, 64, 33)]
-        {
+        for (m, k, n) in [
+            (0, 2, 3),
+            (2, 0, 3),
+            (1, 1, 1),
+            (3, 5, 7),
+            (65, 70, 129),
+            (4, 300, 901),
+            (1, 515, 1030),
+            (600, 3, 450),
+            (200, 64, 33),
+        ] {
             let a: Vec<f64> = (0..m * k).map(|i| ((i * 31) % 17) as f64 - 8.0).collect();
             let b: Vec<f64> = (0..k * n).map(|i| ((i * 13) % 11) as f64 - 5.0).collect();
             for transposed in [false, true] {

@@ -16,6 +16,7 @@ pub mod real;
 pub(crate) mod rows;
 pub(crate) mod special;
 pub(crate) mod sum;
+mod thin;
 pub(crate) mod update;
 pub(crate) mod window;
 
