@@ -237,6 +237,8 @@ pub fn run(options: Options) -> Result<ExitCode, Failure> {
     for name in ["curves.svg", "curves.png"] {
         chainrule::plot::training_curves(training.history(), folder.join(name))?;
     }
+    let title = folder.file_name().map_or("network".into(), |name| name.to_string_lossy());
+    training.explorer()?.title(title).save(folder.join("explorer.html"))?;
     let (_, accuracy) = training.evaluate()?;
     show.summary(&training, accuracy, started.elapsed(), &folder)?;
     if !training.is_done() {

@@ -46,7 +46,7 @@ export type Rule = ElementwiseRule | TextRule;
 interface JsonGraph {
   format: number;
   library: string;
-  title?: string;
+  title: string;
   expression?: Tree;
   values: JsonValue[];
   gates: JsonGate[];
@@ -105,15 +105,26 @@ export function at<T>(list: readonly T[], place: number): T {
 
 export const isElementwise = (rule: Rule): rule is ElementwiseRule => "value" in rule;
 
+/** What a page holds: a circuit, or a network that is still packed. */
+export type Content =
+  | { kind: "circuit"; graph: Graph }
+  | { kind: "network"; packed: string; title: string; library: string };
+
 /** Reads the page's data. */
-export function readGraph(text: string): Graph {
-  const json = JSON.parse(text) as JsonGraph;
+export function readContent(text: string): Content {
+  const json = JSON.parse(text) as JsonGraph & { network?: string };
   if (json.format !== FORMAT) {
     throw new Error(`the page reads data of format ${FORMAT}, and was given ${json.format}`);
   }
+  const { title, library } = json;
+  if (json.network !== undefined) return { kind: "network", packed: json.network, title, library };
+  return { kind: "circuit", graph: readGraph(json) };
+}
+
+function readGraph(json: JsonGraph): Graph {
   return {
     library: json.library,
-    title: json.title ?? `${json.gates.length} gates`,
+    title: json.title,
     expression: json.expression ?? null,
     values: json.values.map((value, id) => ({
       ...value,

@@ -3,8 +3,9 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { deflateSync, inflateSync } from "node:zlib";
 import { chromium } from "playwright-core";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
@@ -25,6 +26,40 @@ export function explain(expression, ...values) {
   const text = run();
   const library = JSON.parse(run("--json", "--html", file));
   return { file, library, text };
+}
+
+/** The page of a training run. */
+export function train(...options) {
+  pages += 1;
+  const run = join(folder, `run-${pages}`);
+  execFileSync(program, ["train", "--quiet", "--out", run, ...options]);
+  return join(run, "explorer.html");
+}
+
+/** The page of a graph of 100,000 gates: what the example writes. */
+export function recurrence() {
+  const example = process.env.CHAINRULE_EXAMPLE ?? join(dirname(program), "examples", "05_explorer");
+  if (!existsSync(example)) throw new Error(`${example} isn't built: run cargo build --examples`);
+  const file = join(folder, "recurrence.html");
+  execFileSync(example, [file]);
+  return file;
+}
+
+/** What the library packed into a network's page. */
+export function unpacked(file) {
+  const [, json] = /<script id="graph" type="application\/json">(.*?)<\/script>/s.exec(
+    readFileSync(file, "utf8"),
+  );
+  return JSON.parse(inflateSync(Buffer.from(JSON.parse(json).network, "base64")));
+}
+
+/** The same page with the network changed. */
+export function changedNetwork(file, change) {
+  const network = unpacked(file);
+  change(network);
+  return changed(file, (data) => {
+    data.network = deflateSync(JSON.stringify(network)).toString("base64");
+  });
 }
 
 /** The same page with its data changed. */

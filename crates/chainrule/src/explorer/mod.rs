@@ -1,25 +1,31 @@
 //! The explorer: a graph as one HTML page, on which backpropagation can be watched, changed and practised.
 //!
 //! The page (its source is `web/explorer`) needs no network and no server. This module writes down what it
-//! shows: the values and gradients of the last run and each gate's formula as an expression tree, out of
-//! which the page makes its formulas and its own evaluator.
+//! shows. Of a small graph: the values and gradients of the last run and each gate's formula as an expression
+//! tree, out of which the page makes its formulas and its own evaluator. Of a network: statistics of values
+//! and gradients, costs, and what each gate keeps for its backward pass.
 
+mod circuit;
+mod network;
 mod numbers;
 mod page;
+mod statistics;
 
 use std::path::Path;
 
 use crate::array::Array;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::formula::Expr;
-use crate::graph::{ComputationalGraph, GateReport, Local, Source};
+use crate::graph::{ComputationalGraph, Source};
 use crate::io::write_atomic;
+use crate::tensor::Tensor;
+use circuit::Circuit;
+use network::Network;
 use numbers::Numbers;
-use page::{GateData, Page, ValueData};
 
-/// The most gates that a page shows as a circuit.
+/// The most gates that a page shows as a circuit; larger graphs are shown as a network.
 pub const MOST_GATES: usize = 60;
-/// The most elements that a value on a circuit may have.
+/// The most elements that a value on a circuit has.
 pub const MOST_ELEMENTS: usize = 16;
 
 /// A graph's page, made by [`ComputationalGraph::explorer`].
@@ -37,104 +43,88 @@ pub const MOST_ELEMENTS: usize = 16;
 /// ```
 #[derive(Debug, Clone)]
 pub struct Explorer {
-    page: Page,
+    title: Option<String>,
+    expression: Option<Expr>,
+    content: Content,
+}
+
+/// What a page shows.
+#[derive(Debug, Clone)]
+enum Content {
+    Circuit(Circuit),
+    Network(Network),
 }
 
 impl ComputationalGraph {
     /// The page that shows the last run: forward, and backward if that ran too. See [`Explorer`].
     ///
+    /// A graph of at most [`MOST_GATES`] gates on values of at most [`MOST_ELEMENTS`] elements is drawn as a
+    /// circuit with all its numbers; any other is a list of gates that folds, with statistics of each value.
+    ///
     /// # Errors
-    /// [`ComputationalGraph::forward`] hasn't run, or the graph is too large to be drawn as a circuit.
+    /// [`ComputationalGraph::forward`] hasn't run.
     pub fn explorer(&self) -> Result<Explorer> {
-        let gates = self.gates()?;
-        if gates.len() > MOST_GATES {
-            return Err(Error::argument(format!(
-                "the explorer shows at most {MOST_GATES} gates, and the graph has {}",
-                gates.len()
-            ))
-            .hint("explore a part of it: capture the graph of an intermediate tensor"));
-        }
-        let values = self.values_of_page()?;
-        if let Some(value) = values.iter().find(|value| value.value.len() > MOST_ELEMENTS) {
-            return Err(Error::argument(format!(
-                "the explorer shows values of at most {MOST_ELEMENTS} elements, and {} has {}",
-                value.name,
-                value.value.len()
-            ))
-            .hint("explore the graph with smaller inputs"));
-        }
-        let mut page = Page::new(values, self.output.map_or(0, |id| id.place()));
-        for (report, step) in gates.iter().zip(&self.steps) {
-            let rule = page.rule(&report.name, &report.formula);
-            page.gates.push(GateData {
-                name: report.name.clone(),
-                rule,
-                inputs: step.inputs.iter().map(|id| id.place()).collect(),
-                outputs: step.outputs.iter().map(|id| id.place()).collect(),
-                local: locals(report),
-                passed: report.inputs.iter().map(|input| input.passed.as_ref().map(Numbers::of)).collect(),
-                at: report.location.clone(),
-            });
-        }
-        Ok(Explorer { page })
+        let small = self.len() <= MOST_GATES
+            && self.run.as_ref().is_none_or(|run| run.tensors.iter().all(|x| x.elements() <= MOST_ELEMENTS));
+        let content =
+            if small { Content::Circuit(Circuit::of(self)?) } else { Content::Network(Network::of(self)?) };
+        Ok(Explorer { title: None, expression: None, content })
     }
-
-    fn values_of_page(&self) -> Result<Vec<ValueData>> {
-        let run = self
-            .run
-            .as_ref()
-            .ok_or_else(|| Error::autograd("there is nothing to explore before forward ran"))?;
-        let all = self.values.iter().zip(&run.tensors).enumerate();
-        Ok(all
-            .map(|(place, (source, tensor))| {
-                let array = tensor.array();
-                let gradient = run.gradients.as_ref().and_then(|all| all[place].as_ref());
-                ValueData {
-                    name: self.name_of(crate::graph::ValueId::new(place)),
-                    kind: match source {
-                        Source::Input { .. } => "input",
-                        Source::Constant(_) => "constant",
-                        Source::Gate(_) => "gate",
-                    },
-                    shape: array.shape().to_vec(),
-                    dtype: array.dtype().name(),
-                    needs: tensor.requires_grad(),
-                    gradient: gradient.map(Numbers::of),
-                    value: Numbers::of(&array),
-                }
-            })
-            .collect())
-    }
-}
-
-/// The local gradients of an elementwise gate that are the same at every place or have the output's shape.
-fn locals(gate: &GateReport) -> Vec<Option<Numbers>> {
-    let of = |local: &Local| match local {
-        Local::Values(array) if array.shape() == gate.value.shape() => Some(Numbers::of(array)),
-        _ => None,
-    };
-    gate.inputs.iter().map(|input| of(&input.local)).collect()
 }
 
 impl Explorer {
+    /// The page of the graph that computed a network's loss, with the parameters under their own names.
+    ///
+    /// ```
+    /// use chainrule::nn::{Linear, Module};
+    /// use chainrule::{explorer::Explorer, Generator, Tensor};
+    /// let net = Linear::new(30, 2, &mut Generator::new(0));
+    /// let loss = net.forward(&Tensor::ones([5, 30]))?.square()?.mean()?;
+    /// let page = Explorer::of(&loss, &net.named_parameters())?.title("a linear layer");
+    /// assert!(page.html().contains("<title>a linear layer</title>"));
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// No recorded gate made the loss, it isn't one number, or a gate has no derivative.
+    pub fn of(loss: &Tensor, parameters: &[(String, Tensor)]) -> Result<Explorer> {
+        let mut graph = ComputationalGraph::capture(loss)?;
+        let mut names = Vec::new();
+        for source in &graph.values {
+            if let Source::Input { name, default: Some(array) } = source {
+                let own = parameters.iter().find(|(_, parameter)| parameter.array().shares_buffer(array));
+                names.extend(own.map(|(own, _)| (name.clone(), own.clone())));
+            }
+        }
+        for (from, to) in names {
+            graph.rename(&from, &to)?;
+        }
+        graph.forward(&[])?;
+        graph.backward()?;
+        graph.explorer()
+    }
+
     /// The title at the page's head, in place of the number of gates.
     pub fn title(mut self, title: impl Into<String>) -> Explorer {
-        self.page.title = Some(title.into());
+        self.title = Some(title.into());
         self
     }
 
     /// The expression that the graph computes, shown as a formula at the page's head.
     pub fn expression(mut self, expr: &Expr) -> Explorer {
-        self.page.expression = Some(expr.clone());
-        if self.page.title.is_none() {
-            self.page.title = Some(expr.to_string());
-        }
+        self.expression = Some(expr.clone());
         self
     }
 
     /// The page: one HTML file without references to anything outside.
     pub fn html(&self) -> String {
-        self.page.html()
+        let gates = match &self.content {
+            Content::Circuit(circuit) => circuit.gates(),
+            Content::Network(network) => network.gates(),
+        };
+        let own = self.title.clone().or_else(|| self.expression.as_ref().map(Expr::to_string));
+        let title = own.unwrap_or_else(|| format!("{gates} gates"));
+        page::html(&title, self.expression.as_ref(), &self.content)
     }
 
     /// Writes the page to a file, whole or not at all.

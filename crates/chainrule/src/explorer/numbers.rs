@@ -10,10 +10,6 @@ impl Numbers {
     pub(super) fn new(values: Vec<f64>) -> Numbers {
         Numbers(values)
     }
-
-    pub(super) fn len(&self) -> usize {
-        self.0.len()
-    }
 }
 
 impl Serialize for Numbers {

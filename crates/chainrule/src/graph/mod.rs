@@ -45,11 +45,11 @@ pub(crate) enum Source {
 /// One gate of a graph.
 #[derive(Debug, Clone)]
 pub(crate) struct Step {
-    gate: GateRef,
+    pub(crate) gate: GateRef,
     pub(crate) inputs: Vec<ValueId>,
     pub(crate) outputs: Vec<ValueId>,
     /// The line of the program that ran the gate, where it was recorded.
-    location: Option<&'static std::panic::Location<'static>>,
+    pub(crate) location: Option<&'static std::panic::Location<'static>>,
 }
 
 /// What one run computed: a tensor for each value.

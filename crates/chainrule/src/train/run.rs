@@ -7,9 +7,10 @@ use crate::array::Array;
 use crate::check::{GradCheck, Report};
 use crate::data::{Dataset, Scaler};
 use crate::error::{Error, Result};
+use crate::explorer::Explorer;
 use crate::nn::{Module, Sequential};
 use crate::optim::Optimizer;
-use crate::tensor::{Tensor, no_grad};
+use crate::tensor::{Tensor, enable_grad, no_grad};
 
 /// What an epoch brought.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -181,6 +182,18 @@ impl Training {
     pub fn check_gradients(&self, at_most: usize) -> Result<Report> {
         let rows: Vec<usize> = (0..self.train.len()).step_by((self.train.len() / 8).max(1)).take(8).collect();
         check_network(&self.network, &self.rows(&rows)?, &self.labels(&rows), at_most)
+    }
+
+    /// The explorer's page: the loss of the network as it is now, on one batch of training examples.
+    ///
+    /// # Errors
+    /// The network can't be evaluated.
+    pub fn explorer(&self) -> Result<Explorer> {
+        let rows: Vec<usize> = (0..self.train.len()).take(self.settings.batch).collect();
+        let (x, labels) = (Tensor::from_array(self.rows(&rows)?), Tensor::from_array(self.labels(&rows)));
+        self.network.set_training(true);
+        let loss = enable_grad(|| self.network.forward(&x)?.cross_entropy(&labels))?;
+        Explorer::of(&loss, &self.network.named_parameters())
     }
 
     fn rows(&self, rows: &[usize]) -> Result<Array> {

@@ -1,0 +1,23 @@
+//! The explorer's page of a graph of 100,000 gates, in which a gradient vanishes: xₜ₊₁ = tanh(w·xₜ + b).
+//!
+//! An argument names the page's file; otherwise it goes into the folder for temporary files.
+
+use chainrule::explorer::Explorer;
+use chainrule::{Result, param};
+
+fn main() -> Result<()> {
+    let (start, w, b) = (param([0.1, 0.5, -0.3]), param([0.9, 0.5, 1.1]), param([0.1, 0.0, -0.2]));
+    let mut x = start.clone();
+    for _ in 0..33_333 {
+        x = x.mul(&w)?.add(&b)?.tanh()?;
+    }
+    let loss = x.sum()?;
+
+    let path = std::env::args()
+        .nth(1)
+        .map_or_else(|| std::env::temp_dir().join("chainrule-recurrence.html"), Into::into);
+    let names = [("start", start), ("w", w), ("b", b)].map(|(name, tensor)| (name.to_string(), tensor));
+    Explorer::of(&loss, &names)?.title("xₜ₊₁ = tanh(w·xₜ + b), 33,333 times").save(&path)?;
+    println!("open {} in a browser", path.display());
+    Ok(())
+}

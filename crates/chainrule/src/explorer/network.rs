@@ -1,0 +1,219 @@
+//! A network's page: what is known of each gate and value, as columns of numbers, packed.
+
+use std::collections::HashMap;
+use std::io::Write;
+
+use flate2::{Compression, write::ZlibEncoder};
+use serde::Serialize;
+use serde_json::{Value, json as value};
+
+use super::statistics::Statistics;
+use crate::array::{Array, Meta};
+use crate::error::{Error, Result};
+use crate::gate::Needs;
+use crate::graph::{ComputationalGraph, Source};
+
+/// Each distinct item once, in order of first appearance.
+#[derive(Debug, Clone)]
+struct Distinct<T> {
+    places: HashMap<T, usize>,
+    count: usize,
+}
+
+impl<T: std::hash::Hash + Eq> Distinct<T> {
+    fn new() -> Distinct<T> {
+        Distinct { places: HashMap::new(), count: 0 }
+    }
+
+    /// The item's place, and whether it is new.
+    fn place(&mut self, item: T) -> (usize, bool) {
+        let next = self.count;
+        let place = *self.places.entry(item).or_insert(next);
+        self.count = self.count.max(place + 1);
+        (place, place == next)
+    }
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct Shape {
+    dtype: &'static str,
+    shape: Vec<usize>,
+    bytes: usize,
+}
+
+/// Columns over the values.
+#[derive(Debug, Clone, Default, Serialize)]
+struct Values {
+    /// Place of the shape.
+    shape: Vec<usize>,
+    /// Whether a gradient is wanted through it.
+    needs: Vec<u8>,
+    value: Vec<Statistics>,
+    gradient: Vec<Option<Statistics>>,
+}
+
+/// Columns over the gates, which stand in topological order.
+#[derive(Debug, Clone, Default, Serialize)]
+struct Gates {
+    /// Place of the formula.
+    formula: Vec<usize>,
+    /// How far before the gate's first output each input stands among the values: small numbers pack well.
+    inputs: Vec<Vec<i64>>,
+    /// The first output, and how many there are.
+    output: Vec<usize>,
+    outputs: Vec<usize>,
+    /// Multiply-adds of one forward run.
+    cost: Vec<u64>,
+    /// The inputs kept for the backward pass, by their place in the gate; outputs follow the inputs.
+    saves: Vec<Vec<usize>>,
+    /// Place of the source line, or −1.
+    place: Vec<i64>,
+}
+
+/// All that a network's page shows.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Network {
+    formulas: Vec<Value>,
+    shapes: Vec<Shape>,
+    places: Vec<String>,
+    /// Names of inputs, by their place among the values.
+    inputs: Vec<(usize, String)>,
+    constants: Vec<usize>,
+    values: Values,
+    gates: Gates,
+    output: usize,
+    backward: bool,
+}
+
+impl Network {
+    /// Everything of the last run.
+    pub(super) fn of(graph: &ComputationalGraph) -> Result<Network> {
+        let run = graph
+            .run
+            .as_ref()
+            .ok_or_else(|| Error::autograd("there is nothing to explore before forward ran"))?;
+        let mut network = Network {
+            formulas: Vec::new(),
+            shapes: Vec::new(),
+            places: Vec::new(),
+            inputs: Vec::new(),
+            constants: Vec::new(),
+            values: Values::default(),
+            gates: Gates::default(),
+            output: graph.output.map_or(0, |id| id.place()),
+            backward: run.gradients.is_some(),
+        };
+        let mut shapes: Distinct<Meta> = Distinct::new();
+        for (place, (source, tensor)) in graph.values.iter().zip(&run.tensors).enumerate() {
+            match source {
+                Source::Input { name, .. } => network.inputs.push((place, name.clone())),
+                Source::Constant(_) => network.constants.push(place),
+                Source::Gate(_) => {}
+            }
+            let array = tensor.array();
+            let (shape, new) = shapes.place(array.meta());
+            if new {
+                network.shapes.push(Shape {
+                    dtype: array.dtype().name(),
+                    shape: array.shape().to_vec(),
+                    bytes: array.bytes(),
+                });
+            }
+            network.values.shape.push(shape);
+            network.values.needs.push(u8::from(tensor.requires_grad()));
+            network.values.value.push(Statistics::of(&array));
+            let gradient: Option<&Array> = run.gradients.as_ref().and_then(|all| all[place].as_ref());
+            network.values.gradient.push(gradient.map(Statistics::of));
+        }
+        network.add_gates(graph);
+        Ok(network)
+    }
+
+    fn add_gates(&mut self, graph: &ComputationalGraph) {
+        let mut formulas: Distinct<String> = Distinct::new();
+        let mut places: Distinct<String> = Distinct::new();
+        let tensors = graph.run.as_ref().map_or(&[][..], |run| &run.tensors);
+        for step in &graph.steps {
+            let metas = |ids: &[crate::graph::ValueId]| -> Vec<Meta> {
+                ids.iter().map(|id| tensors[id.place()].meta()).collect()
+            };
+            // Gates of one kind with the same settings share a formula.
+            let (formula, new) = formulas.place(format!("{:?}", &*step.gate));
+            if new {
+                let mut formula = value!(step.gate.formula());
+                formula["gate"] = step.gate.name().into();
+                self.formulas.push(formula);
+            }
+            let first = step.outputs[0].place();
+            let needs = Needs::new(step.inputs.iter().map(|id| tensors[id.place()].requires_grad()));
+            let saves = step.gate.saves(&needs);
+            let kept_inputs = (0..step.inputs.len()).filter(|&i| saves.has_input(i));
+            let kept_outputs =
+                (0..step.outputs.len()).filter(|&i| saves.has_output(i)).map(|i| step.inputs.len() + i);
+            let gates = &mut self.gates;
+            gates.formula.push(formula);
+            gates.inputs.push(step.inputs.iter().map(|id| first as i64 - id.place() as i64).collect());
+            gates.output.push(first);
+            gates.outputs.push(step.outputs.len());
+            gates.cost.push(step.gate.cost(&metas(&step.inputs), &metas(&step.outputs)));
+            gates.saves.push(if needs.any() { kept_inputs.chain(kept_outputs).collect() } else { vec![] });
+            gates.place.push(match step.location {
+                None => -1,
+                Some(at) => {
+                    let text = format!("{}:{}", at.file(), at.line());
+                    let (place, new) = places.place(text.clone());
+                    if new {
+                        self.places.push(text);
+                    }
+                    place as i64
+                }
+            });
+        }
+    }
+
+    /// How many gates there are.
+    pub(super) fn gates(&self) -> usize {
+        self.gates.formula.len()
+    }
+
+    /// The data, compressed, in base64.
+    pub(super) fn packed(&self) -> String {
+        let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
+        let json = serde_json::to_vec(self).expect("the page's data has a JSON form");
+        encoder.write_all(&json).expect("a vector takes all bytes");
+        base64(&encoder.finish().expect("a vector takes all bytes"))
+    }
+}
+
+/// Bytes as text: six bits a letter.
+fn base64(bytes: &[u8]) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let bits =
+            chunk.iter().fold(0u32, |bits, &byte| bits << 8 | u32::from(byte)) << (8 * (3 - chunk.len()));
+        for i in 0..4 {
+            let letter = LETTERS[(bits >> (18 - 6 * i) & 63) as usize];
+            text.push(if i <= chunk.len() { char::from(letter) } else { '=' });
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_pads_to_four_letters() {
+        let texts = ["", "f", "fo", "foo", "foob"].map(|text| base64(text.as_bytes()));
+        assert_eq!(texts, ["", "Zg==", "Zm8=", "Zm9v", "Zm9vYg=="]);
+    }
+
+    #[test]
+    fn distinct_items_are_counted_once() {
+        let mut all = Distinct::new();
+        let places = ["a", "b", "a", "c"].map(|x| all.place(x));
+        assert_eq!(places, [(0, true), (1, true), (0, false), (2, true)]);
+    }
+}

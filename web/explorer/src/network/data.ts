@@ -1,0 +1,200 @@
+// A network's data: unpacked, with the links between gates in both directions.
+
+import { at } from "../data";
+
+type JsonNumber = number | string;
+/** One number, or smallest, largest, mean, deviation, zeros, not finite and the bars of a histogram. */
+type JsonStatistics = JsonNumber[];
+
+export interface Statistics {
+  least: number;
+  most: number;
+  mean: number;
+  deviation: number;
+  zeros: number;
+  notFinite: number;
+  /** Heights from 0 to 15; none for a single number. */
+  bars: number[];
+  single: boolean;
+}
+
+export interface Shape {
+  dtype: string;
+  shape: number[];
+  bytes: number;
+}
+
+export interface Formula {
+  gate: string;
+  text: string;
+  gradients: string[];
+  mathml: string;
+  gradients_mathml: string[];
+}
+
+interface Packed {
+  formulas: Formula[];
+  shapes: Shape[];
+  places: string[];
+  inputs: [number, string][];
+  constants: number[];
+  values: {
+    shape: number[];
+    needs: number[];
+    value: JsonStatistics[];
+    gradient: (JsonStatistics | null)[];
+  };
+  gates: {
+    formula: number[];
+    inputs: number[][];
+    output: number[];
+    outputs: number[];
+    cost: number[];
+    saves: number[][];
+    place: number[];
+  };
+  output: number;
+  backward: boolean;
+}
+
+/** The place of a gate among the gates, and of a value among the values: both are plain numbers. */
+export class Network {
+  readonly count: number;
+  /** The gate that makes each value; −1 for inputs and constants. */
+  readonly maker: Int32Array;
+  readonly readers: number[][];
+  readonly names: Map<number, string>;
+  private readonly constant: Set<number>;
+  private readonly packed: Packed;
+
+  constructor(packed: Packed) {
+    this.packed = packed;
+    this.count = packed.gates.formula.length;
+    const values = packed.values.shape.length;
+    this.maker = new Int32Array(values).fill(-1);
+    this.readers = Array.from({ length: values }, () => []);
+    this.names = new Map(packed.inputs);
+    this.constant = new Set(packed.constants);
+    for (let gate = 0; gate < this.count; gate += 1) {
+      for (const value of this.outputs(gate)) this.maker[value] = gate;
+      for (const value of new Set(this.inputs(gate))) at(this.readers, value).push(gate);
+    }
+  }
+
+  get output(): number {
+    return this.packed.output;
+  }
+  get backward(): boolean {
+    return this.packed.backward;
+  }
+
+  formulaPlace(gate: number): number {
+    return at(this.packed.gates.formula, gate);
+  }
+  formula(gate: number): Formula {
+    return at(this.packed.formulas, this.formulaPlace(gate));
+  }
+  outputs(gate: number): number[] {
+    const first = at(this.packed.gates.output, gate);
+    return Array.from({ length: at(this.packed.gates.outputs, gate) }, (_, i) => first + i);
+  }
+  first(gate: number): number {
+    return at(this.packed.gates.output, gate);
+  }
+  inputs(gate: number): number[] {
+    const first = this.first(gate);
+    return at(this.packed.gates.inputs, gate).map((back) => first - back);
+  }
+  cost(gate: number): number {
+    return at(this.packed.gates.cost, gate);
+  }
+  source(gate: number): string | null {
+    const place = at(this.packed.gates.place, gate);
+    return place < 0 ? null : at(this.packed.places, place);
+  }
+  /** The values that a gate keeps for its backward pass. */
+  saved(gate: number): number[] {
+    const inputs = this.inputs(gate);
+    return at(this.packed.gates.saves, gate).map((i) =>
+      i < inputs.length ? at(inputs, i) : this.first(gate) + i - inputs.length,
+    );
+  }
+
+  shapePlace(value: number): number {
+    return at(this.packed.values.shape, value);
+  }
+  shape(value: number): Shape {
+    return at(this.packed.shapes, this.shapePlace(value));
+  }
+  needs(value: number): boolean {
+    return at(this.packed.values.needs, value) === 1;
+  }
+  isConstant(value: number): boolean {
+    return this.constant.has(value);
+  }
+  value(value: number): Statistics {
+    return statistics(at(this.packed.values.value, value));
+  }
+  gradient(value: number): Statistics | null {
+    const found = this.packed.values.gradient[value];
+    return found ? statistics(found) : null;
+  }
+
+  elements(value: number): number {
+    return this.shape(value).shape.reduce((all, n) => all * n, 1);
+  }
+  nameOfGate(gate: number): string {
+    return `g${gate + 1}`;
+  }
+  nameOf(value: number): string {
+    const gate = this.maker[value] ?? -1;
+    if (gate >= 0) {
+      const place = value - this.first(gate);
+      return this.nameOfGate(gate) + (place > 0 ? `.${place}` : "");
+    }
+    return this.names.get(value) ?? "constant";
+  }
+  shapeText(value: number): string {
+    const { dtype, shape } = this.shape(value);
+    return shape.length === 0 ? dtype : `${dtype} ${shape.join("×")}`;
+  }
+}
+
+function statistics(json: JsonStatistics): Statistics {
+  const [least = Number.NaN, most = least, mean = least, deviation = 0, zeros = 0, notFinite = 0, bars = ""] =
+    json;
+  if (json.length < 2) {
+    const x = Number(least);
+    return {
+      least: x,
+      most: x,
+      mean: x,
+      deviation: 0,
+      zeros: x === 0 ? 1 : 0,
+      notFinite: Number.isFinite(x) ? 0 : 1,
+      bars: [],
+      single: true,
+    };
+  }
+  return {
+    least: Number(least),
+    most: Number(most),
+    mean: Number(mean),
+    deviation: Number(deviation),
+    zeros: Number(zeros),
+    notFinite: Number(notFinite),
+    bars: [...String(bars)].map((digit) => Number.parseInt(digit, 16)),
+    single: false,
+  };
+}
+
+/** The largest size of an element; NaN if one isn't finite. */
+export const sizeOf = (s: Statistics): number =>
+  s.notFinite > 0 ? Number.NaN : Math.max(Math.abs(s.least), Math.abs(s.most));
+
+/** Undoes the library's packing: base64, then zlib. */
+export async function unpack(text: string): Promise<Network> {
+  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Network((await new Response(stream).json()) as Packed);
+}
