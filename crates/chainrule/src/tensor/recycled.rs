@@ -60,11 +60,6 @@ impl NodeRef {
         unsafe { self.0.as_ref() }
     }
 
-    #[inline]
-    pub(crate) fn ptr_eq(a: &NodeRef, b: &NodeRef) -> bool {
-        a.0 == b.0
-    }
-
     /// The address of the node's block: no other living node has it.
     #[inline]
     pub(super) fn address(&self) -> usize {

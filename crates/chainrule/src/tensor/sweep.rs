@@ -46,25 +46,37 @@ pub(super) struct Sweep<'g, G> {
 struct Goal<'g, G> {
     wanted: &'g [&'g Tensor],
     found: Vec<Option<G>>,
+    /// Which of the wanted tensors each node makes, by number: there may be as many as nodes.
+    nodes: HashMap<u64, SmallVec<[usize; 1]>>,
+    /// The wanted leaves, by address.
+    leaves: HashSet<*const Leaf>,
     /// The nodes on a way to a wanted tensor.
     on_path: HashSet<u64>,
 }
 
-impl<G> Goal<'_, G> {
+impl<'g, G: Clone> Goal<'g, G> {
+    fn new(wanted: &'g [&'g Tensor]) -> Goal<'g, G> {
+        let mut nodes: HashMap<u64, SmallVec<[usize; 1]>> = HashMap::new();
+        for (place, tensor) in wanted.iter().enumerate() {
+            if let Some((node, _)) = tensor.node() {
+                nodes.entry(node.number()).or_default().push(place);
+            }
+        }
+        let leaves = wanted.iter().filter_map(|x| x.as_leaf()).map(Shared::as_ptr).collect();
+        Goal { wanted, found: vec![None; wanted.len()], nodes, leaves, on_path: HashSet::new() }
+    }
+
     /// Whether a gradient that goes this way is of use.
     fn wants(&self, edge: &Edge) -> bool {
         match edge {
             Edge::Number(_) | Edge::Constant(..) => false,
             Edge::Leaf(leaf, _) => self.wants_leaf(leaf),
-            Edge::Node(to, _) => {
-                self.on_path.contains(&to.number())
-                    || self.wanted.iter().any(|x| x.node().is_some_and(|(own, _)| NodeRef::ptr_eq(own, to)))
-            }
+            Edge::Node(to, _) => self.on_path.contains(&to.number()) || self.nodes.contains_key(&to.number()),
         }
     }
 
     fn wants_leaf(&self, leaf: &Shared<Leaf>) -> bool {
-        self.wanted.iter().any(|x| x.as_leaf().is_some_and(|own| Shared::ptr_eq(own, leaf)))
+        self.leaves.contains(&Shared::as_ptr(leaf))
     }
 }
 
@@ -76,19 +88,13 @@ impl<'g, G: Carrier> Sweep<'g, G> {
             leaf_of: HashMap::default(),
             retain_graph,
             anomaly: is_anomaly_enabled(),
-            goal: wanted.map(|wanted| Goal {
-                wanted,
-                found: vec![None; wanted.len()],
-                on_path: HashSet::new(),
-            }),
+            goal: wanted.map(Goal::new),
         }
     }
 
     /// Finds the nodes from which a wanted tensor can be reached, so that no others run.
     pub(super) fn limit_to_paths(&mut self, outputs: &[&'g Tensor]) {
         let Some(goal) = &mut self.goal else { return };
-        let nodes: HashSet<u64> =
-            goal.wanted.iter().filter_map(|x| x.node()).map(|(node, _)| node.number()).collect();
         let mut reached: BTreeMap<u64, &Node> = BTreeMap::new();
         let mut stack: Vec<&Node> =
             outputs.iter().filter_map(|x| x.node()).map(|(node, _)| &**node).collect();
@@ -100,16 +106,9 @@ impl<'g, G: Carrier> Sweep<'g, G> {
                 }));
             }
         }
-        let leaves: HashSet<*const Leaf> =
-            goal.wanted.iter().filter_map(|x| x.as_leaf()).map(Shared::as_ptr).collect();
         // Inputs come before the nodes that use them.
         for (number, node) in reached {
-            let leads = node.edges().iter().any(|edge| match edge {
-                Edge::Number(_) | Edge::Constant(..) => false,
-                Edge::Leaf(leaf, _) => leaves.contains(&Shared::as_ptr(leaf)),
-                Edge::Node(to, _) => goal.on_path.contains(&to.number()) || nodes.contains(&to.number()),
-            });
-            if leads {
+            if node.edges().iter().any(|edge| goal.wants(edge)) {
                 goal.on_path.insert(number);
             }
         }
@@ -187,11 +186,9 @@ impl<'g, G: Carrier> Sweep<'g, G> {
             }
         }
         if let Some(goal) = &mut self.goal {
-            for (tensor, found) in goal.wanted.iter().zip(&mut goal.found) {
-                if let Some((own, output)) = tensor.node()
-                    && NodeRef::ptr_eq(own, node)
-                {
-                    *found = upstream[output].clone();
+            for &place in goal.nodes.get(&node.number()).into_iter().flatten() {
+                if let Some((_, output)) = goal.wanted[place].node() {
+                    goal.found[place] = upstream[output].clone();
                 }
             }
             if !goal.on_path.contains(&node.number()) {
