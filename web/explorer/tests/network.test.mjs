@@ -36,7 +36,10 @@ function printed(x) {
   if (x === 0) return "0";
   const size = Math.abs(x);
   if (size >= 1e6 || size < 1e-4) return x.toExponential(4).replace("e+", "e").replace(/^-/, "−");
-  return String(Number(x.toFixed(4))).replace("-", "−");
+  // Ties, which only multiples of 1/32 can be, go to the even digit.
+  const tie = Number.isInteger(x * 32) && (x * 10000) % 1 !== 0;
+  const fixed = tie ? (2 * Math.round((x * 10000) / 2)) / 10000 : Number(x.toFixed(4));
+  return String(fixed).replace("-", "−");
 }
 
 test("a training run's page shows every gate with the library's statistics", () =>

@@ -58,7 +58,7 @@ export class GateList {
       role: "treegrid",
       tabindex: 0,
       "aria-label": "Gates in the order in which they ran",
-      "aria-readonly": true,
+      "aria-readonly": "true",
     });
     this.element.append(this.body);
     this.element.addEventListener("scroll", () => this.draw(), { passive: true });
@@ -294,7 +294,7 @@ export class GateList {
       "data-row": place,
       "aria-rowindex": place + 1,
       "aria-level": depth + 1,
-      "aria-selected": place === this.active,
+      "aria-selected": String(place === this.active),
       style: `top:${place * ROW}px`,
     });
     if (node.children) row.setAttribute("aria-expanded", String(node.open));
