@@ -52,7 +52,7 @@ pub struct Explorer {
 #[derive(Debug, Clone)]
 enum Content {
     Circuit(Circuit),
-    Network(Network),
+    Network(Box<Network>),
 }
 
 impl ComputationalGraph {
@@ -66,8 +66,11 @@ impl ComputationalGraph {
     pub fn explorer(&self) -> Result<Explorer> {
         let small = self.len() <= MOST_GATES
             && self.run.as_ref().is_none_or(|run| run.tensors.iter().all(|x| x.elements() <= MOST_ELEMENTS));
-        let content =
-            if small { Content::Circuit(Circuit::of(self)?) } else { Content::Network(Network::of(self)?) };
+        let content = if small {
+            Content::Circuit(Circuit::of(self)?)
+        } else {
+            Content::Network(Box::new(Network::of(self)?))
+        };
         Ok(Explorer { title: None, expression: None, content })
     }
 }
