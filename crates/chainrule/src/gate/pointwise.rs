@@ -225,7 +225,7 @@ macro_rules! functions {
         ),*];
 
         $(
-            #[doc = concat!("The gate of [`Tensor::", stringify!($method), "`]: `", $formula, "`.")]
+            #[doc = concat!("The gate of [`Tensor::", stringify!($method), "`](crate::Tensor::", stringify!($method), "): `", $formula, "`.")]
             pub static $NAME: $crate::gate::pointwise::Pointwise<{ [$(stringify!($x)),+].len() }> =
                 $crate::gate::pointwise::Pointwise {
                     name: $name,
