@@ -116,8 +116,7 @@ pub enum Style {
 
 /// A picture of a graph: what it shows, without places.
 ///
-/// Made by [`make_dot`](super::make_dot), [`forward`](super::forward) or [`board`](super::board), or read from
-/// DOT text; written as DOT, SVG, PNG or text.
+/// Made by [`make_dot`](super::make_dot) or read from DOT text; written as DOT text.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Picture {
     /// The nodes.
