@@ -58,6 +58,17 @@ impl Array {
         if dims.iter().enumerate().all(|(i, &d)| i == d) {
             // The summed dimensions come first: columns are summed.
             sum::sum_columns(source.contiguous().values::<T>(), shape.elements(), &mut out);
+        } else if dims.windows(2).all(|pair| pair[1] == pair[0] + 1)
+            && kept.last().is_some_and(|last| dims.last() < Some(last))
+            && source.is_contiguous()
+        {
+            // They lie between others: columns are summed, block by block.
+            let inner: usize = self.shape()[dims[dims.len() - 1] + 1..].iter().product();
+            let values = source.values::<T>();
+            crate::kernel::pool::chunks_mut(&mut out, inner.max(1), |start, out| {
+                let block = start / inner * count * inner;
+                sum::sum_columns(&values[block..block + count * inner], inner, out);
+            });
         } else {
             let order: Vec<usize> = kept.iter().chain(dims).copied().collect();
             let moved = source.with_layout(source.layout.permute(&order)).contiguous();

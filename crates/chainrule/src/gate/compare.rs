@@ -4,10 +4,12 @@ use super::arith::{binary_methods, f64s, matrix};
 use super::elementwise::{broadcast, expect_inputs, promoted};
 use super::index::indices;
 use super::{Context, Entry, Gate, GateRef, Gradients, Metas, Needs, Outputs, Sample, Saved, Saves};
-use crate::array::{Array, DType, Meta, dispatch};
+use crate::array::{Array, DType, Element, Meta, Shape, dispatch};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formula::Formula;
 use crate::gates;
+use crate::kernel::choose::{choose, compare};
+use crate::kernel::{self, memory};
 use crate::tensor::{Operand, Tensor};
 
 /// The gates of this family.
@@ -170,6 +172,19 @@ impl Where {
     };
 }
 
+/// An input beside others: of this type, and one element or as many as the output.
+fn beside(x: &Array, dtype: DType, shape: &Shape) -> Result<Array> {
+    let x = x.cast(dtype);
+    if x.elements() == 1 { Ok(x) } else { Ok(x.expand(*shape)?.contiguous()) }
+}
+
+fn operand<T: Element>(x: &Array) -> kernel::map::Operand<'_, T> {
+    match x.buffer::<T>() {
+        Some(buffer) if x.elements() == 1 => kernel::map::Operand::One(buffer[x.layout().offset]),
+        _ => kernel::map::Operand::Slice(x.values()),
+    }
+}
+
 impl Gate for Where {
     fn name(&self) -> &'static str {
         "Where"
@@ -187,11 +202,11 @@ impl Gate for Where {
     fn forward(&self, inputs: &[&Array], context: &mut Context) -> Result<Outputs> {
         let Meta { dtype, shape } = context.output(0);
         let condition = inputs[0].expand(shape)?.contiguous();
-        let a = inputs[1].cast(dtype).expand(shape)?;
-        let b = inputs[2].cast(dtype).expand(shape)?;
+        let (a, b) = (beside(inputs[1], dtype, &shape)?, beside(inputs[2], dtype, &shape)?);
         Ok([dispatch!(dtype, T => {
-            let choices = a.iter::<T>()?.zip(b.iter::<T>()?).zip(condition.values::<bool>());
-            Array::filled(choices.map(|((a, b), &first)| if first { a } else { b }).collect(), shape)
+            let mut out = memory::take::<T>(shape.elements());
+            choose(condition.values(), operand::<T>(&a), operand::<T>(&b), &mut out);
+            Array::filled(out, shape)
         })]
         .into())
     }
@@ -262,17 +277,6 @@ impl Compare {
             ]
         },
     };
-
-    fn holds<T: PartialOrd>(self, a: T, b: T) -> bool {
-        match self {
-            Compare::Eq => a == b,
-            Compare::Ne => a != b,
-            Compare::Lt => a < b,
-            Compare::Le => a <= b,
-            Compare::Gt => a > b,
-            Compare::Ge => a >= b,
-        }
-    }
 }
 
 impl Gate for Compare {
@@ -295,13 +299,21 @@ impl Gate for Compare {
     fn forward(&self, inputs: &[&Array], context: &mut Context) -> Result<Outputs> {
         let shape = context.output(0).shape;
         let dtype = promoted(&[inputs[0].meta(), inputs[1].meta()]);
-        let a = inputs[0].cast(dtype).expand(shape)?;
-        let b = inputs[1].cast(dtype).expand(shape)?;
-        Ok([dispatch!(dtype, T => {
-            let pairs = a.iter::<T>()?.zip(b.iter::<T>()?);
-            Array::filled(pairs.map(|(a, b)| self.holds(a, b)).collect(), shape)
-        })]
-        .into())
+        let (a, b) = (beside(inputs[0], dtype, &shape)?, beside(inputs[1], dtype, &shape)?);
+        let mut out = memory::take::<bool>(shape.elements());
+        dispatch!(dtype, T => {
+            let (a, b) = (operand::<T>(&a), operand::<T>(&b));
+            // The kind of comparison is chosen outside the loops.
+            match self {
+                Compare::Eq => compare(a, b, &mut out, |a, b| a == b),
+                Compare::Ne => compare(a, b, &mut out, |a, b| a != b),
+                Compare::Lt => compare(a, b, &mut out, |a, b| a < b),
+                Compare::Le => compare(a, b, &mut out, |a, b| a <= b),
+                Compare::Gt => compare(a, b, &mut out, |a, b| a > b),
+                Compare::Ge => compare(a, b, &mut out, |a, b| a >= b),
+            }
+        });
+        Ok([Array::filled(out, shape)].into())
     }
 
     fn formula(&self) -> Formula {

@@ -7,6 +7,8 @@ use super::{Context, Entry, Gate, Gradients, Metas, Needs, Outputs, Sample, Save
 use crate::array::{Array, DType, Element, Meta, dispatch};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formula::Formula;
+use crate::kernel::fold::{self, Blocks};
+use crate::kernel::memory;
 use crate::tensor::Tensor;
 
 /// The gates of this family.
@@ -48,16 +50,12 @@ impl Extreme {
     };
 }
 
-/// The place and value of the extreme of a row; NaN wins, and the first of equals.
-fn extreme<T: Element>(row: &[T], largest: bool) -> Option<(usize, T)> {
-    let mut best = (0, *row.first()?);
-    for (i, &x) in row.iter().enumerate().skip(1) {
-        let nan = |x: T| x.partial_cmp(&x).is_none();
-        if !nan(best.1) && (nan(x) || if largest { x > best.1 } else { x < best.1 }) {
-            best = (i, x);
-        }
-    }
-    Some(best)
+/// The extremes over these dimensions, with what they were found in.
+fn extremes<T: Element>(x: &Array, dims: &Dims, largest: bool) -> Result<(Array, Blocks, Vec<T>)> {
+    let (x, blocks) = dims.blocks(x)?;
+    let mut out = memory::take::<T>(blocks.outer * blocks.inner);
+    fold::fold(x.values::<T>(), blocks, T::default(), &mut out, fold::extreme(largest));
+    Ok((x, blocks, out))
 }
 
 fn not_empty(dims: &Dims, meta: &Meta) -> Result<()> {
@@ -88,13 +86,8 @@ impl Gate for Extreme {
 
     fn forward(&self, inputs: &[&Array], context: &mut Context) -> Result<Outputs> {
         let Meta { dtype, shape } = context.output(0);
-        let count = self.dims.count(inputs[0].shape())?;
-        let x = self.dims.rows(inputs[0])?;
-        Ok([dispatch!(dtype, T => {
-            let rows = x.values::<T>().chunks(count);
-            Array::filled(rows.filter_map(|row| extreme(row, self.largest).map(|(_, x)| x)).collect(), shape)
-        })]
-        .into())
+        Ok([dispatch!(dtype, T => Array::filled(extremes::<T>(inputs[0], &self.dims, self.largest)?.2, shape))]
+            .into())
     }
 
     fn saves(&self, _needs: &Needs) -> Saves {
@@ -162,13 +155,13 @@ impl Gate for ArgExtreme {
     }
 
     fn forward(&self, inputs: &[&Array], context: &mut Context) -> Result<Outputs> {
-        let count = self.dims.count(inputs[0].shape())?;
-        let x = self.dims.rows(inputs[0])?;
-        let places: Vec<i64> = dispatch!(x.dtype(), T => {
-            let rows = x.values::<T>().chunks(count);
-            rows.filter_map(|row| extreme(row, self.largest).map(|(i, _)| i as i64)).collect()
+        let shape = context.output(0).shape;
+        let mut places = memory::take::<i64>(shape.elements());
+        dispatch!(inputs[0].dtype(), T => {
+            let (x, blocks, found) = extremes::<T>(inputs[0], &self.dims, self.largest)?;
+            fold::place_of(x.values::<T>(), blocks, &found, &mut places);
         });
-        Ok([Array::filled(places, context.output(0).shape)].into())
+        Ok([Array::filled(places, shape)].into())
     }
 
     fn formula(&self) -> Formula {

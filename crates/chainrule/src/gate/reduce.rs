@@ -8,7 +8,9 @@ use super::{Context, Entry, Gate, Gradients, Linearity, Metas, Needs, Outputs, S
 use crate::array::{Array, DType, Element, Meta, Shape, dispatch, dispatch_float};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formula::Formula;
+use crate::kernel::fold::{self, Blocks};
 use crate::kernel::map::Float;
+use crate::kernel::memory;
 use crate::kernel::rows;
 use crate::kernel::sum::{self, Add};
 use crate::tensor::Tensor;
@@ -83,6 +85,25 @@ impl Dims {
             .map(|d| d as isize)
             .collect();
         Ok(x.permute(&order)?.contiguous())
+    }
+
+    /// The elements in row-major order, and the blocks of rows that are reduced into one each. Where the dimensions
+    /// aren't neighbours, they are brought to the end first.
+    pub(super) fn blocks(&self, x: &Array) -> Result<(Array, Blocks)> {
+        let places = self.places(x.shape())?;
+        let shape = x.shape();
+        let neighbours = places.windows(2).all(|pair| pair[1] == pair[0] + 1);
+        if neighbours && x.is_contiguous() {
+            let (first, end) =
+                (places.first().copied().unwrap_or(0), places.last().map_or(0, |last| last + 1));
+            let product = |sizes: &[usize]| sizes.iter().product();
+            let (outer, inner) = (product(&shape[..first]), product(&shape[end.max(first)..]));
+            return Ok((x.clone(), Blocks { outer, count: product(&shape[first..end.max(first)]), inner }));
+        }
+        let count = self.count(shape)?;
+        let outer =
+            shape.iter().enumerate().filter(|(d, _)| !places.contains(d)).map(|(_, size)| size).product();
+        Ok((self.rows(x)?, Blocks { outer, count, inner: 1 }))
     }
 
     fn name_suffix(&self) -> u8 {
@@ -294,16 +315,15 @@ impl Gate for Prod {
 
     fn forward(&self, inputs: &[&Array], context: &mut Context) -> Result<Outputs> {
         let Meta { dtype, shape } = context.output(0);
-        let count = self.0.count(inputs[0].shape())?;
-        let x = self.0.rows(&inputs[0].cast(dtype))?;
+        let (x, blocks) = self.0.blocks(&inputs[0].cast(dtype))?;
         Ok([dispatch!(dtype, T => {
-            let one = T::from_i64(1);
             let times = |a: T, b: T| match T::DTYPE {
                 DType::I64 => T::from_i64(a.to_i64().wrapping_mul(b.to_i64())),
                 _ => T::from_f64(a.to_f64() * b.to_f64()),
             };
-            let rows = (0..shape.elements()).map(|i| &x.values::<T>()[i * count..(i + 1) * count]);
-            Array::filled(rows.map(|row| row.iter().fold(one, |a, &b| times(a, b))).collect(), shape)
+            let mut out = memory::take::<T>(shape.elements());
+            fold::fold(x.values::<T>(), blocks, T::from_i64(1), &mut out, times);
+            Array::filled(out, shape)
         })]
         .into())
     }
@@ -452,20 +472,14 @@ impl Gate for Var {
 
     fn forward(&self, inputs: &[&Array], context: &mut Context) -> Result<Outputs> {
         let Meta { dtype, shape } = context.output(0);
-        let count = self.dims.count(inputs[0].shape())?;
-        let x = self.dims.rows(inputs[0])?;
-        let freedom = (count as f64 - self.correction).max(0.0);
-        Ok([dispatch!(dtype, T => {
-            let values = x.values::<T>();
-            let variance = |i: usize| {
-                let row = &values[i * count..(i + 1) * count];
-                let mean = row.iter().map(|x| x.to_f64()).sum::<f64>() / count as f64;
-                let variance = row.iter().map(|x| (x.to_f64() - mean).powi(2)).sum::<f64>() / freedom;
-                T::from_f64(if self.root { variance.sqrt() } else { variance })
-            };
-            Array::filled((0..shape.elements()).map(variance).collect(), shape)
-        })]
-        .into())
+        let (x, blocks) = self.dims.blocks(inputs[0])?;
+        let freedom = (blocks.count as f64 - self.correction).max(0.0);
+        let mut out = vec![0.0; shape.elements()];
+        dispatch!(dtype, T => fold::variance(x.values::<T>(), blocks, freedom, &mut out));
+        if self.root {
+            out.iter_mut().for_each(|variance| *variance = variance.sqrt());
+        }
+        Ok([Array::filled(out, shape).cast(dtype)].into())
     }
 
     fn saves(&self, _needs: &Needs) -> Saves {

@@ -3,7 +3,9 @@
 //! Work is cut by grids that shapes alone decide and sums run in a fixed order, so that results are the
 //! same bits for any number of threads.
 
+pub(crate) mod choose;
 pub(crate) mod conv;
+pub(crate) mod fold;
 pub(crate) mod map;
 pub(crate) mod mapped;
 mod math;
