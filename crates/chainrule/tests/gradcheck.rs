@@ -4,9 +4,9 @@
 use std::cell::Cell;
 
 use chainrule::check::{GradCheck, gradcheck, gradgradcheck};
-use chainrule::gate::{Sample, arith};
+use chainrule::gate::{Context, Gate, Gradients, Metas, Needs, Outputs, Sample, Saved, Saves, arith};
 use chainrule::nn::Module;
-use chainrule::{Array, DType, Generator, Result, Tensor, models, nn, tensor};
+use chainrule::{Array, DType, Formula, Generator, Meta, Result, Tensor, models, nn, tensor};
 
 fn leaf(values: impl chainrule::Literal) -> Tensor {
     Tensor::new(values, DType::F64).unwrap().requires_grad_(true).unwrap()
@@ -145,4 +145,134 @@ fn a_whole_network_in_single_precision_passes_within_what_its_digits_allow() {
     let report = GradCheck::default().run(|_| net.forward(&x)?.cross_entropy(&labels), &[]).unwrap();
     assert!(report.passed(), "{report}");
     assert_eq!(report.findings.len(), 4);
+}
+
+#[derive(Debug)]
+struct Square(Fault);
+
+/// What is wrong with the backward of a [`Square`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Fault {
+    /// It doesn't multiply by the upstream gradient.
+    UpstreamForgotten,
+    /// It fails.
+    Fails,
+    /// It gives NaN.
+    Nan,
+}
+
+impl Gate for Square {
+    fn name(&self) -> &'static str {
+        "FaultySquare"
+    }
+    fn infer(&self, inputs: &[Meta]) -> Result<Metas> {
+        Ok([inputs[0]].into())
+    }
+    fn forward(&self, inputs: &[&Array], _context: &mut Context) -> Result<Outputs> {
+        let squares = inputs[0].to_f64_vec().iter().map(|x| x * x).collect();
+        Ok([Array::from_vec(squares, *inputs[0].shape())?].into())
+    }
+    fn saves(&self, _needs: &Needs) -> Saves {
+        Saves::input(0)
+    }
+    fn backward(&self, saved: &Saved, _upstream: &[Option<Tensor>], _needs: &Needs) -> Result<Gradients> {
+        let x = saved.input(0)?;
+        Ok([Some(match self.0 {
+            Fault::UpstreamForgotten => x.mul(2.0)?,
+            Fault::Nan => x.mul(f64::NAN)?,
+            Fault::Fails => return Err(chainrule::Error::argument("the author gave up here")),
+        })]
+        .into_iter()
+        .collect())
+    }
+    fn formula(&self) -> Formula {
+        Formula::rule("y = x²", ["∂y/∂x = 2x"])
+    }
+}
+
+#[test]
+fn a_backward_that_forgets_the_upstream_gradient_or_gives_nan_is_named() {
+    for fault in [Fault::UpstreamForgotten, Fault::Nan] {
+        let report =
+            gradcheck(|x| Tensor::apply(Square(fault), &[&x[0]])?.exp(), &[leaf([0.5, -1.0])]).unwrap();
+        assert_eq!(report.findings[0].wrong, 2, "{report}");
+        assert_eq!(report.faults.len(), 1, "{report}");
+        assert_eq!(report.faults[0].gate, "FaultySquare");
+    }
+}
+
+#[test]
+fn a_backward_that_fails_is_named_in_the_error() {
+    let error = gradcheck(|x| Tensor::apply(Square(Fault::Fails), &[&x[0]]), &[leaf([0.5])]).unwrap_err();
+    assert_eq!(error.gate(), Some("FaultySquare"));
+    assert!(error.to_string().contains("gave up"), "{error}");
+}
+
+#[test]
+fn the_edge_of_the_domain_is_said_and_not_called_wrong() {
+    for f in [Tensor::sqrt as fn(&Tensor) -> Result<Tensor>, |x| x.pow(0.5)] {
+        let report = gradcheck(|x| f(&x[0]), &[leaf([0.0, 1.0])]).unwrap();
+        assert!(report.passed(), "{report}");
+        assert!(report.to_string().contains("undefined to the left"), "{report}");
+    }
+}
+
+#[test]
+fn ties_of_maximum_and_max_are_kinks() {
+    let report = gradcheck(|x| x[0].maximum(&x[1]), &[leaf([1.0, 2.0]), leaf([1.0, 3.0])]).unwrap();
+    assert!(report.passed() && report.findings.iter().all(|f| f.kinks.len() == 1), "{report}");
+    let report = gradcheck(|x| x[0].max(), &[leaf([1.0, 1.0, 0.0])]).unwrap();
+    assert!(report.passed() && report.findings[0].kinks.len() == 2, "{report}");
+}
+
+#[test]
+fn inputs_with_a_history_and_expanded_ones_are_moved_one_by_one() {
+    let w = leaf([0.5, 1.5]);
+    let report = gradcheck(|x| x[0].square(), &[w.mul(2.0).unwrap()]).unwrap();
+    assert!(report.passed() && report.findings[0].compared == 2, "{report}");
+    let expanded = Array::scalar(0.5f64).expand([2, 3]).unwrap();
+    let expanded = Tensor::from_array(expanded).requires_grad_(true).unwrap();
+    let report = gradcheck(|x| x[0].sin(), &[expanded]).unwrap();
+    assert!(report.passed() && report.findings[0].compared == 6, "{report}");
+}
+
+#[test]
+fn parts_without_a_gradient_do_no_harm() {
+    // A float that can't be differentiated, an input that nothing depends on, a detached factor's own gradient.
+    let (x, unused) = (leaf([0.5, -1.5]), leaf([1.0]));
+    let report = gradcheck(|x| x[0].sign()?.mul(&x[0].square()?), &[x, unused]).unwrap();
+    assert!(report.passed() && report.findings.len() == 2, "{report}");
+}
+
+#[test]
+fn a_gradient_that_detach_leaves_out_is_found() {
+    let report = gradcheck(|x| x[0].mul(&x[0].detach()), &[leaf([0.5, -1.5])]).unwrap();
+    assert_eq!(report.findings[0].wrong, 2, "{report}");
+    // No gate is to blame: each does what it says.
+    assert!(report.faults.is_empty(), "{report}");
+}
+
+#[test]
+fn a_network_in_training_mode_with_dropout_can_be_checked() {
+    let mut generator = Generator::new(4);
+    let net = nn::Sequential::new()
+        .push(nn::Linear::new(4, 6, &mut generator))
+        .push(nn::Activation::Gelu)
+        .push(nn::Dropout::new(0.4).unwrap())
+        .push(nn::Linear::new(6, 3, &mut generator));
+    let x = Tensor::from_array(Generator::new(1).randn([5, 4], DType::F32));
+    let report = GradCheck::default().run(|_| net.forward(&x)?.log_softmax(1)?.square(), &[]).unwrap();
+    assert!(report.passed(), "{report}");
+    assert_eq!(report.findings.len(), 4);
+}
+
+#[test]
+fn large_and_small_gradients_are_judged_by_their_own_size() {
+    for scale in [1e-150, 1e-9, 1.0, 1e9, 1e150] {
+        let right = gradcheck(|x| x[0].sin()?.mul(scale), &[leaf([0.5, 1.0])]).unwrap();
+        assert!(right.passed(), "{scale}: {right}");
+        let wrong =
+            gradcheck(|x| Tensor::apply(TooSteep, &[&x[0]])?.mul(scale), &[leaf([0.5, 1.0])]).unwrap();
+        assert_eq!(wrong.findings[0].wrong, 2, "{scale}: {wrong}");
+    }
 }

@@ -116,6 +116,9 @@ pub fn check_gates<R>(body: impl FnOnce() -> Result<R>) -> Result<(R, Vec<GateFa
     let result = result?;
     let mut faults = Vec::new();
     for step in recording.steps {
+        if step.is_frozen() {
+            continue;
+        }
         let inputs: Vec<Array> = step.inputs.iter().map(Tensor::array).collect();
         // Where nothing needs a gradient, every input is checked.
         let needs = |x: &Tensor| x.requires_grad() || !step.inputs.iter().any(Tensor::requires_grad);

@@ -122,10 +122,13 @@ impl fmt::Display for Report {
                 )?;
             }
             if let Some((index, left, right)) = finding.kinks.first() {
+                let side = |x: &f64| if x.is_nan() { "undefined".to_string() } else { format!("{x:.6}") };
                 write!(
                     f,
-                    "; {} left out at kinks, the first at {index:?}: the derivative is {left:.6} to the left and {right:.6} to the right",
-                    finding.kinks.len()
+                    "; {} left out at kinks, the first at {index:?}: the derivative is {} to the left and {} to the right",
+                    finding.kinks.len(),
+                    side(left),
+                    side(right)
                 )?;
             }
         }
@@ -198,6 +201,12 @@ impl GradCheck {
     /// # Errors
     /// As [`gradcheck`].
     pub fn run(&self, function: impl Fn(&[Tensor]) -> Result<Tensor>, inputs: &[Tensor]) -> Result<Report> {
+        // What has a history is given as a leaf: moving what it was computed from wouldn't move its value.
+        let leaf = |x: &Tensor| match x.requires_grad() && !x.is_leaf() {
+            true => Tensor::leaf(x.array(), true),
+            false => x.clone(),
+        };
+        let inputs: &[Tensor] = &inputs.iter().map(leaf).collect::<Vec<_>>();
         let evaluate = || same_randomness(|| weighted(&function(inputs)?));
         let y = evaluate()?;
         if !y.requires_grad() && !inputs.iter().any(Tensor::requires_grad) {

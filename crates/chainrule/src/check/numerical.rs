@@ -79,7 +79,7 @@ pub struct Derivative {
     pub value: f64,
     /// How far it may be off.
     pub error: f64,
-    /// The derivatives to the left and right, where they differ: a kink.
+    /// The derivatives to the left and right, where they differ: a kink. NaN where there is none on that side.
     pub kink: Option<(f64, f64)>,
 }
 
@@ -135,6 +135,10 @@ pub fn derivative(f: impl Fn(f64) -> Result<f64>, x: f64) -> Result<Derivative> 
         (2.0 * b - a, (b - a).abs())
     };
     let ((left, left_error), (right, right_error)) = (side(|s| s.0), side(|s| s.1));
+    // The edge of what the function is defined on, as 0 is of √x.
+    if here.is_finite() && left.is_nan() != right.is_nan() {
+        return Ok(Derivative { value: table[0][0], error: f64::INFINITY, kink: Some((left, right)) });
+    }
     let gap = (right - left).abs();
     if gap > 20.0 * (left_error + right_error) && gap > 1e-4 * (left.abs() + right.abs()) && gap > 1e-7 {
         best.kink = Some((left, right));

@@ -14,7 +14,7 @@ use crate::formula::Formula;
 use crate::tensor::Tensor;
 
 /// The gates of this family.
-pub(super) const GATES: &[Entry] = &[View::ENTRY, Unview::ENTRY, Contiguous::ENTRY];
+pub(super) const GATES: &[Entry] = &[View::ENTRY, Unview::ENTRY, Contiguous::ENTRY, Detach::ENTRY];
 
 /// Another layout of the same elements.
 ///
@@ -300,6 +300,49 @@ impl Gate for Contiguous {
 
     fn formula(&self) -> Formula {
         Formula::rule("y = x", ["∂L/∂x = g"])
+    }
+}
+
+/// The same values, through which no gradient goes: what [`Tensor::detach`] is in a recorded graph.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Detach;
+
+impl Detach {
+    /// This gate's row of the table of gates.
+    pub const ENTRY: Entry = Entry {
+        name: "Detach",
+        method: "detach",
+        doc: "The same values, through which no gradient goes.\n",
+        at_kink: None,
+        file: file!(),
+        line: line!(),
+        samples: || {
+            let x = || matrix([[1.0, 2.0], [3.0, 4.0]]);
+            vec![Sample::new(Detach, [x()]).at_kink([matrix([[0.0; 2]; 2])]).gives([x()])]
+        },
+    };
+}
+
+impl Gate for Detach {
+    fn name(&self) -> &'static str {
+        "Detach"
+    }
+
+    fn infer(&self, inputs: &[Meta]) -> Result<Metas> {
+        expect_inputs(inputs, 1)?;
+        Ok([inputs[0]].into())
+    }
+
+    fn forward(&self, inputs: &[&Array], _context: &mut Context) -> Result<Outputs> {
+        Ok([inputs[0].clone()].into())
+    }
+
+    fn backward(&self, _saved: &Saved, _upstream: &[Option<Tensor>], needs: &Needs) -> Result<Gradients> {
+        Ok(needs.none())
+    }
+
+    fn formula(&self) -> Formula {
+        Formula::rule("y = x", ["no gradient"])
     }
 }
 

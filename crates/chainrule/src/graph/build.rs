@@ -62,7 +62,8 @@ impl ComputationalGraph {
         }
         let place = self.steps.len();
         let outputs: Vec<ValueId> = (0..outputs).map(|_| self.new_value(Source::Gate(place))).collect();
-        self.steps.push(Step { gate, inputs: inputs.to_vec(), outputs: outputs.clone(), location: None });
+        let inputs = inputs.to_vec();
+        self.steps.push(Step { gate, inputs, outputs: outputs.clone(), location: None, frozen: false });
         self.output = Some(outputs[0]);
         Ok(outputs)
     }
@@ -93,6 +94,7 @@ impl ComputationalGraph {
             let outputs = graph.add_many(step.gate.clone(), &inputs, step.outputs.len())?;
             if let Some(last) = graph.steps.last_mut() {
                 last.location = Some(step.location);
+                last.frozen = step.is_frozen();
             }
             known.extend(step.outputs.iter().map(Tensor::id).zip(outputs));
         }

@@ -10,10 +10,10 @@ mod vector;
 
 pub use report::{GateReport, InputReport, Local};
 
-use crate::array::{Array, Meta};
+use crate::array::{Array, Generator, Meta};
 use crate::error::{Error, Result};
 use crate::gate::GateRef;
-use crate::tensor::{Backward, Tensor, enable_grad};
+use crate::tensor::{Backward, Tensor, enable_grad, no_grad};
 
 /// A value of a graph: an input, a constant, or the output of a gate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -50,6 +50,8 @@ pub(crate) struct Step {
     pub(crate) outputs: Vec<ValueId>,
     /// The line of the program that ran the gate, where it was recorded.
     pub(crate) location: Option<&'static std::panic::Location<'static>>,
+    /// Whether the recorded code let no gradient through, by `no_grad` or `detach`.
+    frozen: bool,
 }
 
 /// What one run computed: a tensor for each value.
@@ -57,6 +59,8 @@ pub(crate) struct Step {
 pub(crate) struct Run {
     pub(crate) tensors: Vec<Tensor>,
     pub(crate) gradients: Option<Vec<Option<Array>>>,
+    /// Where the thread's random numbers stood before each gate.
+    randomness: Vec<Generator>,
 }
 
 /// A graph as a list of gates, to run forward and backward again and again.
@@ -141,22 +145,23 @@ impl ComputationalGraph {
                 Source::Gate(_) => None,
             };
         }
+        let mut randomness = Vec::with_capacity(self.steps.len());
         for step in &self.steps {
             let ready: Vec<&Tensor> = step.inputs.iter().filter_map(|id| tensors[id.0].as_ref()).collect();
-            let outputs =
-                enable_grad(|| Tensor::apply_many(step.gate.clone(), &ready)).map_err(|error| match step
-                    .location
-                {
-                    Some(location) => error.location(location),
-                    None => error,
-                })?;
+            randomness.push(Generator::of_thread());
+            let run = || Tensor::apply_many(step.gate.clone(), &ready);
+            let outputs = if step.frozen { no_grad(run) } else { enable_grad(run) };
+            let outputs = outputs.map_err(|error| match step.location {
+                Some(location) => error.location(location),
+                None => error,
+            })?;
             for (id, tensor) in step.outputs.iter().zip(outputs) {
                 tensors[id.0] = Some(tensor);
             }
         }
         let tensors: Vec<Tensor> = tensors.into_iter().flatten().collect();
         let loss = tensors[output.0].detach();
-        self.run = Some(Run { tensors, gradients: None });
+        self.run = Some(Run { tensors, gradients: None, randomness });
         Ok(loss)
     }
 

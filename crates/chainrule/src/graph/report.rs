@@ -1,7 +1,7 @@
 //! What each gate of a graph did in the last run: value, upstream gradient, local gradients, products.
 
 use super::{ComputationalGraph, Source, ValueId};
-use crate::array::{Array, Meta};
+use crate::array::{Array, Generator, Meta};
 use crate::error::{Error, Result};
 use crate::formula::Formula;
 use crate::tensor::{Backward, Tensor, enable_grad};
@@ -98,13 +98,14 @@ impl ComputationalGraph {
                 let upstream = run.gradients.as_ref().and_then(|all| all[first.0].clone());
                 let inputs: Vec<Array> = step.inputs.iter().map(|id| run.tensors[id.0].array()).collect();
                 let needs: Vec<bool> =
-                    step.inputs.iter().map(|id| run.tensors[id.0].requires_grad()).collect();
+                    step.inputs.iter().map(|id| !step.frozen && run.tensors[id.0].requires_grad()).collect();
+                let randomness = run.randomness[place];
                 let passed = match &run.gradients {
                     None => vec![None; inputs.len()],
                     Some(all) => {
                         let upstream: Vec<Option<Array>> =
                             step.outputs.iter().map(|id| all[id.0].clone()).collect();
-                        products(step, &inputs, &needs, &upstream)?
+                        products(step, &inputs, &needs, &upstream, randomness)?
                     }
                 };
                 let locals = match &formula {
@@ -113,7 +114,7 @@ impl ComputationalGraph {
                         // Broadcast inputs have a local gradient at every element of the output.
                         let wide =
                             inputs.iter().map(|x| x.expand(meta.shape)).collect::<Result<Vec<Array>>>()?;
-                        products(step, &wide, &needs, &[Some(Array::constant(1.0, meta))])?
+                        products(step, &wide, &needs, &[Some(Array::constant(1.0, meta))], randomness)?
                     }
                     Formula::Rule { .. } => vec![None; inputs.len()],
                 };
@@ -199,12 +200,16 @@ fn products(
     inputs: &[Array],
     needs: &[bool],
     upstream: &[Option<Array>],
+    randomness: Generator,
 ) -> Result<Vec<Option<Array>>> {
     let leaves: Vec<Tensor> =
         inputs.iter().zip(needs).map(|(x, &needs)| Tensor::leaf(x.clone(), needs)).collect();
-    let generator = crate::Generator::of_thread();
-    let outputs = enable_grad(|| Tensor::apply_many(step.gate.clone(), &leaves.iter().collect::<Vec<_>>()))?;
+    // A random gate must draw what it drew in the run.
+    let generator = Generator::of_thread();
+    randomness.set_thread();
+    let outputs = enable_grad(|| Tensor::apply_many(step.gate.clone(), &leaves.iter().collect::<Vec<_>>()));
     generator.set_thread();
+    let outputs = outputs?;
     let (roots, gradients): (Vec<&Tensor>, Vec<Tensor>) = outputs
         .iter()
         .zip(upstream)

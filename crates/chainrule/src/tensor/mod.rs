@@ -21,6 +21,7 @@ mod walk;
 pub use backward::{Backward, grad};
 pub use create::{param, tensor};
 pub use hooks::HookHandle;
+use mode::is_recording;
 pub use mode::{AnomalyGuard, GradModeGuard, detect_anomaly, enable_grad, is_grad_enabled, no_grad};
 pub(crate) use mode::{Recording, Step, is_anomaly_enabled, watches_forward};
 pub(crate) use node::{Edge, Kept, Shared};
@@ -35,6 +36,8 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 
 use crate::array::{Array, DType, Element, Meta, PrintOptions, Shape};
 use crate::error::{Error, Result};
+use crate::gate::GateRef;
+use crate::gate::view::Detach;
 
 /// An n-dimensional value that remembers how it was computed.
 ///
@@ -390,7 +393,14 @@ impl Tensor {
     }
 
     /// The values as a leaf without history. Shares memory until one of the two is changed in place.
+    #[track_caller]
     pub fn detach(&self) -> Tensor {
+        // A recorded graph must know where the value came from, to compute it again.
+        if is_recording()
+            && let Ok(detached) = no_grad(|| Tensor::apply(GateRef::Static(&Detach), &[self]))
+        {
+            return detached;
+        }
         Tensor::from_array(self.array())
     }
 

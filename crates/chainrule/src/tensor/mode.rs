@@ -144,6 +144,13 @@ pub(crate) struct Step {
     pub(crate) generator: Generator,
 }
 
+impl Step {
+    /// Whether gradients were wanted of its inputs, and none goes through it.
+    pub(crate) fn is_frozen(&self) -> bool {
+        self.inputs.iter().any(Tensor::requires_grad) && !self.outputs.iter().any(Tensor::requires_grad)
+    }
+}
+
 /// Every gate that ran on this thread while [`Recording::of`] ran its body.
 #[derive(Debug, Default)]
 pub(crate) struct Recording {
