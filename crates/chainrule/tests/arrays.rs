@@ -219,7 +219,7 @@ fn apply(view: &View, array: &Array, model: &Model) -> Option<(Array, Model)> {
                 return None;
             }
             let size = model.sizes[d];
-            let part = (1..=divisor + 1).rev().find(|part| size % part == 0).unwrap_or(1);
+            let part = (1..=divisor + 1).rev().find(|&part| size.is_multiple_of(part)).unwrap_or(1);
             let mut sizes = model.sizes.clone();
             sizes[d] = size / part;
             sizes.insert(d + 1, part);

@@ -277,6 +277,23 @@ impl Compare {
             ]
         },
     };
+
+    /// Compares element by element; the kind of comparison is chosen outside the loops.
+    fn run<T: Element>(
+        self,
+        a: kernel::map::Operand<'_, T>,
+        b: kernel::map::Operand<'_, T>,
+        out: &mut [bool],
+    ) {
+        match self {
+            Compare::Eq => compare(a, b, out, |a, b| a == b),
+            Compare::Ne => compare(a, b, out, |a, b| a != b),
+            Compare::Lt => compare(a, b, out, |a, b| a < b),
+            Compare::Le => compare(a, b, out, |a, b| a <= b),
+            Compare::Gt => compare(a, b, out, |a, b| a > b),
+            Compare::Ge => compare(a, b, out, |a, b| a >= b),
+        }
+    }
 }
 
 impl Gate for Compare {
@@ -302,16 +319,7 @@ impl Gate for Compare {
         let (a, b) = (beside(inputs[0], dtype, &shape)?, beside(inputs[1], dtype, &shape)?);
         let mut out = memory::take::<bool>(shape.elements());
         dispatch!(dtype, T => {
-            let (a, b) = (operand::<T>(&a), operand::<T>(&b));
-            // The kind of comparison is chosen outside the loops.
-            match self {
-                Compare::Eq => compare(a, b, &mut out, |a, b| a == b),
-                Compare::Ne => compare(a, b, &mut out, |a, b| a != b),
-                Compare::Lt => compare(a, b, &mut out, |a, b| a < b),
-                Compare::Le => compare(a, b, &mut out, |a, b| a <= b),
-                Compare::Gt => compare(a, b, &mut out, |a, b| a > b),
-                Compare::Ge => compare(a, b, &mut out, |a, b| a >= b),
-            }
+            self.run(operand::<T>(&a), operand::<T>(&b), &mut out)
         });
         Ok([Array::filled(out, shape)].into())
     }
