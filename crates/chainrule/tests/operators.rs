@@ -1,0 +1,150 @@
+//! Operators at special points: NaN, infinities, zeros of either sign, integers, nothing at all.
+
+use chainrule::gate::softmax::Reduction;
+use chainrule::ops::{Attention, Ctc, Interpolation};
+use chainrule::{DType, ErrorKind, Result, Tensor, param, tensor};
+
+const NAN: f64 = f64::NAN;
+const INF: f64 = f64::INFINITY;
+
+#[test]
+fn integers_stay_integers_where_they_can() -> Result<()> {
+    let x = tensor([-7, 7]);
+    assert_eq!(x.floor()?.dtype(), DType::I64);
+    assert_eq!(x.div_floor(2)?.to_vec::<i64>()?, [-4, 3]);
+    assert_eq!(x.div_trunc(2)?.to_vec::<i64>()?, [-3, 3]);
+    assert_eq!(x.remainder(3)?.to_vec::<i64>()?, [2, 1]);
+    assert_eq!(x.fmod(3)?.to_vec::<i64>()?, [-1, 1]);
+    assert_eq!(x.tan()?.dtype(), DType::F32);
+    assert_eq!(x.div_floor(0).unwrap_err().kind(), ErrorKind::Argument);
+    assert_eq!(tensor([i64::MIN]).div_floor(-1)?.to_vec::<i64>()?, [i64::MIN]);
+    assert_eq!(tensor([true]).floor().unwrap_err().kind(), ErrorKind::DType);
+    Ok(())
+}
+
+#[test]
+fn division_and_remainder_follow_their_signs() -> Result<()> {
+    assert_eq!(tensor([-7.0, 7.0]).remainder(-3.0)?.to_vec::<f32>()?, [-1.0, -2.0]);
+    assert_eq!(tensor([1.0, -1.0]).div_floor(0.0)?.to_f64_vec(), [INF, -INF]);
+    assert!(tensor([1.0]).fmod(0.0)?.item()?.is_nan());
+    // 0.6/0.2 rounds to 3, and 0.6 holds 0.2 only twice.
+    let quotient = Tensor::new([0.6], DType::F64)?.div_floor(Tensor::new([0.2], DType::F64)?)?;
+    assert_eq!(quotient.item()?, 2.0);
+    assert!(tensor([-0.0]).signbit()?.to_bool()?);
+    assert_eq!(tensor([1.0]).nextafter(2.0)?.item()?, f64::from(1.0f32 + f32::EPSILON));
+    Ok(())
+}
+
+#[test]
+fn nan_passes_or_not_as_each_operator_says() -> Result<()> {
+    let x = tensor([1.0, NAN, 3.0]);
+    assert!(x.median()?.item()?.is_nan());
+    assert_eq!(x.nanmedian()?.item()?, 1.0);
+    assert_eq!(x.max_dim(0, false)?.1.item()?, 1.0);
+    assert_eq!(x.fmax(2.0)?.to_f64_vec(), [2.0, 2.0, 3.0]);
+    assert!(x.clamp_min(2.0)?.to_f64_vec()[1].is_nan());
+    assert_eq!(x.nansum(&[], false)?.item()?, 4.0);
+    assert!(x.quantile(&tensor(0.5), None, false, Interpolation::Linear)?.item()?.is_nan());
+    assert_eq!(x.nanquantile(&tensor(0.5), None, false, Interpolation::Linear)?.item()?, 2.0);
+    assert!(x.isclose(&x, 0.0, 0.0, true)?.all(&[], false)?.to_bool()?);
+    assert!(!x.allclose(&x, 0.0, 0.0, false)?);
+    assert!(tensor([INF]).allclose(&tensor([INF]), 1e-5, 1e-8, false)?);
+    assert!(!tensor([INF]).allclose(&tensor([1.0]), 1e-5, 1e-8, false)?);
+    Ok(())
+}
+
+#[test]
+fn reductions_of_nothing() -> Result<()> {
+    let nothing = Tensor::zeros([0]);
+    assert!(nothing.all(&[], false)?.to_bool()? && !nothing.any(&[], false)?.to_bool()?);
+    assert!(nothing.median()?.item()?.is_nan());
+    assert_eq!(nothing.vector_norm(2.0, &[], false)?.item()?, 0.0);
+    assert_eq!(nothing.vector_norm(INF, &[], false).unwrap_err().kind(), ErrorKind::Shape);
+    assert_eq!(nothing.median_dim(0, false).unwrap_err().kind(), ErrorKind::Index);
+    assert_eq!(nothing.mode(0, false).unwrap_err().kind(), ErrorKind::Index);
+    assert_eq!(Tensor::zeros([3, 0]).cdist(&Tensor::zeros([2, 0]), 2.0)?.to_vec::<f32>()?, [0.0; 6]);
+    Ok(())
+}
+
+#[test]
+fn elements_that_tie_share_the_gradient_of_a_median() -> Result<()> {
+    let x = param([2.0, 1.0, 2.0, 5.0]);
+    x.median()?.backward()?;
+    assert_eq!(x.grad().map(|g| g.to_f64_vec()), Some(vec![0.5, 0.0, 0.5, 0.0]));
+    let x = param([2.0, 1.0, 2.0, 5.0]);
+    x.median_dim(0, false)?.0.backward()?;
+    assert_eq!(x.grad().map(|g| g.to_f64_vec()), Some(vec![1.0, 0.0, 0.0, 0.0]));
+    Ok(())
+}
+
+#[test]
+fn a_mask_hides_nan_from_values_and_gradients() -> Result<()> {
+    let x = param([[1.0, NAN], [3.0, 5.0]]);
+    let masked = x.masked(Some(&tensor([[true, false], [true, true]])))?;
+    let y = masked.var(&[], 0.0, false)?;
+    y.backward()?;
+    assert!((y.item()? - 8.0 / 3.0).abs() < 1e-6);
+    let gradient = x.grad().map(|g| g.to_f64_vec()).unwrap_or_default();
+    assert!(gradient.iter().all(|g| g.is_finite()) && gradient[1] == 0.0, "{gradient:?}");
+    assert!(x.masked(Some(&tensor([false, false])))?.mean(&[], false)?.item()?.is_nan());
+    assert_eq!(x.masked(Some(&tensor([1.0, 0.0]))).unwrap_err().kind(), ErrorKind::DType);
+    Ok(())
+}
+
+#[test]
+fn a_query_that_sees_nothing_gets_zeros_and_no_gradient() -> Result<()> {
+    let (q, k, v) = (param([[1.0, 2.0], [3.0, 4.0]]), tensor([[1.0, 0.0]]), tensor([[7.0]]));
+    let mask = tensor([[false], [true]]);
+    let options = Attention { mask: Some(&mask), ..Attention::default() };
+    let y = q.scaled_dot_product_attention(&k, &v, &options)?;
+    assert_eq!(y.to_f64_vec(), [0.0, 7.0]);
+    y.sum()?.backward()?;
+    assert!(q.grad().is_some_and(|g| g.to_f64_vec().iter().all(|g| *g == 0.0)));
+    let both = Attention { causal: true, ..options };
+    assert_eq!(q.scaled_dot_product_attention(&k, &v, &both).unwrap_err().kind(), ErrorKind::Argument);
+    Ok(())
+}
+
+/// CTC against its definition: the sum over all readings that spell the labels.
+#[test]
+fn ctc_sums_over_all_readings() -> Result<()> {
+    let (times, classes) = (4usize, 3usize);
+    let logits: Vec<f32> = (0..times * classes).map(|i| ((i * 7 % 5) as f32) * 0.4 - 0.9).collect();
+    let x = Tensor::from_vec(logits, [times, classes])?;
+    let log_probabilities = x.log_softmax(-1)?.to_f64_vec();
+    for labels in [vec![1i64], vec![1, 2], vec![2, 2], vec![]] {
+        let mut total = 0.0;
+        for reading in 0..classes.pow(times as u32) {
+            let path: Vec<usize> = (0..times).map(|t| reading / classes.pow(t as u32) % classes).collect();
+            let mut spelt = path.clone();
+            spelt.dedup();
+            spelt.retain(|&c| c != 0);
+            if spelt.iter().map(|&c| c as i64).eq(labels.iter().copied()) {
+                let log: f64 = path.iter().enumerate().map(|(t, c)| log_probabilities[t * classes + c]).sum();
+                total += log.exp();
+            }
+        }
+        let count = labels.len();
+        let options = Ctc { reduction: Reduction::Sum, ..Ctc::default() };
+        let loss = x.ctc_loss(&Tensor::from_vec(labels, [count])?, &[times], &[count], &options)?;
+        assert!((loss.item()? + total.ln()).abs() < 1e-5, "{} is not {}", loss.item()?, -total.ln());
+    }
+    let too_short = Ctc { zero_infinity: true, ..Ctc::default() };
+    assert_eq!(x.ctc_loss(&tensor([1, 1, 1]), &[4], &[3], &too_short)?.item()?, 0.0);
+    assert_eq!(x.ctc_loss(&tensor([9]), &[4], &[1], &too_short).unwrap_err().kind(), ErrorKind::Index);
+    Ok(())
+}
+
+#[test]
+fn numbers_at_the_ends_of_their_range() -> Result<()> {
+    let (mantissa, exponent) = Tensor::new([5e-324, 1.5e308, 0.0], DType::F64)?.frexp()?;
+    assert_eq!(mantissa.to_f64_vec(), [0.5, 1.5e308 / 2f64.powi(1023) / 2.0, 0.0]);
+    assert_eq!(exponent.to_vec::<i32>()?, [-1073, 1024, 0]);
+    assert_eq!(tensor([1e30, 1e30]).hypot(tensor([1e30, 0.0]))?.isfinite()?.to_f64_vec(), [1.0, 1.0]);
+    assert_eq!(tensor([-INF]).logaddexp(-INF)?.item()?, -INF);
+    assert_eq!(tensor([1000.0]).logaddexp(1000.0)?.item()?, f64::from(1000.0f32 + 2f32.ln()));
+    assert_eq!(tensor([0.0]).xlogy(0.0)?.item()?, 0.0);
+    assert_eq!(tensor([-40.0]).log_ndtr()?.isfinite()?.item()?, 1.0);
+    assert_eq!(tensor([3]).one_hot(Some(3)).unwrap_err().kind(), ErrorKind::Index);
+    Ok(())
+}
