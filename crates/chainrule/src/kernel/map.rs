@@ -93,7 +93,7 @@ macro_rules! float {
     };
 }
 
-float!(f32, F32<true>, F32<false>, F32, |y: F32<_>| y.0);
+float!(f32, F32<true>, F32<false>, F32, F32::number);
 float!(f64, f64, f64, |x| x, |y| y);
 
 /// Elements that are computed together: a loop of so many becomes straight vector code.

@@ -65,6 +65,14 @@ pub trait Real:
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 pub struct F32<const FMA: bool>(pub f32);
 
+impl<const FMA: bool> F32<FMA> {
+    /// The number itself.
+    #[inline(always)]
+    pub fn number(self) -> f32 {
+        self.0
+    }
+}
+
 macro_rules! arithmetic {
     ($($Trait:ident $method:ident $op:tt),*) => {$(
         impl<const FMA: bool> $Trait for F32<FMA> {
