@@ -180,12 +180,13 @@ impl ComputationalGraph {
             return Ok(None);
         }
         let (rows, columns) = (meta.shape.elements(), inputs[input].elements());
+        let randomness = run.randomness[place];
         let mut jacobian = Vec::with_capacity(rows * columns);
         for row in 0..rows {
             let mut unit = vec![0.0; rows];
             unit[row] = 1.0;
             let unit = Array::from_vec(unit, meta.shape)?.cast(meta.dtype);
-            match products(step, &inputs, &needs, &[Some(unit)])?.swap_remove(input) {
+            match products(step, &inputs, &needs, &[Some(unit)], randomness)?.swap_remove(input) {
                 Some(found) => jacobian.extend(found.to_f64_vec()),
                 None => jacobian.resize((row + 1) * columns, 0.0),
             }
