@@ -30,7 +30,7 @@ pub struct Options {
     /// JPEG or PNG images of any size
     images: Vec<PathBuf>,
     #[command(flatten)]
-    photos: photos::Options,
+    photos: photos::PhotoOptions,
     /// JSON instead of CSV
     #[arg(long)]
     json: bool,

@@ -72,6 +72,7 @@ fn training_writes_a_whole_run() {
             "checkpoint.safetensors",
             "curves.png",
             "curves.svg",
+            "explorer.html",
             "metrics.csv",
             "metrics.json",
             "model.safetensors",

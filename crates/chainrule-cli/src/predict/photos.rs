@@ -14,7 +14,7 @@ use crate::Failure;
 
 /// The options for images.
 #[derive(Debug, Args)]
-pub struct Options {
+pub struct PhotoOptions {
     /// The network for images, where its file doesn't say which it is
     #[arg(long, value_enum)]
     arch: Option<Arch>,
@@ -71,7 +71,12 @@ struct Guess {
 }
 
 /// Classifies each image and prints its likeliest classes.
-pub fn run(model: &Path, images: &[PathBuf], options: &Options, json: bool) -> Result<ExitCode, Failure> {
+pub fn run(
+    model: &Path,
+    images: &[PathBuf],
+    options: &PhotoOptions,
+    json: bool,
+) -> Result<ExitCode, Failure> {
     let network = ImageClassifier::load(model, options.arch.map(ImageArch::from))?;
     let labels = options.labels.as_deref().map(read_labels).transpose()?;
     let mut answers = Vec::with_capacity(images.len());
