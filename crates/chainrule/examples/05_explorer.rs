@@ -1,12 +1,14 @@
 //! The explorer's page of a graph of 100,000 gates, in which a gradient vanishes: xₜ₊₁ = tanh(w·xₜ + b).
 //!
+//! Every step halves it at least, so that it ends at 0 and not at the smallest number that a float has.
+//!
 //! An argument names the page's file; otherwise it goes into the folder for temporary files.
 
 use chainrule::explorer::Explorer;
 use chainrule::{Result, param};
 
 fn main() -> Result<()> {
-    let (start, w, b) = (param([0.1, 0.5, -0.3]), param([0.9, 0.5, 1.1]), param([0.1, 0.0, -0.2]));
+    let (start, w, b) = (param([0.1, 0.5, -0.3]), param([0.4, 0.3, -0.45]), param([0.1, 0.0, -0.2]));
     let mut x = start.clone();
     for _ in 0..33_333 {
         x = x.mul(&w)?.add(&b)?.tanh()?;
