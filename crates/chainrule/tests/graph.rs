@@ -4,7 +4,9 @@
 use chainrule::gate::arith::{Add, Mul, Square};
 use chainrule::gate::join::Split;
 use chainrule::graph::Local;
-use chainrule::{Array, ComputationalGraph, DType, ErrorKind, Tensor, grad, no_grad, param, tensor};
+use chainrule::{
+    Array, ComputationalGraph, DType, ErrorKind, Generator, Tensor, grad, no_grad, param, tensor,
+};
 
 /// (x + y)·z
 fn hand_built() -> ComputationalGraph {
@@ -175,4 +177,35 @@ fn other_types_run_through_the_same_graph() {
     assert_eq!(loss.item().unwrap(), -12.0);
     let names: Vec<String> = graph.backward().unwrap().into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["y", "z"]);
+}
+
+#[test]
+fn gates_know_their_modules() {
+    use chainrule::nn::{Activation, Linear, Module, Sequential};
+    let mut generator = Generator::new(0);
+    let net = Sequential::new()
+        .push_named(
+            "features",
+            Sequential::new().push(Linear::new(2, 3, &mut generator)).push(Activation::Relu),
+        )
+        .push_named("classifier", Linear::new(3, 2, &mut generator));
+    let x = Tensor::ones([4, 2]);
+    let mut graph = ComputationalGraph::record(|| net.call(&x)?.sum()).unwrap();
+    graph.forward(&[]).unwrap();
+    let modules: Vec<Option<String>> = graph.gates().unwrap().into_iter().map(|gate| gate.module).collect();
+    let expected = [Some("features.0"), Some("features.1"), Some("classifier"), None];
+    assert_eq!(modules, expected.map(|name| name.map(String::from)));
+    let layer = graph.gates().unwrap()[1].layer.clone();
+    assert_eq!(layer.as_deref(), Some("ReLU()"));
+    // A recording inside a module's call belongs to that module, and the outer recording has it too.
+    let inner = std::cell::Cell::new(0);
+    let mut outer = ComputationalGraph::record(|| {
+        let y = ComputationalGraph::record(|| net.call(&x))?;
+        inner.set(y.len());
+        net.call(&x)
+    })
+    .unwrap();
+    outer.forward(&[]).unwrap();
+    assert_eq!((inner.get(), outer.len()), (3, 6));
+    assert!(outer.gates().unwrap().iter().all(|gate| gate.module.is_some()));
 }

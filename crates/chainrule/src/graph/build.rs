@@ -63,7 +63,14 @@ impl ComputationalGraph {
         let place = self.steps.len();
         let outputs: Vec<ValueId> = (0..outputs).map(|_| self.new_value(Source::Gate(place))).collect();
         let inputs = inputs.to_vec();
-        self.steps.push(Step { gate, inputs, outputs: outputs.clone(), location: None, frozen: false });
+        self.steps.push(Step {
+            gate,
+            inputs,
+            outputs: outputs.clone(),
+            location: None,
+            frozen: false,
+            scope: None,
+        });
         self.output = Some(outputs[0]);
         Ok(outputs)
     }
@@ -95,12 +102,14 @@ impl ComputationalGraph {
             if let Some(last) = graph.steps.last_mut() {
                 last.location = Some(step.location);
                 last.frozen = step.is_frozen();
+                last.scope = step.scope;
             }
             known.extend(step.outputs.iter().map(Tensor::id).zip(outputs));
         }
         if graph.is_empty() {
             return Err(Error::argument("no gate ran while recording"));
         }
+        graph.scopes = recording.scopes;
         Ok(graph)
     }
 

@@ -13,7 +13,7 @@ pub use report::{GateReport, InputReport, Local};
 use crate::array::{Array, Generator, Meta};
 use crate::error::{Error, Result};
 use crate::gate::GateRef;
-use crate::tensor::{Backward, Tensor, enable_grad, no_grad};
+use crate::tensor::{Backward, Scope, Tensor, enable_grad, no_grad};
 
 /// A value of a graph: an input, a constant, or the output of a gate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -52,6 +52,8 @@ pub(crate) struct Step {
     pub(crate) location: Option<&'static std::panic::Location<'static>>,
     /// Whether the recorded code let no gradient through, by `no_grad` or `detach`.
     frozen: bool,
+    /// The innermost module that ran the gate, by its place among the graph's scopes.
+    pub(crate) scope: Option<usize>,
 }
 
 /// What one run computed: a tensor for each value.
@@ -85,6 +87,8 @@ pub struct ComputationalGraph {
     pub(crate) steps: Vec<Step>,
     pub(crate) output: Option<ValueId>,
     pub(crate) run: Option<Run>,
+    /// The calls of modules that were recorded, outer ones before inner ones.
+    pub(crate) scopes: Vec<Scope>,
 }
 
 impl ComputationalGraph {

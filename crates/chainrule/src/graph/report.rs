@@ -27,6 +27,10 @@ pub struct GateReport {
     pub upstream: Option<Array>,
     /// The line of the program that ran it, where it was recorded.
     pub location: Option<String>,
+    /// The module that ran it, where it was recorded, by its name in the state: `features.0`.
+    pub module: Option<String>,
+    /// What that module is, as PyTorch prints it: `Linear(in_features=2, out_features=3, bias=True)`.
+    pub layer: Option<String>,
 }
 
 /// One input of a gate in the last run.
@@ -78,6 +82,19 @@ impl ComputationalGraph {
             Some(Source::Constant(tensor)) => format!("constant {}", tensor.meta()),
             None => "a value of another graph".into(),
         }
+    }
+
+    /// The full name of a module that was called while the graph was recorded.
+    pub(crate) fn module_of(&self, scope: usize) -> String {
+        let mut names = Vec::new();
+        let mut next = Some(scope);
+        while let Some(place) = next {
+            names.push(self.scopes[place].name.as_str());
+            next = self.scopes[place].parent;
+        }
+        names.retain(|name| !name.is_empty());
+        names.reverse();
+        names.join(".")
     }
 
     /// The gates in topological order, with what each did in the last run.
@@ -144,6 +161,8 @@ impl ComputationalGraph {
                     value: run.tensors[first.0].array(),
                     upstream,
                     location: step.location.map(|at| format!("{}:{}", at.file(), at.line())),
+                    module: step.scope.map(|scope| self.module_of(scope)),
+                    layer: step.scope.map(|scope| self.scopes[scope].layer.clone()),
                 })
             })
             .collect()

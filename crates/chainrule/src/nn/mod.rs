@@ -6,6 +6,7 @@ mod layers;
 mod load;
 mod module;
 mod norm;
+mod scope;
 mod spatial;
 mod summary;
 

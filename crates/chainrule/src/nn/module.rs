@@ -5,11 +5,11 @@ use std::cell::{Cell, RefCell};
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::LoadReport;
 use super::load::load;
+use super::{LoadReport, scope};
 use crate::array::Shape;
 use crate::error::{Error, Result};
-use crate::tensor::{Recording, Tensor};
+use crate::tensor::{Recording, Tensor, is_recording};
 
 /// What a module owns under a name.
 #[derive(Debug, Clone)]
@@ -74,11 +74,15 @@ pub trait Module: Debug + Send + Sync {
         format!("{}()", name.rsplit("::").next().unwrap_or(name))
     }
 
-    /// [`Module::forward`], noticed by summaries.
+    /// [`Module::forward`], noticed by summaries and by recorded graphs.
     ///
     /// # Errors
     /// As `forward`.
     fn call(&self, x: &Tensor) -> Result<Tensor> {
+        if !is_recording() {
+            return self.forward(x);
+        }
+        let _scope = scope::enter(self.identity(), self.children(), self.describe());
         if !OBSERVED.get() {
             return self.forward(x);
         }

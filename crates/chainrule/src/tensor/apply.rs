@@ -237,5 +237,5 @@ fn note(
     generator: Generator,
 ) {
     let inputs = inputs.iter().map(|&x| x.clone()).collect();
-    Recording::note(Step { gate, inputs, outputs: outputs.to_vec(), location, generator });
+    Recording::note(Step { gate, inputs, outputs: outputs.to_vec(), location, generator, scope: None });
 }

@@ -21,9 +21,10 @@ mod walk;
 pub use backward::{Backward, grad};
 pub use create::{param, tensor};
 pub use hooks::HookHandle;
-use mode::is_recording;
 pub use mode::{AnomalyGuard, GradModeGuard, detect_anomaly, enable_grad, is_grad_enabled, no_grad};
-pub(crate) use mode::{Recording, Step, is_anomaly_enabled, watches_forward};
+pub(crate) use mode::{
+    Recording, Scope, ScopeGuard, Step, is_anomaly_enabled, is_recording, watches_forward,
+};
 pub(crate) use node::{Edge, Kept, Shared};
 pub use operators::Operand;
 pub(crate) use recycled::NodeRef;

@@ -36,8 +36,9 @@ pub(crate) fn is_anomaly_enabled() -> bool {
     MODES.with(|modes| modes.anomaly.get())
 }
 
+/// Whether gates and modules are noted on this thread.
 #[inline]
-pub(super) fn is_recording() -> bool {
+pub(crate) fn is_recording() -> bool {
     MODES.with(|modes| modes.recording.get())
 }
 
@@ -142,6 +143,19 @@ pub(crate) struct Step {
     pub(crate) location: &'static std::panic::Location<'static>,
     /// The thread's generator before the gate ran.
     pub(crate) generator: Generator,
+    /// The innermost module that was running, by its place among the recording's.
+    pub(crate) scope: Option<usize>,
+}
+
+/// One call of a module while recording.
+#[derive(Debug, Clone)]
+pub(crate) struct Scope {
+    /// The module's name in the module that it is part of; empty for the outermost.
+    pub(crate) name: String,
+    /// What it is, as PyTorch prints it.
+    pub(crate) layer: String,
+    /// The call of the module that it is part of; it has a smaller place.
+    pub(crate) parent: Option<usize>,
 }
 
 impl Step {
@@ -152,9 +166,13 @@ impl Step {
 }
 
 /// Every gate that ran on this thread while [`Recording::of`] ran its body.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Recording {
     pub(crate) steps: Vec<Step>,
+    /// The modules that were called, in this order.
+    pub(crate) scopes: Vec<Scope>,
+    /// Those of them that are running, the innermost last.
+    open: Vec<usize>,
 }
 
 impl Recording {
@@ -167,7 +185,7 @@ impl Recording {
                 RECORDINGS.with_borrow_mut(|all| {
                     // What ran inside an inner recording ran inside the outer one too.
                     if let (Some(inner), Some(outer)) = (all.pop(), all.last_mut()) {
-                        outer.steps.extend(inner.steps);
+                        outer.absorb(inner);
                     }
                     MODES.with(|modes| modes.recording.set(!all.is_empty()));
                 });
@@ -178,7 +196,7 @@ impl Recording {
         let guard = Guard;
         let result = body();
         let recording = RECORDINGS.with_borrow_mut(|all| match &mut all[..] {
-            [.., _, inner] => Recording { steps: inner.steps.clone() },
+            [.., _, inner] => inner.clone(),
             [only] => std::mem::take(only),
             [] => Recording::default(),
         });
@@ -206,10 +224,46 @@ impl Recording {
     }
 
     /// Notes a gate in the innermost recording.
-    pub(super) fn note(step: Step) {
+    pub(super) fn note(mut step: Step) {
         RECORDINGS.with_borrow_mut(|all| {
             if let Some(recording) = all.last_mut() {
+                step.scope = recording.open.last().copied();
                 recording.steps.push(step);
+            }
+        });
+    }
+
+    /// Notes that a module is called, until the guard is dropped.
+    #[must_use = "the module's call ends when the guard is dropped"]
+    pub(crate) fn enter(name: String, layer: String) -> ScopeGuard {
+        RECORDINGS.with_borrow_mut(|all| {
+            if let Some(recording) = all.last_mut() {
+                let parent = recording.open.last().copied();
+                recording.open.push(recording.scopes.len());
+                recording.scopes.push(Scope { name, layer, parent });
+            }
+        });
+        ScopeGuard
+    }
+
+    /// Appends what an inner recording noted.
+    fn absorb(&mut self, inner: Recording) {
+        let (first, around) = (self.scopes.len(), self.open.last().copied());
+        let moved = |place: Option<usize>| place.map(|place| place + first).or(around);
+        self.scopes.extend(inner.scopes.into_iter().map(|s| Scope { parent: moved(s.parent), ..s }));
+        self.steps.extend(inner.steps.into_iter().map(|s| Step { scope: moved(s.scope), ..s }));
+    }
+}
+
+/// Ends a module's call when dropped.
+#[derive(Debug)]
+pub(crate) struct ScopeGuard;
+
+impl Drop for ScopeGuard {
+    fn drop(&mut self) {
+        RECORDINGS.with_borrow_mut(|all| {
+            if let Some(recording) = all.last_mut() {
+                recording.open.pop();
             }
         });
     }
