@@ -22,12 +22,13 @@ fn pool() -> MaxPool2d {
 
 /// LeNet-5 (LeCun et al., 1998) with ReLU and max pooling.
 ///
-/// Input `[n, 1, 28, 28]`, output `[n, 10]`, logits; 61,706 parameters, named by the layers' places.
+/// Input `[n, channels, 28, 28]`, output `[n, classes]`, logits; 61,706 parameters for one channel and 10 classes,
+/// named by the layers' places.
 #[derive(Debug, Clone, Copy)]
 pub struct LeNet;
 
 impl LeNet {
-    /// The network.
+    /// The network for MNIST: one channel, 10 classes.
     ///
     /// ```
     /// use chainrule::{models::LeNet, nn::Module, Generator, Tensor};
@@ -39,8 +40,16 @@ impl LeNet {
     /// # Errors
     /// None: the result is one for the sake of uniformity.
     pub fn build(g: &mut Generator) -> Result<Sequential> {
+        LeNet::sized(1, 10, g)
+    }
+
+    /// The network for images of so many channels, and so many classes.
+    ///
+    /// # Errors
+    /// There are no channels.
+    pub fn sized(channels: usize, classes: usize, g: &mut Generator) -> Result<Sequential> {
         Ok(Sequential::new()
-            .push(Conv2d::new(1, 6, 5, padded(2), g)?)
+            .push(Conv2d::new(channels, 6, 5, padded(2), g)?)
             .push(RELU)
             .push(MaxPool2d::new(Window::new(2)))
             .push(Conv2d::new(6, 16, 5, padded(0), g)?)
@@ -51,7 +60,7 @@ impl LeNet {
             .push(RELU)
             .push(Linear::new(120, 84, g))
             .push(RELU)
-            .push(Linear::new(84, 10, g)))
+            .push(Linear::new(84, classes, g)))
     }
 }
 

@@ -1,9 +1,11 @@
 //! Networks by name.
 
 mod images;
+mod table;
 mod transformers;
 
 pub use images::{AlexNet, LeNet, ResNet18, SqueezeNet};
+pub use table::{MODELS, NamedModel, by_name};
 pub use transformers::{CharGpt, GptSizes, VisionSizes, VisionTransformer};
 
 use crate::array::Generator;
