@@ -13,6 +13,20 @@ echo "== lints"
 cargo clippy --workspace --all-targets --all-features -- -D warnings
 echo "== documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --all-features
+echo "== other systems, and the oldest Rust"
+minimum=$(sed -nE 's/^rust-version = "(.*)"/\1/p' Cargo.toml)
+for target in x86_64-pc-windows-gnu aarch64-apple-darwin; do
+    if rustup target list --installed 2>/dev/null | grep -q "^$target\$"; then
+        cargo check --quiet --workspace --all-features --target "$target"
+    else
+        echo "NOT RUN: the check for $target, which needs 'rustup target add $target'"
+    fi
+done
+if rustup toolchain list 2>/dev/null | grep -q "^$minimum.0-"; then
+    cargo "+$minimum.0" check --quiet --workspace --all-features
+else
+    echo "NOT RUN: the check with Rust $minimum, which needs 'rustup toolchain install $minimum.0'"
+fi
 echo "== tests"
 cargo test --workspace --all-features 2>&1 | tee "$log"
 echo "== examples"

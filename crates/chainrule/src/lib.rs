@@ -57,7 +57,7 @@ pub mod tensor;
 pub mod train;
 
 pub use array::{
-    Array, DType, Element, Generator, Literal, MAX_RANK, Meta, Number, PrintOptions, Shape, Slice,
+    Array, DType, Element, Generator, Literal, MAX_RANK, Meta, NewShape, Number, PrintOptions, Shape, Slice,
     manual_seed,
 };
 pub use error::{Error, ErrorKind, Result};

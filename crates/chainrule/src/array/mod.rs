@@ -25,7 +25,7 @@ pub use elements::Iter;
 pub(crate) use layout::Layout;
 pub use literal::{Literal, Number};
 pub use random::{Generator, manual_seed};
-pub use shape::{MAX_RANK, Meta, Shape};
+pub use shape::{MAX_RANK, Meta, NewShape, Shape};
 pub use storage::Element;
 pub(crate) use storage::{dispatch, dispatch_float};
 pub use views::Slice;

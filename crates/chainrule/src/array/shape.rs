@@ -129,7 +129,7 @@ impl Shape {
     ///
     /// # Errors
     /// The sizes don't say what the shape is, or are too large.
-    pub(crate) fn with_sizes(&self, sizes: &[isize]) -> Result<Shape> {
+    fn with_sizes(&self, sizes: &[isize]) -> Result<Shape> {
         let unknown = sizes.iter().filter(|&&size| size == -1).count();
         let known: Vec<usize> = sizes
             .iter()
@@ -208,6 +208,57 @@ impl<const N: usize> From<[usize; N]> for Shape {
     fn from(sizes: [usize; N]) -> Shape {
         const { assert!(N <= MAX_RANK, "an array has at most 8 dimensions") };
         Shape::trusted(&sizes)
+    }
+}
+
+/// What `reshape` and `view` take: a [`Shape`], or sizes of any integer type, of which one may be −1 and is then
+/// computed from the number of elements.
+///
+/// ```
+/// use chainrule::tensor;
+/// let x = tensor([[1, 2, 3], [4, 5, 6]]);
+/// assert_eq!(x.reshape([3, -1])?.shape(), [3, 2]);
+/// assert_eq!(x.reshape(x.shape())?.shape(), [2, 3]);
+/// assert!(x.reshape([-1, -1]).is_err());
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+pub trait NewShape {
+    /// The shape that an array of shape `current` gets.
+    ///
+    /// # Errors
+    /// The sizes don't say what it is, or are too large.
+    fn resolve(self, current: &Shape) -> Result<Shape>;
+}
+
+impl NewShape for Shape {
+    fn resolve(self, _current: &Shape) -> Result<Shape> {
+        Ok(self)
+    }
+}
+
+impl<T: Copy + TryInto<isize>> NewShape for &[T] {
+    fn resolve(self, current: &Shape) -> Result<Shape> {
+        // A size that no isize holds is refused like any other that memory can't hold.
+        let sizes: Vec<isize> = self.iter().map(|&size| size.try_into().unwrap_or(isize::MAX)).collect();
+        current.with_sizes(&sizes)
+    }
+}
+
+impl<T: Copy + TryInto<isize>, const N: usize> NewShape for [T; N] {
+    fn resolve(self, current: &Shape) -> Result<Shape> {
+        self[..].resolve(current)
+    }
+}
+
+impl<T: Copy + TryInto<isize>, const N: usize> NewShape for &[T; N] {
+    fn resolve(self, current: &Shape) -> Result<Shape> {
+        self[..].resolve(current)
+    }
+}
+
+impl<T: Copy + TryInto<isize>> NewShape for &Vec<T> {
+    fn resolve(self, current: &Shape) -> Result<Shape> {
+        self[..].resolve(current)
     }
 }
 

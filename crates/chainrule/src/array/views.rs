@@ -1,6 +1,6 @@
 //! Views: other layouts over the same elements, without copying.
 
-use super::{Array, Layout, Shape};
+use super::{Array, Layout, NewShape, Shape};
 use crate::error::{Error, Result};
 
 /// A range of a dimension with a step, as in `start:stop:step`.
@@ -69,12 +69,19 @@ slice_from! {
 }
 
 impl Array {
-    /// The same elements in the same order under another shape; copies only where strides demand it.
+    /// The same elements in the same order under another shape; copies only where strides demand it. One size
+    /// may be −1 and is computed.
     ///
     /// # Errors
     /// The numbers of elements differ.
-    pub fn reshape(&self, shape: impl Into<Shape>) -> Result<Array> {
-        let shape = shape.into();
+    ///
+    /// ```
+    /// use chainrule::Array;
+    /// assert_eq!(*Array::zeros([4, 6]).reshape([3, -1, 2])?.shape(), [3, 4, 2]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    pub fn reshape(&self, shape: impl NewShape) -> Result<Array> {
+        let shape = shape.resolve(self.shape())?;
         if shape.elements() != self.elements() {
             return Err(Error::shape(format!(
                 "the shape {} with {} elements can't become {shape} with {}",
@@ -96,8 +103,8 @@ impl Array {
     ///
     /// # Errors
     /// The numbers of elements differ, or the strides don't allow the shape.
-    pub fn view(&self, shape: impl Into<Shape>) -> Result<Array> {
-        let shape = shape.into();
+    pub fn view(&self, shape: impl NewShape) -> Result<Array> {
+        let shape = shape.resolve(self.shape())?;
         if shape.elements() != self.elements() {
             return self.reshape(shape);
         }

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use super::arith::matrix;
 use super::elementwise::expect_inputs;
 use super::{Context, Entry, Gate, GateRef, Gradients, Linearity, Metas, Needs, Outputs, Sample, Saved};
-use crate::array::{Array, DType, Meta, Shape, Slice};
+use crate::array::{Array, DType, Meta, NewShape, Shape, Slice};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formula::Formula;
 use crate::tensor::Tensor;
@@ -347,29 +347,37 @@ impl Gate for Detach {
 }
 
 impl Tensor {
-    /// The same elements under another shape; one size may be −1 and is computed.
+    /// The same elements under another shape: see [`View`]. One size may be −1 and is computed.
     ///
     /// # Errors
     /// The numbers of elements differ.
     ///
     /// ```
     /// use chainrule::tensor;
-    /// assert_eq!(tensor([[1, 2, 3], [4, 5, 6]]).view(&[3, -1])?.shape(), [3, 2]);
+    /// assert_eq!(tensor([[1, 2, 3], [4, 5, 6]]).reshape([3, -1])?.shape(), [3, 2]);
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     #[track_caller]
-    pub fn view(&self, sizes: &[isize]) -> Result<Tensor> {
-        let shape = self.shape().with_sizes(sizes);
-        self.reshape(shape.map_err(|error| error.at_gate("View").with_inputs([self.meta()]))?)
+    pub fn reshape(&self, shape: impl NewShape) -> Result<Tensor> {
+        let shape = shape.resolve(&self.shape());
+        let shape = shape.map_err(|error| error.at_gate("View").with_inputs([self.meta()]))?;
+        Tensor::apply(View::Reshape(shape), &[self])
     }
 
-    /// The same elements under another shape: see [`View`].
+    /// PyTorch's other name for [`Tensor::reshape`]: tensors here are values, so that one that can't be seen
+    /// under the shape without copying is copied.
     ///
     /// # Errors
     /// The numbers of elements differ.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([1, 2, 3, 4]).view([2, -1])?.shape(), [2, 2]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
-    pub fn reshape(&self, shape: impl Into<Shape>) -> Result<Tensor> {
-        Tensor::apply(View::Reshape(shape.into()), &[self])
+    pub fn view(&self, shape: impl NewShape) -> Result<Tensor> {
+        self.reshape(shape)
     }
 
     /// All dimensions from `start` to `end` (both included) as one.

@@ -202,7 +202,7 @@ impl Tensor {
     pub fn index_copy(&self, dim: isize, index: &Tensor, source: &Tensor) -> Result<Tensor> {
         self.slices_fit("IndexCopy", dim, index, source)?;
         if self.rank() == 0 {
-            return self.atleast_1d()?.scatter(0, &index.ravel()?, &source.ravel()?)?.reshape([]);
+            return self.atleast_1d()?.scatter(0, &index.ravel()?, &source.ravel()?)?.reshape(Shape::SCALAR);
         }
         let source = source.reshape(self.shape().with_size(self.shape().dim(dim)?, index.elements()))?;
         self.scatter(dim, &self.along(dim, index)?, &source)
@@ -222,7 +222,7 @@ impl Tensor {
     pub fn index_fill(&self, dim: isize, index: &Tensor, value: impl Operand) -> Result<Tensor> {
         let value = value.with(self, |value| self.single(value))?;
         if self.rank() == 0 {
-            return self.atleast_1d()?.scatter_value(0, &index.ravel()?, &value)?.reshape([]);
+            return self.atleast_1d()?.scatter_value(0, &index.ravel()?, &value)?.reshape(Shape::SCALAR);
         }
         self.scatter_value(dim, &self.along(dim, index)?, &value)
     }

@@ -151,7 +151,9 @@ impl Tensor {
         self.slices_fit("IndexReduce", dim, index, source)?;
         if self.rank() == 0 {
             let (x, source) = (self.reshape([1])?, source.ravel()?);
-            return x.scatter_reduce(0, &index.ravel()?, &source, combine, include_self)?.reshape([]);
+            return x
+                .scatter_reduce(0, &index.ravel()?, &source, combine, include_self)?
+                .reshape(Shape::SCALAR);
         }
         self.scatter_reduce(dim, &self.along(dim, index)?, source, combine, include_self)
     }

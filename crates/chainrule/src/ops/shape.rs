@@ -1,6 +1,6 @@
 //! Other shapes and orders of the same elements.
 
-use crate::array::{Array, Shape, Slice};
+use crate::array::{Array, NewShape, Shape, Slice};
 use crate::error::{Error, Result};
 use crate::gate::view::View;
 use crate::tensor::Tensor;
@@ -87,7 +87,7 @@ impl Tensor {
         let shape = self.shape();
         let dim = shape.dim(dim).map_err(refused(self, "View"))?;
         let part = Shape::from([shape.get(dim).copied().unwrap_or(1)]);
-        let inner = part.with_sizes(sizes).map_err(refused(self, "View"))?;
+        let inner = sizes.resolve(&part).map_err(refused(self, "View"))?;
         let mut all = shape[..dim.min(shape.rank())].to_vec();
         all.extend_from_slice(&inner);
         all.extend(shape.iter().skip(dim + 1));
