@@ -482,3 +482,12 @@ fn the_numbers_of_a_seed_never_change() {
     let mut right = Generator::new(42);
     assert_eq!(right.randn([4], DType::F32).to_vec::<f32>().unwrap(), whole[..4]);
 }
+
+#[test]
+fn a_step_longer_than_the_dimension_keeps_one_element() {
+    let x = Array::arange(0, 6, 1).unwrap().reshape([2, 3]).unwrap();
+    for (step, expected) in [(isize::MAX, [0, 3]), (isize::MIN, [2, 5])] {
+        let slice = Slice { start: None, stop: None, step };
+        assert_eq!(x.slice(1, slice).unwrap().to_vec::<i64>().unwrap(), expected);
+    }
+}

@@ -50,6 +50,11 @@ fn what_is_wrong_is_refused_with_its_name() {
     assert!(other.add(Square, &[far]).is_err());
     other.input("x").unwrap();
     assert!(other.input("x").is_err());
+    let mut parts = ComputationalGraph::new();
+    let x = parts.input("x").unwrap();
+    let split = parts.add_many(Split { sizes: vec![1, 1], dim: 0 }, &[x], 3).unwrap();
+    parts.add(Mul, &[split[0], split[2]]).unwrap();
+    refused(parts.forward(&[("x", &tensor([1.0, 2.0]))]), "3 outputs were asked of it, and it has 2");
 }
 
 #[test]

@@ -110,6 +110,7 @@ fn matrices_and_more() {
         &Tensor::arange(0., 1001., 1.).unwrap(),
         "tensor([   0.,    1.,    2.,  ...,  998.,  999., 1000.])",
     );
+    check(&Tensor::arange(0., 1000., 1.).unwrap().slice(0, (..3).into()).unwrap(), "tensor([0., 1., 2.])");
     check(
         &Tensor::arange(0, 1200, 1).unwrap().reshape([30, 40]).unwrap(),
         "tensor([[   0,    1,    2,  ...,   37,   38,   39],\n        [  40,   41,   42,  ...,   77,   78,   79],\n        [  80,   81,   82,  ...,  117,  118,  119],\n        ...,\n        [1080, 1081, 1082,  ..., 1117, 1118, 1119],\n        [1120, 1121, 1122,  ..., 1157, 1158, 1159],\n        [1160, 1161, 1162,  ..., 1197, 1198, 1199]])",
@@ -150,7 +151,7 @@ fn matrices_and_more() {
     );
     let seven: Vec<String> = (0..7).map(|i| format!("[[{i}.]]")).collect();
     check(
-        &Tensor::arange(0., 7., 1.).unwrap().reshape([7, 1, 1]).unwrap(),
+        &Tensor::arange(0., 7., 1.).unwrap().reshape([7, 1, 1]).unwrap().expand([7, 1, 1]).unwrap(),
         &format!("tensor([{}])", seven.join(",\n\n        ")),
     );
     check(&Tensor::zeros([1001]), "tensor([0., 0., 0.,  ..., 0., 0., 0.])");
@@ -232,7 +233,15 @@ fn gradients() {
     );
     check(&param([1., 2.]).sigmoid().unwrap(), "tensor([0.7311, 0.8808], grad_fn=<SigmoidBackward0>)");
     check(&param([1., 2.]).max().unwrap(), "tensor(2., grad_fn=<MaxBackward1>)");
+    check(
+        &param([1., 2.]).vector_norm(2., &[], false).unwrap(),
+        "tensor(2.2361, grad_fn=<LinalgVectorNormBackward0>)",
+    );
     check(&param([1., 2.]).dot(&tensor([1., 2.])).unwrap(), "tensor(5., grad_fn=<DotBackward0>)");
+    check(
+        &Tensor::ones([2, 2]).requires_grad_(true).unwrap().permute(&[1, 0]).unwrap(),
+        "tensor([[1., 1.],\n        [1., 1.]], grad_fn=<PermuteBackward0>)",
+    );
     let batch = Tensor::ones([1, 2, 2]).requires_grad_(true).unwrap();
     check(
         &batch.matmul(&Tensor::ones([1, 2, 2])).unwrap(),

@@ -24,28 +24,58 @@ impl Array {
     }
 
     /// All elements equal to `value`, of this element type.
+    ///
+    /// ```
+    /// use chainrule::{Array, DType};
+    /// assert_eq!(Array::full_of([2], 7, DType::F64).to_vec::<f64>()?, [7.0, 7.0]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn full_of(shape: impl Into<Shape>, value: impl Number, dtype: DType) -> Array {
         let shape = shape.into();
         dispatch!(dtype, T => Array::filled(vec![value.convert::<T>(); shape.elements()], shape))
     }
 
     /// All elements 0, of type f32.
+    ///
+    /// ```
+    /// use chainrule::Array;
+    /// assert_eq!(Array::zeros([2, 2]).to_vec::<f32>()?, [0.0; 4]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn zeros(shape: impl Into<Shape>) -> Array {
         Array::zeros_of(shape, DType::F32)
     }
 
     /// All elements 0 (`false` for `bool`), of this element type.
+    ///
+    /// ```
+    /// use chainrule::{Array, DType};
+    /// assert_eq!(Array::zeros_of([2], DType::Bool).to_vec::<bool>()?, [false, false]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn zeros_of(shape: impl Into<Shape>, dtype: DType) -> Array {
         let shape = shape.into();
         dispatch!(dtype, T => Array::filled(vec![T::default(); shape.elements()], shape))
     }
 
     /// All elements 1, of type f32.
+    ///
+    /// ```
+    /// use chainrule::Array;
+    /// assert_eq!(Array::ones([3]).to_vec::<f32>()?, [1.0; 3]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn ones(shape: impl Into<Shape>) -> Array {
         Array::full(shape, 1.0)
     }
 
     /// All elements 1 (`true` for `bool`), of this element type.
+    ///
+    /// ```
+    /// use chainrule::{Array, DType};
+    /// assert_eq!(Array::ones_of([2], DType::I64).to_vec::<i64>()?, [1, 1]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn ones_of(shape: impl Into<Shape>, dtype: DType) -> Array {
         Array::full_of(shape, 1, dtype)
     }
@@ -70,6 +100,13 @@ impl Array {
     ///
     /// # Errors
     /// As [`Array::arange`].
+    ///
+    /// ```
+    /// use chainrule::{Array, DType};
+    /// assert_eq!(Array::arange_of(0, 3, 1, DType::F64)?.to_vec::<f64>()?, [0.0, 1.0, 2.0]);
+    /// assert!(Array::arange_of(0, 3, 0, DType::F64).is_err()); // never gets there
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn arange_of<N: Number>(start: N, end: N, step: N, dtype: DType) -> Result<Array> {
         if !start.default_dtype().is_float() && !dtype.is_float() {
             return integer_range(start.convert(), end.convert(), step.convert(), dtype);
@@ -94,6 +131,12 @@ impl Array {
     }
 
     /// Like [`Array::linspace`], of this element type.
+    ///
+    /// ```
+    /// use chainrule::{Array, DType};
+    /// assert_eq!(Array::linspace_of(1.0, 2.0, 3, DType::F64).to_vec::<f64>()?, [1.0, 1.5, 2.0]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn linspace_of(start: f64, end: f64, steps: usize, dtype: DType) -> Array {
         let step = if steps > 1 { (end - start) / (steps - 1) as f64 } else { 0.0 };
         // Counting from the nearer end makes both ends exact.
@@ -118,6 +161,12 @@ impl Array {
     }
 
     /// Like [`Array::eye`], of this element type.
+    ///
+    /// ```
+    /// use chainrule::{Array, DType};
+    /// assert_eq!(Array::eye_of(2, 2, DType::I64).to_vec::<i64>()?, [1, 0, 0, 1]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn eye_of(rows: usize, columns: usize, dtype: DType) -> Array {
         dispatch!(dtype, T => {
             let mut values = vec![T::default(); rows * columns];
@@ -168,6 +217,13 @@ fn reserved<T>(length: usize) -> Result<Vec<T>> {
 ///
 /// # Errors
 /// The step is 0, points away from `end`, or a bound isn't finite.
+///
+/// ```
+/// use chainrule::array::arange_length;
+/// assert_eq!(arange_length(0.0, 1.0, 0.3)?, 4); // 0, 0.3, 0.6, 0.9
+/// assert!(arange_length(0.0, 1.0, -0.3).is_err());
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 pub fn arange_length(start: f64, end: f64, step: f64) -> Result<usize> {
     if step == 0.0 || step.is_nan() {
         return Err(no_step());

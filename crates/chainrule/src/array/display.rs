@@ -39,6 +39,14 @@ const PREFIX: &str = "tensor(";
 
 impl Array {
     /// The text PyTorch prints, with other options.
+    ///
+    /// ```
+    /// use chainrule::{Array, PrintOptions};
+    /// let a = Array::literal([1e-9, 1e9])?;
+    /// let plain = PrintOptions { scientific: Some(false), precision: 1, ..PrintOptions::default() };
+    /// assert_eq!(a.format_with(&plain), "tensor([         0.0, 1000000000.0])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn format_with(&self, options: &PrintOptions) -> String {
         self.format_with_suffixes(options, &[])
     }

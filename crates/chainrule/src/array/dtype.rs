@@ -32,6 +32,11 @@ impl DType {
     pub const ALL: [DType; 6] = [DType::Bool, DType::U8, DType::I32, DType::I64, DType::F32, DType::F64];
 
     /// Bytes an element takes.
+    ///
+    /// ```
+    /// use chainrule::DType;
+    /// assert_eq!((DType::Bool.size(), DType::F32.size(), DType::F64.size()), (1, 4, 8));
+    /// ```
     pub fn size(self) -> usize {
         match self {
             DType::Bool | DType::U8 => 1,
@@ -41,11 +46,21 @@ impl DType {
     }
 
     /// Whether values of this type can be differentiated.
+    ///
+    /// ```
+    /// use chainrule::DType;
+    /// assert!(DType::F32.is_float() && !DType::I64.is_float());
+    /// ```
     pub fn is_float(self) -> bool {
         matches!(self, DType::F32 | DType::F64)
     }
 
     /// The short name: `f32`, `i64`, `bool`…
+    ///
+    /// ```
+    /// use chainrule::DType;
+    /// assert_eq!(DType::F32.name(), "f32");
+    /// ```
     pub fn name(self) -> &'static str {
         match self {
             DType::Bool => "bool",
@@ -58,6 +73,11 @@ impl DType {
     }
 
     /// PyTorch's name, as its printed tensors show it.
+    ///
+    /// ```
+    /// use chainrule::DType;
+    /// assert_eq!(DType::I64.torch_name(), "torch.int64");
+    /// ```
     pub fn torch_name(self) -> &'static str {
         match self {
             DType::Bool => "torch.bool",
@@ -95,6 +115,13 @@ impl DType {
     ///
     /// A 0-d operand only decides when its category (bool, integer, float) is higher than that of every
     /// operand with dimensions.
+    ///
+    /// ```
+    /// use chainrule::DType;
+    /// // A 0-d f64 doesn't widen an f32 matrix, but it does turn integers into floats.
+    /// assert_eq!(DType::result_type([(DType::F32, true), (DType::F64, false)]), DType::F32);
+    /// assert_eq!(DType::result_type([(DType::I64, true), (DType::F64, false)]), DType::F64);
+    /// ```
     pub fn result_type(operands: impl IntoIterator<Item = (DType, bool)>) -> DType {
         let mut with_dims: Option<DType> = None;
         let mut zero_dim: Option<DType> = None;

@@ -4,6 +4,15 @@ use super::{Array, DType, Element, Layout, dispatch, layout::Rows};
 use crate::error::{Error, Result};
 
 /// Iterates over the elements of an array in row-major order, whatever its strides.
+///
+/// ```
+/// use chainrule::Array;
+/// let a = Array::literal([[1, 2], [3, 4]])?;
+/// let columns = a.transpose(0, 1)?;
+/// let mut elements = columns.iter::<i64>()?;
+/// assert_eq!((elements.len(), elements.next(), elements.next()), (4, Some(1), Some(3)));
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Iter<'a, T> {
     buffer: &'a [T],
@@ -61,6 +70,17 @@ impl Array {
     ///
     /// # Errors
     /// `T` isn't the array's element type.
+    ///
+    /// ```
+    /// use chainrule::{Array, Slice};
+    /// let a = Array::arange(0, 5, 1)?.slice(0, Slice::from(..).step(2))?;
+    /// assert_eq!(a.to_vec::<i64>()?, [0, 2, 4]);
+    /// assert_eq!(
+    ///     a.to_vec::<f32>().unwrap_err().to_string(),
+    ///     "the elements are i64, not f32; convert first: cast(DType::F32)"
+    /// );
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn to_vec<T: Element>(&self) -> Result<Vec<T>> {
         match self.as_slice::<T>() {
             Some(slice) => Ok(slice.to_vec()),
@@ -69,6 +89,12 @@ impl Array {
     }
 
     /// The elements in row-major order, converted to `f64` whatever their type.
+    ///
+    /// ```
+    /// use chainrule::Array;
+    /// assert_eq!(Array::literal([1u8, 255])?.to_f64_vec(), [1.0, 255.0]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn to_f64_vec(&self) -> Vec<f64> {
         dispatch!(self.dtype(), T => {
             let buffer = self.buffer::<T>().unwrap_or_default();
@@ -77,6 +103,12 @@ impl Array {
     }
 
     /// The elements in row-major order, converted to `i64` (floats are truncated).
+    ///
+    /// ```
+    /// use chainrule::Array;
+    /// assert_eq!(Array::literal([1.9, -1.9])?.to_i64_vec(), [1, -1]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn to_i64_vec(&self) -> Vec<i64> {
         dispatch!(self.dtype(), T => {
             let buffer = self.buffer::<T>().unwrap_or_default();
@@ -107,6 +139,14 @@ impl Array {
     }
 
     /// Whether shape, element type and every element are equal (NaN equals NaN here).
+    ///
+    /// ```
+    /// use chainrule::{Array, DType};
+    /// let a = Array::literal([1.0, f64::NAN])?;
+    /// assert!(a.same_as(&a.copied()));
+    /// assert!(!a.same_as(&a.cast(DType::F64))); // another element type
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn same_as(&self, other: &Array) -> bool {
         self.meta() == other.meta()
             && dispatch!(self.dtype(), T => match (self.iter::<T>(), other.iter::<T>()) {
@@ -117,6 +157,13 @@ impl Array {
 
     /// Whether every element is within `absolute + relative·|other|` of the other's (NaN equals NaN,
     /// infinities by sign), for arrays of the same shape.
+    ///
+    /// ```
+    /// use chainrule::Array;
+    /// let (a, b) = (Array::literal([1.0, 100.0])?, Array::literal([1.0, 100.1])?);
+    /// assert!(a.all_close(&b, 1e-2, 0.0) && !a.all_close(&b, 1e-4, 1e-4));
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn all_close(&self, other: &Array, relative: f64, absolute: f64) -> bool {
         self.shape() == other.shape()
             && self.to_f64_vec().iter().zip(other.to_f64_vec()).all(|(&a, b)| {
@@ -125,6 +172,13 @@ impl Array {
     }
 
     /// Whether no element is NaN or infinite.
+    ///
+    /// ```
+    /// use chainrule::Array;
+    /// assert!(Array::literal([1.0, 2.0])?.all_finite());
+    /// assert!(!Array::literal([1.0, f64::INFINITY])?.all_finite());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn all_finite(&self) -> bool {
         match self.dtype() {
             DType::F32 => self.iter::<f32>().is_ok_and(|mut values| values.all(f32::is_finite)),

@@ -60,7 +60,8 @@ impl Layout {
         if length > 0 {
             layout.offset = layout.offset.wrapping_add_signed(start as isize * self.strides[dim]);
         }
-        layout.strides[dim] *= step;
+        // A step that long leaves one element at most, whose stride is never used.
+        layout.strides[dim] = layout.strides[dim].wrapping_mul(step);
         layout
     }
 

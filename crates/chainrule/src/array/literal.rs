@@ -4,12 +4,36 @@ use super::{Array, DType, Element, MAX_RANK, Shape};
 use crate::error::{Error, Result};
 
 /// A Rust number or `bool` as an operand or fill value.
+///
+/// ```
+/// use chainrule::{Array, DType, Number};
+/// assert_eq!(
+///     (1.5f64.default_dtype(), 3i32.default_dtype(), true.default_dtype()),
+///     (DType::F32, DType::I64, DType::Bool)
+/// );
+/// assert_eq!(Array::full([2], 3u8).to_string(), "tensor([3, 3], dtype=torch.uint8)");
+/// ```
 pub trait Number: Copy {
     /// The element type PyTorch's `tensor(…)` gives it: floats f32, integers i64 (`u8` stays), `bool` bool.
+    ///
+    /// ```
+    /// use chainrule::{DType, Number};
+    /// assert_eq!(2.5f64.default_dtype(), DType::F32);
+    /// ```
     fn default_dtype(self) -> DType;
     /// The value as `f64`.
+    ///
+    /// ```
+    /// use chainrule::Number;
+    /// assert_eq!((7u8.as_f64(), true.as_f64()), (7.0, 1.0));
+    /// ```
     fn as_f64(self) -> f64;
     /// The value converted to an element type.
+    ///
+    /// ```
+    /// use chainrule::Number;
+    /// assert_eq!(2.9f64.convert::<i64>(), 2);
+    /// ```
     fn convert<T: Element>(self) -> T;
 }
 
@@ -73,8 +97,23 @@ pub trait Literal {
     /// How many dimensions it has.
     const RANK: usize;
     /// Appends the sizes of its dimensions, judged by its first elements.
+    ///
+    /// ```
+    /// use chainrule::Literal;
+    /// let mut sizes = Vec::new();
+    /// [[1, 2, 3], [4, 5, 6]].sizes(&mut sizes);
+    /// assert_eq!(sizes, [2, 3]);
+    /// ```
     fn sizes(&self, sizes: &mut Vec<usize>);
     /// Appends its numbers in row-major order; false where a part has another size than `sizes` says.
+    ///
+    /// ```
+    /// use chainrule::Literal;
+    /// let mut numbers = Vec::new();
+    /// assert!([[1, 2], [3, 4]].collect(&[2, 2], &mut numbers));
+    /// assert_eq!(numbers, [1, 2, 3, 4]);
+    /// assert!(!vec![vec![1, 2], vec![3]].collect(&[2, 2], &mut Vec::new()));
+    /// ```
     fn collect(&self, sizes: &[usize], out: &mut Vec<Self::Number>) -> bool;
 }
 
@@ -136,6 +175,14 @@ impl Array {
     ///
     /// # Errors
     /// Rows of different lengths, or more than [`MAX_RANK`] dimensions.
+    ///
+    /// ```
+    /// use chainrule::Array;
+    /// assert_eq!(Array::literal([[1, 2], [3, 4]])?.to_string(), "tensor([[1, 2],\n        [3, 4]])");
+    /// let error = Array::literal(vec![vec![1, 2], vec![3]]).unwrap_err();
+    /// assert!(error.to_string().starts_with("rows of different lengths"));
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn literal<L: Literal>(literal: L) -> Result<Array> {
         Array::literal_of(literal, L::Number::default().default_dtype())
     }

@@ -3,6 +3,15 @@
 //! An array is a layout (shape, strides, offset) over elements that views share. Cloning and viewing never
 //! copy elements and, up to [`MAX_RANK`] dimensions, never allocate; writing copies first where the elements
 //! are shared, so an array that someone holds never changes under them.
+//!
+//! ```
+//! use chainrule::Array;
+//! let a = Array::arange(0, 6, 1)?.reshape([2, 3])?;
+//! let column = a.select(1, 0)?; // a view: no element was copied
+//! assert!(column.shares_buffer(&a));
+//! assert_eq!(column.to_vec::<i64>()?, [0, 3]);
+//! # Ok::<(), chainrule::Error>(())
+//! ```
 
 mod arith;
 mod create;
@@ -113,52 +122,108 @@ impl Array {
     }
 
     /// The element type.
+    ///
+    /// ```
+    /// use chainrule::{Array, DType};
+    /// assert_eq!(Array::literal([true])?.dtype(), DType::Bool);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[inline]
     pub fn dtype(&self) -> DType {
         self.storage.dtype()
     }
 
     /// The sizes of the dimensions.
+    ///
+    /// ```
+    /// use chainrule::Array;
+    /// assert_eq!(*Array::zeros([2, 3]).shape(), [2, 3]);
+    /// ```
     #[inline]
     pub fn shape(&self) -> &Shape {
         &self.layout.shape
     }
 
     /// Element type and shape.
+    ///
+    /// ```
+    /// use chainrule::{Array, DType, Meta};
+    /// assert_eq!(Array::zeros([2, 3]).meta(), Meta::new(DType::F32, [2, 3]));
+    /// ```
     #[inline]
     pub fn meta(&self) -> Meta {
         Meta { dtype: self.dtype(), shape: self.layout.shape }
     }
 
     /// The number of dimensions.
+    ///
+    /// ```
+    /// use chainrule::Array;
+    /// assert_eq!(Array::zeros([2, 3]).rank(), 2);
+    /// ```
     #[inline]
     pub fn rank(&self) -> usize {
         self.layout.shape.rank()
     }
 
     /// The number of elements.
+    ///
+    /// ```
+    /// use chainrule::Array;
+    /// assert_eq!(Array::zeros([2, 3]).elements(), 6);
+    /// assert_eq!(Array::scalar(1.0f32).elements(), 1);
+    /// ```
     #[inline]
     pub fn elements(&self) -> usize {
         self.layout.shape.elements()
     }
 
     /// For each dimension, how many elements apart its neighbours lie in the buffer.
+    ///
+    /// ```
+    /// use chainrule::Array;
+    /// let a = Array::zeros([2, 3]);
+    /// assert_eq!(a.strides(), [3, 1]);
+    /// assert_eq!(a.transpose(0, 1)?.strides(), [1, 3]);
+    /// assert_eq!(a.select(0, 0)?.expand([4, 3])?.strides(), [0, 1]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn strides(&self) -> &[isize] {
         self.layout.strides()
     }
 
     /// Whether the elements lie in row-major order without gaps.
+    ///
+    /// ```
+    /// use chainrule::Array;
+    /// let a = Array::zeros([2, 3]);
+    /// assert!(a.is_contiguous() && !a.transpose(0, 1)?.is_contiguous());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[inline]
     pub fn is_contiguous(&self) -> bool {
         self.layout.is_contiguous()
     }
 
-    /// Whether both arrays are views of the same buffer.
+    /// Whether both arrays are views of the same buffer. (Single elements lie in the array itself: never.)
+    ///
+    /// ```
+    /// use chainrule::Array;
+    /// let a = Array::zeros([2, 3]);
+    /// assert!(a.reshape([6])?.shares_buffer(&a));
+    /// assert!(!a.copied().shares_buffer(&a));
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn shares_buffer(&self, other: &Array) -> bool {
         self.storage.same(&other.storage)
     }
 
     /// The bytes that the elements of this shape take (views of larger buffers count their own elements).
+    ///
+    /// ```
+    /// use chainrule::Array;
+    /// assert_eq!(Array::zeros([2, 3]).bytes(), 24);
+    /// ```
     pub fn bytes(&self) -> usize {
         self.elements() * self.dtype().size()
     }
@@ -166,6 +231,15 @@ impl Array {
     /// The elements in row-major order, where they lie so in memory; see [`Array::contiguous`].
     ///
     /// `None` for another element type and for a layout that is not contiguous.
+    ///
+    /// ```
+    /// use chainrule::Array;
+    /// let a = Array::literal([[1.0, 2.0], [3.0, 4.0]])?;
+    /// assert_eq!(a.as_slice::<f32>(), Some(&[1.0, 2.0, 3.0, 4.0][..]));
+    /// assert_eq!(a.as_slice::<f64>(), None);
+    /// assert_eq!(a.transpose(0, 1)?.as_slice::<f32>(), None);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[inline]
     pub fn as_slice<T: Element>(&self) -> Option<&[T]> {
         let data = T::data(&self.storage)?;
@@ -207,11 +281,27 @@ impl Array {
     }
 
     /// The same array if it is contiguous, else a row-major copy.
+    ///
+    /// ```
+    /// use chainrule::Array;
+    /// let a = Array::literal([[1, 2], [3, 4]])?.transpose(0, 1)?;
+    /// assert_eq!(a.contiguous().as_slice::<i64>(), Some(&[1, 3, 2, 4][..]));
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn contiguous(&self) -> Array {
         if self.is_contiguous() { self.clone() } else { self.copied() }
     }
 
     /// A row-major copy that shares nothing.
+    ///
+    /// ```
+    /// use chainrule::Array;
+    /// let a = Array::zeros([3]);
+    /// let mut b = a.copied();
+    /// b.make_mut::<f32>().unwrap()[0] = 1.0;
+    /// assert_eq!(a.to_vec::<f32>()?, [0.0, 0.0, 0.0]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn copied(&self) -> Array {
         dispatch!(self.dtype(), T => {
             let mut out = crate::kernel::memory::take::<T>(self.elements());
@@ -247,6 +337,16 @@ impl Array {
     /// The elements for writing, in row-major order; copies first where they are shared or strided.
     ///
     /// `None` for another element type.
+    ///
+    /// ```
+    /// use chainrule::Array;
+    /// let a = Array::zeros([3]);
+    /// let mut b = a.clone();
+    /// b.make_mut::<f32>().unwrap()[1] = 5.0;
+    /// assert_eq!(b.to_vec::<f32>()?, [0.0, 5.0, 0.0]);
+    /// assert_eq!(a.to_vec::<f32>()?, [0.0, 0.0, 0.0]); // copied on write
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn make_mut<T: Element>(&mut self) -> Option<&mut [T]> {
         if T::DTYPE != self.dtype() {
             return None;

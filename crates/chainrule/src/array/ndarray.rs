@@ -25,6 +25,13 @@ impl Array {
     ///
     /// # Errors
     /// `T` isn't the element type.
+    ///
+    /// ```
+    /// use chainrule::Array;
+    /// let a = Array::arange(0.0, 6.0, 1.0)?.reshape([2, 3])?;
+    /// assert_eq!(a.to_ndarray::<f32>()?, ndarray::array![[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]].into_dyn());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn to_ndarray<T: Element>(&self) -> Result<ArrayD<T>> {
         ArrayD::from_shape_vec(IxDyn(self.shape()), self.to_vec()?).map_err(|e| Error::shape(e.to_string()))
     }

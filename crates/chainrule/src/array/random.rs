@@ -47,26 +47,60 @@ pub fn manual_seed(seed: u64) {
 
 impl Generator {
     /// A generator with this seed.
+    ///
+    /// ```
+    /// use chainrule::Generator;
+    /// let mut generator = Generator::new(7);
+    /// assert_eq!(generator.randint(0, 10, [4])?.shape(), Generator::new(7).randint(0, 10, [4])?.shape());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn new(seed: u64) -> Generator {
         Generator { seed, drawn: 0 }
     }
 
     /// A generator with this seed that goes on where another one, after `drawn` arrays, stopped.
+    ///
+    /// ```
+    /// use chainrule::{DType, Generator};
+    /// let mut whole = Generator::new(7);
+    /// whole.rand([2], DType::F32);
+    /// let mut resumed = Generator::resume(7, 1); // as if one array had been drawn
+    /// assert!(whole.rand([2], DType::F32).same_as(&resumed.rand([2], DType::F32)));
+    /// ```
     pub fn resume(seed: u64, drawn: u64) -> Generator {
         Generator { seed, drawn }
     }
 
     /// The seed.
+    ///
+    /// ```
+    /// use chainrule::Generator;
+    /// assert_eq!(Generator::new(7).seed(), 7);
+    /// ```
     pub fn seed(&self) -> u64 {
         self.seed
     }
 
     /// How many arrays have been drawn.
+    ///
+    /// ```
+    /// use chainrule::{DType, Generator};
+    /// let mut generator = Generator::new(7);
+    /// generator.rand([100], DType::F32);
+    /// generator.permutation(5);
+    /// assert_eq!(generator.drawn(), 2);
+    /// ```
     pub fn drawn(&self) -> u64 {
         self.drawn
     }
 
     /// This thread's generator, as it is now.
+    ///
+    /// ```
+    /// use chainrule::{manual_seed, Generator};
+    /// manual_seed(3);
+    /// assert_eq!(Generator::of_thread(), Generator::new(3));
+    /// ```
     pub fn of_thread() -> Generator {
         THREAD.get().unwrap_or_else(|| {
             // Threads that nobody seeded draw different numbers.
@@ -79,6 +113,14 @@ impl Generator {
     }
 
     /// Makes this the thread's generator; with [`Generator::of_thread`], for drawing the same numbers again.
+    ///
+    /// ```
+    /// use chainrule::{Generator, Tensor};
+    /// let before = Generator::of_thread();
+    /// let x = Tensor::rand([3]);
+    /// before.set_thread();
+    /// assert_eq!(Tensor::rand([3]).to_f64_vec(), x.to_f64_vec());
+    /// ```
     pub fn set_thread(self) {
         THREAD.set(Some(self));
     }
@@ -97,6 +139,13 @@ impl Generator {
     }
 
     /// Uniform numbers in [0, 1), of a float type.
+    ///
+    /// ```
+    /// use chainrule::{DType, Generator};
+    /// let numbers = Generator::new(0).rand([1000], DType::F64).to_vec::<f64>()?;
+    /// assert!(numbers.iter().all(|x| (0.0..1.0).contains(x)));
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn rand(&mut self, shape: impl Into<Shape>, dtype: DType) -> Array {
         let (stream, shape) = (self.next(), shape.into());
         match dtype {
@@ -106,6 +155,13 @@ impl Generator {
     }
 
     /// Normally distributed numbers with mean 0 and variance 1, of a float type.
+    ///
+    /// ```
+    /// use chainrule::{DType, Generator};
+    /// let numbers = Generator::new(0).randn([10_000], DType::F64).to_vec::<f64>()?;
+    /// assert!((numbers.iter().sum::<f64>() / 1e4).abs() < 0.05);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn randn(&mut self, shape: impl Into<Shape>, dtype: DType) -> Array {
         let (stream, shape) = (self.next(), shape.into());
         match dtype {
@@ -118,6 +174,13 @@ impl Generator {
     ///
     /// # Errors
     /// There is no integer in the range.
+    ///
+    /// ```
+    /// use chainrule::Generator;
+    /// let digits = Generator::new(0).randint(0, 10, [50])?.to_vec::<i64>()?;
+    /// assert!(digits.iter().all(|digit| (0..10).contains(digit)));
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn randint(&mut self, low: i64, high: i64, shape: impl Into<Shape>) -> Result<Array> {
         if low >= high {
             return Err(Error::argument(format!(
@@ -129,6 +192,14 @@ impl Generator {
     }
 
     /// The numbers 0 to n − 1 in random order, of type i64.
+    ///
+    /// ```
+    /// use chainrule::Generator;
+    /// let mut order = Generator::new(0).permutation(4).to_vec::<i64>()?;
+    /// order.sort();
+    /// assert_eq!(order, [0, 1, 2, 3]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn permutation(&mut self, n: usize) -> Array {
         let order = self.next().permutation(n);
         Array::filled(order.into_iter().map(|i| i as i64).collect(), Shape::from([n]))

@@ -34,6 +34,14 @@ impl Shape {
     ///
     /// # Errors
     /// More than [`MAX_RANK`] dimensions, or more elements than an `i64` counts.
+    ///
+    /// ```
+    /// use chainrule::Shape;
+    /// let sizes: Vec<usize> = "2x3".split('x').map(|size| size.parse().unwrap()).collect();
+    /// assert_eq!(Shape::new(&sizes)?, Shape::from([2, 3]));
+    /// assert!(Shape::new(&[1; 9]).is_err());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn new(sizes: &[usize]) -> Result<Shape> {
         if sizes.len() > MAX_RANK {
             return Err(Error::shape(format!(
@@ -58,11 +66,22 @@ impl Shape {
     }
 
     /// The number of dimensions.
+    ///
+    /// ```
+    /// use chainrule::Shape;
+    /// assert_eq!(Shape::from([2, 3]).rank(), 2);
+    /// ```
     pub fn rank(&self) -> usize {
         self.rank as usize
     }
 
     /// The number of elements: the product of the sizes (1 for a 0-d array).
+    ///
+    /// ```
+    /// use chainrule::Shape;
+    /// assert_eq!(Shape::from([2, 3]).elements(), 6);
+    /// assert_eq!(Shape::SCALAR.elements(), 1);
+    /// ```
     pub fn elements(&self) -> usize {
         self.iter().product()
     }
@@ -73,6 +92,14 @@ impl Shape {
     ///
     /// # Errors
     /// The dimension does not exist.
+    ///
+    /// ```
+    /// use chainrule::Shape;
+    /// let shape = Shape::from([2, 3, 4]);
+    /// assert_eq!((shape.dim(1)?, shape.dim(-1)?), (1, 2));
+    /// assert!(shape.dim(3).is_err());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn dim(&self, dim: isize) -> Result<usize> {
         let rank = self.rank().max(1) as isize;
         if dim < -rank || dim >= rank {
@@ -275,6 +302,13 @@ impl fmt::Debug for Shape {
 }
 
 /// What is known of an array without its values: element type and shape.
+///
+/// ```
+/// use chainrule::{Array, DType};
+/// let meta = Array::zeros([2, 3]).meta();
+/// assert_eq!((meta.dtype, meta.shape.elements()), (DType::F32, 6));
+/// assert_eq!(meta.to_string(), "f32[2, 3]");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Meta {
     /// The element type.
@@ -285,6 +319,11 @@ pub struct Meta {
 
 impl Meta {
     /// Element type and shape together.
+    ///
+    /// ```
+    /// use chainrule::{DType, Meta};
+    /// assert_eq!(Meta::new(DType::I64, [5]).to_string(), "i64[5]");
+    /// ```
     pub fn new(dtype: DType, shape: impl Into<Shape>) -> Meta {
         Meta { dtype, shape: shape.into() }
     }

@@ -9,18 +9,52 @@ use super::DType;
 use crate::kernel::memory;
 
 /// A type that arrays can hold: `bool`, `u8`, `i32`, `i64`, `f32` or `f64`.
+///
+/// ```
+/// use chainrule::{Array, DType, Element};
+/// fn largest<T: Element>(array: &Array) -> Option<T> {
+///     array
+///         .iter::<T>()
+///         .ok()?
+///         .fold(None, |best, x| if best.is_none_or(|best| x > best) { Some(x) } else { best })
+/// }
+/// assert_eq!(largest::<i64>(&Array::literal([3, 9, 4])?), Some(9));
+/// assert_eq!(<f64 as Element>::DTYPE, DType::F64);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 pub trait Element:
     Copy + Default + PartialEq + PartialOrd + std::fmt::Debug + std::fmt::Display + Send + Sync + private::Stored
 {
     /// The element type as data.
     const DTYPE: DType;
     /// The value as `f64` (`true` is 1).
+    ///
+    /// ```
+    /// use chainrule::Element;
+    /// assert_eq!((true.to_f64(), (-3i32).to_f64()), (1.0, -3.0));
+    /// ```
     fn to_f64(self) -> f64;
-    /// The nearest value of this type; integers are truncated towards zero and saturate, `bool` is `x ≠ 0`.
+    /// The nearest value of this type: integers are truncated towards zero, then `i32` and `i64` saturate and
+    /// `u8` wraps around; NaN becomes 0, and `bool` is `x ≠ 0`.
+    ///
+    /// ```
+    /// use chainrule::Element;
+    /// assert_eq!((i32::from_f64(-2.9), i32::from_f64(1e12), bool::from_f64(0.5)), (-2, i32::MAX, true));
+    /// ```
     fn from_f64(x: f64) -> Self;
-    /// The value as `i64`, truncated towards zero and saturating.
+    /// The value as `i64`, truncated towards zero and saturating (NaN: 0).
+    ///
+    /// ```
+    /// use chainrule::Element;
+    /// assert_eq!((2.9f32.to_i64(), f64::INFINITY.to_i64()), (2, i64::MAX));
+    /// ```
     fn to_i64(self) -> i64;
     /// The value of this type; narrower integers wrap around, as PyTorch's casts do.
+    ///
+    /// ```
+    /// use chainrule::Element;
+    /// assert_eq!((u8::from_i64(257), f32::from_i64(3)), (1, 3.0));
+    /// ```
     fn from_i64(x: i64) -> Self;
 }
 

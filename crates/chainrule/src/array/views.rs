@@ -27,6 +27,13 @@ pub struct Slice {
 
 impl Slice {
     /// The same range with another step.
+    ///
+    /// ```
+    /// use chainrule::{Array, Slice};
+    /// let a = Array::arange(0, 6, 1)?;
+    /// assert_eq!(a.slice(0, Slice::from(1..).step(2))?.to_vec::<i64>()?, [1, 3, 5]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn step(self, step: isize) -> Slice {
         Slice { step, ..self }
     }
@@ -35,6 +42,13 @@ impl Slice {
     ///
     /// # Errors
     /// The step is 0.
+    ///
+    /// ```
+    /// use chainrule::Slice;
+    /// assert_eq!(Slice::from(-3..).resolve(10)?, (7, 3));
+    /// assert_eq!(Slice::from(..).step(-2).resolve(10)?, (9, 5));
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn resolve(&self, size: usize) -> Result<(usize, usize)> {
         if self.step == 0 {
             return Err(Error::argument("the step of a slice must not be 0"));
@@ -46,8 +60,8 @@ impl Slice {
         let start = self.start.map_or(if forward { first } else { last }, place);
         let stop = self.stop.map_or(if forward { last } else { first }, place);
         let distance = if forward { stop - start } else { start - stop };
-        let length = if distance > 0 { (distance - 1) / self.step.abs() + 1 } else { 0 };
-        Ok((start.max(0) as usize, length as usize))
+        let length = if distance > 0 { (distance as usize - 1) / self.step.unsigned_abs() + 1 } else { 0 };
+        Ok((start.max(0) as usize, length))
     }
 }
 
@@ -77,6 +91,9 @@ impl Array {
     ///
     /// ```
     /// use chainrule::Array;
+    /// let a = Array::arange(0, 6, 1)?.reshape([2, 3])?;
+    /// assert_eq!(a.to_string(), "tensor([[0, 1, 2],\n        [3, 4, 5]])");
+    /// assert!(a.reshape([4]).is_err());
     /// assert_eq!(*Array::zeros([4, 6]).reshape([3, -1, 2])?.shape(), [3, 4, 2]);
     /// # Ok::<(), chainrule::Error>(())
     /// ```
@@ -103,6 +120,14 @@ impl Array {
     ///
     /// # Errors
     /// The numbers of elements differ, or the strides don't allow the shape.
+    ///
+    /// ```
+    /// use chainrule::Array;
+    /// let a = Array::zeros([2, 3]);
+    /// assert!(a.view([6])?.shares_buffer(&a));
+    /// assert!(a.transpose(0, 1)?.view([6]).is_err()); // would have to copy
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn view(&self, shape: impl NewShape) -> Result<Array> {
         let shape = shape.resolve(self.shape())?;
         if shape.elements() != self.elements() {
@@ -123,6 +148,13 @@ impl Array {
     ///
     /// # Errors
     /// `order` doesn't name every dimension once.
+    ///
+    /// ```
+    /// use chainrule::Array;
+    /// let images = Array::zeros([8, 3, 32, 48]); // batch, channels, height, width
+    /// assert_eq!(*images.permute(&[0, 2, 3, 1])?.shape(), [8, 32, 48, 3]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn permute(&self, order: &[isize]) -> Result<Array> {
         if order.len() != self.rank() {
             return Err(Error::shape(format!(
@@ -140,6 +172,13 @@ impl Array {
     ///
     /// # Errors
     /// A dimension doesn't exist.
+    ///
+    /// ```
+    /// use chainrule::Array;
+    /// let a = Array::literal([[1, 2, 3], [4, 5, 6]])?;
+    /// assert_eq!(a.transpose(0, 1)?.to_string(), "tensor([[1, 4],\n        [2, 5],\n        [3, 6]])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn transpose(&self, dim0: isize, dim1: isize) -> Result<Array> {
         let (dim0, dim1) = (self.shape().dim(dim0)?, self.shape().dim(dim1)?);
         if self.rank() == 0 {
@@ -154,6 +193,14 @@ impl Array {
     ///
     /// # Errors
     /// The range leaves the dimension.
+    ///
+    /// ```
+    /// use chainrule::Array;
+    /// let a = Array::arange(0, 6, 1)?;
+    /// assert_eq!(a.narrow(0, 1, 3)?.to_vec::<i64>()?, [1, 2, 3]);
+    /// assert!(a.narrow(0, 4, 3).is_err());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn narrow(&self, dim: isize, start: isize, length: usize) -> Result<Array> {
         let dim = self.real_dim(dim)?;
         let size = self.shape()[dim];
@@ -170,6 +217,14 @@ impl Array {
     ///
     /// # Errors
     /// The dimension doesn't exist, or the step is 0.
+    ///
+    /// ```
+    /// use chainrule::Array;
+    /// let a = Array::arange(0, 6, 1)?;
+    /// assert_eq!(a.slice(0, 1..-1)?.to_vec::<i64>()?, [1, 2, 3, 4]);
+    /// assert_eq!(a.slice(0, 4..100)?.to_vec::<i64>()?, [4, 5]); // clamped
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn slice(&self, dim: isize, range: impl Into<Slice>) -> Result<Array> {
         let range = range.into();
         let dim = self.real_dim(dim)?;
@@ -181,6 +236,13 @@ impl Array {
     ///
     /// # Errors
     /// The index is out of range.
+    ///
+    /// ```
+    /// use chainrule::Array;
+    /// let a = Array::literal([[1, 2], [3, 4]])?;
+    /// assert_eq!(a.select(0, -1)?.to_vec::<i64>()?, [3, 4]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn select(&self, dim: isize, index: isize) -> Result<Array> {
         let dim = self.real_dim(dim)?;
         let size = self.shape()[dim] as isize;
@@ -197,6 +259,13 @@ impl Array {
     ///
     /// # Errors
     /// A size differs and isn't 1.
+    ///
+    /// ```
+    /// use chainrule::Array;
+    /// let a = Array::literal([1, 2])?.expand([3, 2])?;
+    /// assert_eq!(a.to_vec::<i64>()?, [1, 2, 1, 2, 1, 2]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn expand(&self, shape: impl Into<Shape>) -> Result<Array> {
         Ok(self.with_layout(self.layout.expand(&shape.into())?))
     }
@@ -205,6 +274,13 @@ impl Array {
     ///
     /// # Errors
     /// The dimension doesn't exist.
+    ///
+    /// ```
+    /// use chainrule::Array;
+    /// assert_eq!(*Array::zeros([2, 1, 3]).squeeze(1)?.shape(), [2, 3]);
+    /// assert_eq!(*Array::zeros([2, 1, 3]).squeeze(0)?.shape(), [2, 1, 3]); // nothing to remove
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn squeeze(&self, dim: isize) -> Result<Array> {
         let dim = self.shape().dim(dim)?;
         if self.rank() == 0 || self.shape()[dim] != 1 {
@@ -217,6 +293,16 @@ impl Array {
     ///
     /// # Errors
     /// The place doesn't exist.
+    ///
+    /// ```
+    /// use chainrule::{Array, Shape};
+    /// let a = Array::zeros([2, 3]);
+    /// assert_eq!(
+    ///     (*a.unsqueeze(0)?.shape(), *a.unsqueeze(-1)?.shape()),
+    ///     (Shape::from([1, 2, 3]), Shape::from([2, 3, 1]))
+    /// );
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn unsqueeze(&self, dim: isize) -> Result<Array> {
         let places = self.rank() as isize + 1;
         if dim < -places || dim >= places {
@@ -234,6 +320,14 @@ impl Array {
     ///
     /// # Errors
     /// The dimensions are the same, or don't exist.
+    ///
+    /// ```
+    /// use chainrule::Array;
+    /// let a = Array::literal([[1, 2, 3], [4, 5, 6], [7, 8, 9]])?;
+    /// assert_eq!(a.diagonal(0, 0, 1)?.to_vec::<i64>()?, [1, 5, 9]);
+    /// assert_eq!(a.diagonal(1, 0, 1)?.to_vec::<i64>()?, [2, 6]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn diagonal(&self, offset: isize, dim1: isize, dim2: isize) -> Result<Array> {
         let (dim1, dim2) = (self.real_dim(dim1)?, self.real_dim(dim2)?);
         if dim1 == dim2 {

@@ -9,6 +9,15 @@ use crate::gate::{GateRef, run};
 use crate::tensor::{Backward, Recording, Tensor, enable_grad};
 
 /// A gate whose backward disagrees with its forward.
+///
+/// ```
+/// use chainrule::check::{check_gates, GateFault};
+/// use chainrule::{param, Tensor};
+/// let x = param([0.5, 2.0]);
+/// let (y, faults): (Tensor, Vec<GateFault>) = check_gates(|| x.exp()?.sum())?;
+/// assert!(faults.is_empty()); // the built-in gates are right
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct GateFault {
     /// The gate's name.

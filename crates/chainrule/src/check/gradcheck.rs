@@ -26,7 +26,7 @@ pub struct GradCheck {
     pub relative_to_largest: f64,
     /// Check no more than this many elements of each tensor, evenly chosen (all where `None`).
     pub at_most: Option<usize>,
-    /// Names for the inputs in the report; `input 0`, `input 1`… where there are none.
+    /// Names for the inputs in the report; `input 0 f64[3]` and the like where there are none.
     pub names: Vec<String>,
 }
 
@@ -37,6 +37,16 @@ impl Default for GradCheck {
 }
 
 /// Where a gradient and its difference part.
+///
+/// ```
+/// use chainrule::check::gradcheck;
+/// use chainrule::{DType, Tensor};
+/// let x = Tensor::new([0.5, 2.0], DType::F64)?.requires_grad_(true)?;
+/// let report = gradcheck(|x| x[0].log()?.sum(), &[x])?;
+/// let worst = report.findings[0].worst.as_ref().unwrap();
+/// assert!(worst.absolute <= worst.tolerance && worst.absolute < 1e-8);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mismatch {
     /// The element's index.
@@ -56,6 +66,16 @@ pub struct Mismatch {
 }
 
 /// What was found about one tensor.
+///
+/// ```
+/// use chainrule::check::gradcheck;
+/// use chainrule::{DType, Tensor};
+/// let x = Tensor::new([-1.0, 0.0, 2.0], DType::F64)?.requires_grad_(true)?;
+/// let finding = &gradcheck(|x| x[0].abs()?.sum(), &[x])?.findings[0];
+/// assert_eq!((finding.name.as_str(), finding.wrong), ("input 0 f64[3]", 0));
+/// assert_eq!(finding.kinks[0].0, [1]); // at 0 the derivative jumps from −1 to 1
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Finding {
     /// The tensor's name.
@@ -71,6 +91,15 @@ pub struct Finding {
 }
 
 /// The result of a check.
+///
+/// ```
+/// use chainrule::check::gradcheck;
+/// use chainrule::{DType, Tensor};
+/// let x = Tensor::new([0.5, 2.0], DType::F64)?.requires_grad_(true)?;
+/// let report = gradcheck(|x| x[0].exp(), &[x])?;
+/// assert!(report.to_string().starts_with("input 0 f64[2]: 2 of 2 gradients agree; worst at "));
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Report {
     /// One finding a tensor.
@@ -81,11 +110,31 @@ pub struct Report {
 
 impl Report {
     /// Whether every compared element agrees.
+    ///
+    /// ```
+    /// use chainrule::check::gradcheck;
+    /// use chainrule::{DType, Tensor};
+    /// let x = Tensor::new(0.5, DType::F64)?.requires_grad_(true)?;
+    /// assert!(gradcheck(|x| x[0].sin(), &[x.clone()])?.passed());
+    /// // A wrong gradient: the detached factor counts as a constant.
+    /// assert!(!gradcheck(|x| x[0].mul(&x[0].detach()), &[x])?.passed());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn passed(&self) -> bool {
         self.findings.iter().all(|finding| finding.wrong == 0)
     }
 
     /// The finding with the largest error relative to its tolerance.
+    ///
+    /// ```
+    /// use chainrule::check::gradcheck;
+    /// use chainrule::{DType, Tensor};
+    /// let of = |x| Tensor::new(x, DType::F64)?.requires_grad_(true);
+    /// let (a, b) = (of(0.5)?, of(2.0)?);
+    /// let report = gradcheck(|x| x[0].sin()?.add(&x[1].mul(&x[1].detach())?), &[a, b])?;
+    /// assert_eq!(report.worst().unwrap().name, "input 1 f64[]");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn worst(&self) -> Option<&Finding> {
         let severity = |finding: &Finding| finding.worst.as_ref().map_or(0.0, |m| m.absolute / m.tolerance);
         self.findings.iter().max_by(|a, b| severity(a).total_cmp(&severity(b)))
@@ -95,6 +144,15 @@ impl Report {
     ///
     /// # Errors
     /// The check failed.
+    ///
+    /// ```
+    /// use chainrule::check::gradcheck;
+    /// use chainrule::{DType, Tensor};
+    /// let x = Tensor::new(0.5, DType::F64)?.requires_grad_(true)?;
+    /// let error = gradcheck(|x| x[0].mul(&x[0].detach()), &[x])?.into_result().unwrap_err();
+    /// assert!(error.to_string().starts_with("input 0 f64[]: 1 of 1 gradients DISAGREE"));
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn into_result(self) -> Result<Report> {
         if self.passed() { Ok(self) } else { Err(Error::autograd(self.to_string())) }
     }
@@ -166,6 +224,14 @@ pub fn gradcheck(function: impl Fn(&[Tensor]) -> Result<Tensor>, inputs: &[Tenso
 ///
 /// # Errors
 /// As [`gradcheck`].
+///
+/// ```
+/// use chainrule::check::gradgradcheck;
+/// use chainrule::{DType, Tensor};
+/// let x = Tensor::new([0.5, 2.0], DType::F64)?.requires_grad_(true)?;
+/// assert!(gradgradcheck(|x| x[0].pow(3.0), &[x])?.passed()); // 6x
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 pub fn gradgradcheck(function: impl Fn(&[Tensor]) -> Result<Tensor>, inputs: &[Tensor]) -> Result<Report> {
     let check = GradCheck::default();
     let first = check.run(&function, inputs)?;
@@ -200,6 +266,16 @@ impl GradCheck {
     ///
     /// # Errors
     /// As [`gradcheck`].
+    ///
+    /// ```
+    /// use chainrule::check::GradCheck;
+    /// use chainrule::{DType, Tensor};
+    /// let w = Tensor::new([[0.1, 0.2], [0.3, 0.4]], DType::F64)?.requires_grad_(true)?;
+    /// let check = GradCheck { at_most: Some(2), names: vec!["weight".into()], ..GradCheck::default() };
+    /// let report = check.run(|w| w[0].tanh(), &[w])?;
+    /// assert_eq!((report.findings[0].name.as_str(), report.findings[0].compared), ("weight", 2));
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn run(&self, function: impl Fn(&[Tensor]) -> Result<Tensor>, inputs: &[Tensor]) -> Result<Report> {
         // What has a history is given as a leaf: moving what it was computed from wouldn't move its value.
         let leaf = |x: &Tensor| match x.requires_grad() && !x.is_leaf() {

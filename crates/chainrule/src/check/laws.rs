@@ -2,6 +2,13 @@
 //!
 //! [`check`] applies all of them to one gate's samples and returns every breach as a sentence; the macro
 //! [`laws!`](crate::laws) makes it a test, for users' gates as for built-in ones.
+//!
+//! ```
+//! use chainrule::gate;
+//! // Every row of the table of gates is checked like this.
+//! let relu = gate::table().find(|entry| entry.name == "Relu").unwrap();
+//! assert_eq!(chainrule::check::laws::check(relu), [""; 0]);
+//! ```
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -25,6 +32,21 @@ use crate::tensor::{Backward, Tensor, enable_grad, no_grad};
 /// * 10: bad inputs give the declared error.
 /// * 11: `no_grad` records nothing.
 /// * 12: the gate is documented.
+///
+/// ```
+/// use chainrule::Array;
+/// use chainrule::check::laws::check;
+/// chainrule::gates! {
+///     /// A square whose gradient lacks the factor 2.
+///     WrongSquare(x) -> y as "wrong_square" {
+///         value: x * x;
+///         local: [x];
+///         samples: vec![chainrule::gate::Sample::new(WrongSquare, [Array::scalar(1.5f64)])];
+///     }
+/// }
+/// let breaches = check(&WrongSquare::ENTRY);
+/// assert!(breaches[0].contains("the gate WrongSquare is wrong: the gradient of its input 0"));
+/// ```
 pub fn check(entry: &Entry) -> Vec<String> {
     let mut breaches = Vec::new();
     if entry.doc.trim().is_empty() {

@@ -5,6 +5,16 @@ use crate::error::{Error, Result};
 use crate::tensor::{Tensor, no_grad};
 
 /// Which difference stands for the derivative.
+///
+/// ```
+/// use chainrule::check::{numerical_gradient_with, Difference};
+/// use chainrule::{DType, Tensor};
+/// let w = Tensor::new(2.0, DType::F64)?;
+/// let slope = |difference| numerical_gradient_with(|w| w.pow(3.0), &w, 1e-3, difference)?.item();
+/// assert!((slope(Difference::Forward)? - 12.0).abs() > 1e-3); // off by 6ε
+/// assert!((slope(Difference::Central)? - 12.0).abs() < 1e-5); // off by ε²
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Difference {
     /// `(L(w + ε) − L(w)) / ε`: as a lecture writes it; its error shrinks with ε.
@@ -38,6 +48,15 @@ pub fn numerical_gradient(loss: impl Fn(&Tensor) -> Result<Tensor>, w: &Tensor, 
 ///
 /// # Errors
 /// As [`numerical_gradient`].
+///
+/// ```
+/// use chainrule::check::{numerical_gradient_with, Difference};
+/// use chainrule::{DType, Tensor};
+/// let w = Tensor::new([1.0, 2.0], DType::F64)?;
+/// let gradient = numerical_gradient_with(|w| w.exp()?.sum(), &w, 1e-5, Difference::Central)?;
+/// assert!(gradient.all_close(&w.exp()?.array(), 1e-9, 0.0));
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 pub fn numerical_gradient_with(
     loss: impl Fn(&Tensor) -> Result<Tensor>,
     w: &Tensor,
@@ -73,6 +92,13 @@ pub(super) fn same_randomness<R>(body: impl FnOnce() -> R) -> R {
 }
 
 /// A derivative of a function of one number, with an estimate of its error.
+///
+/// ```
+/// use chainrule::check::derivative;
+/// let d = derivative(|x| Ok(x.exp()), 1.0)?;
+/// assert!((d.value - 1f64.exp()).abs() <= d.error && d.error < 1e-9);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Derivative {
     /// The derivative.

@@ -120,6 +120,13 @@ impl Expr {
     }
 
     /// Whether the name occurs in the expression.
+    ///
+    /// ```
+    /// use chainrule::formula::Expr;
+    /// let e = Expr::parse("sin(w*x)")?;
+    /// assert!(e.mentions("w") && !e.mentions("b"));
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn mentions(&self, name: &str) -> bool {
         match self.kind() {
             Kind::Symbol(own) => own == name,
@@ -128,6 +135,12 @@ impl Expr {
     }
 
     /// An equal expression, as one would write it by hand.
+    ///
+    /// ```
+    /// use chainrule::formula::Expr;
+    /// assert_eq!(Expr::parse("1*x + 0 - -y")?.simplify().to_string(), "x + y");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn simplify(&self) -> Expr {
         match self.kind() {
             Kind::Number(_) | Kind::Symbol(_) => self.clone(),

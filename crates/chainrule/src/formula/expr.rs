@@ -4,6 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 
 /// A function of one or more numbers, or of a vector.
+///
+/// ```
+/// use chainrule::formula::{Expr, Function};
+/// let y = Expr::call(Function::Max, [Expr::symbol("x"), Expr::number(0.0)]);
+/// assert_eq!(y.to_string(), "max(x, 0)");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Function {
     /// `eˣ`
@@ -68,6 +74,11 @@ impl Function {
     ];
 
     /// The name in texts.
+    ///
+    /// ```
+    /// use chainrule::formula::Function;
+    /// assert_eq!(Function::Sigmoid.name(), "sigmoid");
+    /// ```
     pub fn name(self) -> &'static str {
         match self {
             Function::Exp => "exp",
@@ -92,6 +103,11 @@ impl Function {
     }
 
     /// How many arguments it takes: at least, and at most.
+    ///
+    /// ```
+    /// use chainrule::formula::Function;
+    /// assert_eq!((Function::Exp.arguments(), Function::Max.arguments()), ((1, 1), (2, 16)));
+    /// ```
     pub fn arguments(self) -> (usize, usize) {
         match self {
             Function::Max | Function::Min => (2, 16),
@@ -102,6 +118,13 @@ impl Function {
 }
 
 /// How two numbers are compared in a choice.
+///
+/// ```
+/// use chainrule::formula::{Comparison, Expr};
+/// let [x, zero] = [Expr::symbol("x"), Expr::number(0.0)];
+/// let relu = Expr::choose(Comparison::Greater, [x.clone(), zero.clone(), x, zero]);
+/// assert_eq!(relu.to_string(), "x if x > 0 else 0");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Comparison {
     /// `>`
@@ -123,6 +146,13 @@ pub enum Comparison {
 pub struct Expr(Arc<Kind>);
 
 /// What an expression is made of.
+///
+/// ```
+/// use chainrule::formula::{Expr, Kind};
+/// let e = Expr::parse("a*b")?;
+/// assert!(matches!(e.kind(), Kind::Mul(a, b) if a.to_string() == "a" && b.to_string() == "b"));
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub enum Kind {
     /// A constant
@@ -155,41 +185,84 @@ impl Expr {
     }
 
     /// What the expression is made of.
+    ///
+    /// ```
+    /// use chainrule::formula::{Expr, Kind};
+    /// assert_eq!(*Expr::number(2.0).kind(), Kind::Number(2.0));
+    /// ```
     pub fn kind(&self) -> &Kind {
         &self.0
     }
 
     /// A constant.
+    ///
+    /// ```
+    /// use chainrule::formula::Expr;
+    /// assert_eq!((Expr::number(2.0) * Expr::symbol("x")).to_string(), "2*x");
+    /// ```
     pub fn number(x: f64) -> Expr {
         Expr::new(Kind::Number(x))
     }
 
     /// A name.
+    ///
+    /// ```
+    /// use chainrule::formula::Expr;
+    /// assert_eq!(Expr::symbol("w0").symbols(), ["w0"]);
+    /// ```
     pub fn symbol(name: &str) -> Expr {
         Expr::new(Kind::Symbol(name.to_string()))
     }
 
     /// A vector.
+    ///
+    /// ```
+    /// use chainrule::formula::Expr;
+    /// assert_eq!(Expr::vector(vec![Expr::number(1.0), Expr::symbol("x")]).to_string(), "[1, x]");
+    /// ```
     pub fn vector(elements: Vec<Expr>) -> Expr {
         Expr::new(Kind::Vector(elements))
     }
 
     /// A function of these arguments.
+    ///
+    /// ```
+    /// use chainrule::formula::{Expr, Function};
+    /// assert_eq!(Expr::call(Function::Exp, [-Expr::symbol("x")]).to_string(), "exp(-x)");
+    /// ```
     pub fn call(function: Function, arguments: impl Into<Vec<Expr>>) -> Expr {
         Expr::new(Kind::Call(function, arguments.into()))
     }
 
     /// `parts[2]` where `parts[0]` and `parts[1]` compare so, else `parts[3]`.
+    ///
+    /// ```
+    /// use chainrule::formula::{Comparison, Expr};
+    /// let [a, b] = [Expr::symbol("a"), Expr::symbol("b")];
+    /// let equal = Expr::choose(Comparison::Equal, [a, b, Expr::number(1.0), Expr::number(0.0)]);
+    /// assert_eq!(equal.to_string(), "1 if a = b else 0");
+    /// ```
     pub fn choose(comparison: Comparison, parts: [Expr; 4]) -> Expr {
         Expr::new(Kind::Choose(comparison, Box::new(parts)))
     }
 
     /// `selfᵉ`
+    ///
+    /// ```
+    /// use chainrule::formula::Expr;
+    /// assert_eq!((Expr::symbol("x") + Expr::number(1.0)).pow(Expr::number(2.0)).to_string(), "(x + 1)^2");
+    /// ```
     pub fn pow(self, exponent: Expr) -> Expr {
         Expr::new(Kind::Pow(self, exponent))
     }
 
     /// The constant, if it is one.
+    ///
+    /// ```
+    /// use chainrule::formula::Expr;
+    /// assert_eq!((-Expr::number(2.0)).as_number(), Some(-2.0));
+    /// assert_eq!(Expr::symbol("x").as_number(), None);
+    /// ```
     pub fn as_number(&self) -> Option<f64> {
         match self.kind() {
             Kind::Number(x) => Some(*x),
@@ -199,6 +272,13 @@ impl Expr {
     }
 
     /// The expressions it is made of, one level down.
+    ///
+    /// ```
+    /// use chainrule::formula::Expr;
+    /// let e = Expr::parse("x*y + 1")?;
+    /// assert_eq!(e.parts().iter().map(|part| part.to_string()).collect::<Vec<_>>(), ["x*y", "1"]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn parts(&self) -> Vec<&Expr> {
         match self.kind() {
             Kind::Number(_) | Kind::Symbol(_) => vec![],
@@ -212,6 +292,13 @@ impl Expr {
     }
 
     /// The same expression with names replaced by others.
+    ///
+    /// ```
+    /// use chainrule::formula::Expr;
+    /// let e = Expr::parse("x + y")?.rename(&|name| (name == "x").then(|| "x1".to_string()));
+    /// assert_eq!(e.to_string(), "x1 + y");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn rename(&self, new_name: &dyn Fn(&str) -> Option<String>) -> Expr {
         let all = |parts: &[Expr]| parts.iter().map(|part| part.rename(new_name)).collect::<Vec<_>>();
         let new = |e: &Expr| e.rename(new_name);
@@ -234,6 +321,12 @@ impl Expr {
     }
 
     /// The names in it, in order of first appearance.
+    ///
+    /// ```
+    /// use chainrule::formula::Expr;
+    /// assert_eq!(Expr::parse("w*x + w*b")?.symbols(), ["w", "x", "b"]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn symbols(&self) -> Vec<String> {
         fn visit(expr: &Expr, found: &mut Vec<String>) {
             if let Kind::Symbol(name) = expr.kind()

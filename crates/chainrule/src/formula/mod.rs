@@ -3,6 +3,14 @@
 //! A gate's calculus is written once, in Rust, generic over the numbers it runs on. Run on symbols, it
 //! becomes the expression tree from which texts, MathML, pictures and symbolic derivatives come. The tree itself
 //! can be exported (`serde`): see `export` for its form.
+//!
+//! ```
+//! use chainrule::formula::Expr;
+//! let loss = Expr::parse("1/(1 + exp(-w*x))")?;
+//! assert_eq!(loss.symbols(), ["w", "x"]);
+//! assert_eq!(Expr::parse("x^2 + 3*x")?.derivative("x")?.to_string(), "2*x + 3");
+//! # Ok::<(), chainrule::Error>(())
+//! ```
 
 mod derive;
 mod export;
@@ -18,6 +26,14 @@ use crate::gate::Elementwise;
 use symbol::Symbol;
 
 /// What a gate computes and its local gradients, for people.
+///
+/// ```
+/// use chainrule::Formula;
+/// use chainrule::gate::{arith::Mul, functions::Exp, matmul::MatMul, Gate};
+/// let Formula::Elementwise { inputs, value, local } = Mul.formula() else { unreachable!() };
+/// assert_eq!((inputs, value.to_string(), local[0].to_string()), (vec!["a", "b"], "a*b".into(), "b".into()));
+/// assert!(matches!(MatMul::of(2, 2).formula(), Formula::Rule { .. }));
+/// ```
 #[derive(Debug, Clone)]
 pub enum Formula {
     /// An elementwise gate.
@@ -53,6 +69,12 @@ impl Formula {
     /// The local gradient of input `i`, or the rule by which its gradient is computed.
     ///
     /// The last rule serves all inputs that have none of their own.
+    ///
+    /// ```
+    /// use chainrule::gate::{arith::Mul, functions::Exp, Gate};
+    /// assert_eq!(Mul.formula().gradient(1).unwrap(), "∂y/∂b = a");
+    /// assert_eq!(Exp.formula().gradient(1), None); // it has one input
+    /// ```
     pub fn gradient(&self, i: usize) -> Option<String> {
         match self {
             Formula::Elementwise { inputs, local, .. } => {
@@ -77,6 +99,12 @@ impl Formula {
     }
 
     /// [`Formula::gradient`] as a MathML element.
+    ///
+    /// ```
+    /// use chainrule::gate::{functions::Exp, Gate};
+    /// let mathml = Exp.formula().gradient_to_mathml(0).unwrap();
+    /// assert!(mathml.starts_with("<math>") && mathml.contains("<mfrac>") && mathml.ends_with("</math>"));
+    /// ```
     pub fn gradient_to_mathml(&self, i: usize) -> Option<String> {
         match self {
             Formula::Elementwise { inputs, local, .. } => {

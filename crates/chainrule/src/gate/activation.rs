@@ -1,5 +1,13 @@
 //! Activations in pieces: the relatives of the rectified and exponential linear units, and gated units.
 //! (The everyday ones, relu, sigmoid, tanh, gelu and silu, are in `functions`.)
+//!
+//! ```
+//! use chainrule::tensor;
+//! let x = tensor([-2.0, 0.5, 7.0]);
+//! assert_eq!(x.relu6()?.to_string(), "tensor([0.0000, 0.5000, 6.0000])");
+//! assert_eq!(x.hardshrink(1.0)?.to_string(), "tensor([-2.,  0.,  7.])");
+//! # Ok::<(), chainrule::Error>(())
+//! ```
 
 use super::arith::{f64s, matrix, unary_methods};
 use super::{Entry, GateRef, Sample};
@@ -69,11 +77,14 @@ gates! {
 }
 
 gates! {
-    /// `y = x` limited to `low` … `high`; unlike [`Clamp`](super::compare::Clamp) it passes no gradient on a limit.
+    /// `y = x` limited to `low` … `high`; the same as [`Clamp`](super::compare::Clamp), but for PyTorch's name.
     ///
     /// ```
     /// use chainrule::tensor;
-    /// assert_eq!(tensor([-2.0, 0.5, 9.0]).hardtanh(-1.0, 1.0)?.to_string(), "tensor([-1.0000,  0.5000,  1.0000])");
+    /// assert_eq!(
+    ///     tensor([-2.0, 0.5, 9.0]).hardtanh(-1.0, 1.0)?.to_string(),
+    ///     "tensor([-1.0000,  0.5000,  1.0000])"
+    /// );
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     Hardtanh { low: f64, high: f64 }(x) -> y as "hardtanh, relu6" {
@@ -154,7 +165,10 @@ gates! {
     ///
     /// ```
     /// use chainrule::tensor;
-    /// assert_eq!(tensor([-2.0, 0.5, 0.75]).softshrink(0.5)?.to_string(), "tensor([-1.5000,  0.0000,  0.2500])");
+    /// assert_eq!(
+    ///     tensor([-2.0, 0.5, 0.75]).softshrink(0.5)?.to_string(),
+    ///     "tensor([-1.5000,  0.0000,  0.2500])"
+    /// );
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     Softshrink { lambda: f64 }(x) -> y as "softshrink" {
@@ -248,12 +262,38 @@ gates! {
 
 unary_methods! {
     /// `min(max(x/6 + ½, 0), 1)`: see [`Hardsigmoid`].
+    ///
+    /// ```
+    /// use chainrule::param;
+    /// let x = param([-4.0, 0.0, 4.0]);
+    /// x.hardsigmoid()?.sum()?.backward()?;
+    /// assert_eq!(x.grad().unwrap().to_string(), "tensor([0.0000, 0.1667, 0.0000])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     hardsigmoid, Hardsigmoid;
     /// `x·hardsigmoid(x)`: see [`Hardswish`].
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([-1.0, 1.0, 4.0]).hardswish()?.to_string(), "tensor([-0.3333,  0.6667,  4.0000])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     hardswish, Hardswish;
     /// `x·tanh(softplus(x))`: see [`Mish`].
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([-1.0, 0.0, 1.0]).mish()?.to_string(), "tensor([-0.3034,  0.0000,  0.8651])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     mish, Mish;
     /// `ln sigmoid(x)`: see [`LogSigmoid`].
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([0.0, -1000.0]).logsigmoid()?.to_f64_vec()[1], -1000.0); // no ln 0
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     logsigmoid, LogSigmoid;
 }
 
@@ -262,6 +302,16 @@ impl Tensor {
     ///
     /// # Errors
     /// None for numbers.
+    ///
+    /// ```
+    /// use chainrule::param;
+    /// let x = param([-1.0, 2.0]);
+    /// let y = x.elu(1.0)?;
+    /// y.sum()?.backward()?;
+    /// assert_eq!(y.to_string(), "tensor([-0.6321,  2.0000], grad_fn=<EluBackward0>)");
+    /// assert_eq!(x.grad().unwrap().to_string(), "tensor([0.3679, 1.0000])"); // α·eˣ, 1
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn elu(&self, alpha: f64) -> Result<Tensor> {
         Tensor::apply(Elu { alpha, scale: 1.0, input_scale: 1.0 }, &[self])
@@ -271,6 +321,12 @@ impl Tensor {
     ///
     /// # Errors
     /// None for numbers.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([-1.0, 1.0]).selu()?.to_string(), "tensor([-1.1113,  1.0507])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn selu(&self) -> Result<Tensor> {
         let (alpha, scale) = (1.673_263_242_354_377_2, 1.050_700_987_355_480_5);
@@ -281,6 +337,13 @@ impl Tensor {
     ///
     /// # Errors
     /// α is 0.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([-1.0, 1.0]).celu(2.0)?.to_string(), "tensor([-0.7869,  1.0000])");
+    /// assert!(tensor(1.0).celu(0.0).is_err());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn celu(&self, alpha: f64) -> Result<Tensor> {
         if alpha == 0.0 {
@@ -293,6 +356,15 @@ impl Tensor {
     ///
     /// # Errors
     /// `low` is above `high`.
+    ///
+    /// ```
+    /// use chainrule::param;
+    /// let x = param([-2.0, 0.5]);
+    /// x.hardtanh(-1.0, 1.0)?.sum()?.backward()?;
+    /// assert_eq!(x.grad().unwrap().to_string(), "tensor([0., 1.])");
+    /// assert!(x.hardtanh(1.0, -1.0).is_err());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn hardtanh(&self, low: f64, high: f64) -> Result<Tensor> {
         if low > high {
@@ -306,6 +378,12 @@ impl Tensor {
     ///
     /// # Errors
     /// None for numbers.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([-1.0, 3.0, 9.0]).relu6()?.to_string(), "tensor([0., 3., 6.])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn relu6(&self) -> Result<Tensor> {
         self.hardtanh(0.0, 6.0)
@@ -315,6 +393,12 @@ impl Tensor {
     ///
     /// # Errors
     /// None for numbers.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([-2.0, 0.3, 1.0]).hardshrink(0.5)?.to_string(), "tensor([-2.,  0.,  1.])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn hardshrink(&self, lambda: f64) -> Result<Tensor> {
         Tensor::apply(Hardshrink { lambda }, &[self])
@@ -324,6 +408,15 @@ impl Tensor {
     ///
     /// # Errors
     /// λ is negative or NaN.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(
+    ///     tensor([-2.0, 0.3, 1.0]).softshrink(0.5)?.to_string(),
+    ///     "tensor([-1.5000,  0.0000,  0.5000])"
+    /// );
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn softshrink(&self, lambda: f64) -> Result<Tensor> {
         if lambda.is_nan() || lambda < 0.0 {
@@ -336,6 +429,12 @@ impl Tensor {
     ///
     /// # Errors
     /// None for numbers.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([-2.0, 0.3, 1.0]).threshold(0.5, 9.0)?.to_string(), "tensor([9., 9., 1.])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn threshold(&self, threshold: f64, replacement: f64) -> Result<Tensor> {
         Tensor::apply(Threshold { threshold, replacement }, &[self])
@@ -347,6 +446,16 @@ impl Tensor {
     ///
     /// # Errors
     /// The weight has more than one dimension, or not as many elements as there are channels.
+    ///
+    /// ```
+    /// use chainrule::{param, tensor};
+    /// let (x, w) = (tensor([[-1.0, -2.0]]), param([0.1, 0.5])); // two channels
+    /// let y = x.prelu(&w)?;
+    /// y.sum()?.backward()?;
+    /// assert_eq!(y.to_string(), "tensor([[-0.1000, -1.0000]], grad_fn=<PreluKernelBackward0>)");
+    /// assert_eq!(w.grad().unwrap().to_string(), "tensor([-1., -2.])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn prelu(&self, weight: &Tensor) -> Result<Tensor> {
         let (shape, slopes) = (self.shape(), weight.elements());

@@ -1,4 +1,13 @@
 //! Arithmetic: sums, differences, products, quotients, powers.
+//!
+//! ```
+//! use chainrule::param;
+//! let (a, b) = (param(3.0), param(4.0));
+//! ((&a * &b - &a) / &b).backward()?;
+//! assert_eq!(a.grad().unwrap().item()?, 0.75); // ∂/∂a = (b − 1)/b
+//! assert_eq!(b.grad().unwrap().item()?, 0.1875); // ∂/∂b = a/b²
+//! # Ok::<(), chainrule::Error>(())
+//! ```
 
 use super::elementwise::promoted;
 use super::{Entry, GateRef, Sample};
@@ -247,16 +256,65 @@ pub(super) use binary_methods;
 
 binary_methods! {
     /// `self + other`: see [`Add`].
+    ///
+    ///
+    /// ```
+    /// use chainrule::{param, tensor};
+    /// let x = param([1.0, 2.0]);
+    /// let y = x.add(&tensor([[10.0], [20.0]]))?; // broadcast to 2 × 2
+    /// y.sum()?.backward()?;
+    /// assert_eq!(y.shape(), [2, 2]);
+    /// assert_eq!(x.grad().unwrap().to_string(), "tensor([2., 2.])"); // summed back
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     add, Add;
     /// `self − other`: see [`Sub`].
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([1.0, 2.0]).sub(0.5)?.to_string(), "tensor([0.5000, 1.5000])");
+    /// assert!(tensor([1.0, 2.0]).sub(&tensor([1.0, 2.0, 3.0])).is_err());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     sub, Sub;
     /// `other − self`: see [`Rsub`].
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([1.0, 2.0]).rsub(1.0)?.to_string(), "tensor([ 0., -1.])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     rsub, Rsub;
     /// `self · other`, element by element: see [`Mul`].
+    ///
+    /// ```
+    /// use chainrule::{param, tensor};
+    /// let (a, b) = (param([1.0, 2.0]), tensor([3.0, 4.0]));
+    /// a.mul(&b)?.sum()?.backward()?;
+    /// assert_eq!(a.grad().unwrap().to_string(), "tensor([3., 4.])"); // the other factor
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     mul, Mul;
     /// `self / other`: see [`Div`].
+    ///
+    /// ```
+    /// use chainrule::{param, tensor};
+    /// let b = param(2.0);
+    /// tensor(8.0).div(&b)?.backward()?;
+    /// assert_eq!(b.grad().unwrap().item()?, -2.0); // −a/b²
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     div, Div;
     /// `self` to the power `other`: see [`Pow`].
+    ///
+    /// ```
+    /// use chainrule::{param, tensor};
+    /// let x = param([1.0, 2.0]);
+    /// x.pow(3.0)?.sum()?.backward()?;
+    /// assert_eq!(x.grad().unwrap().to_string(), "tensor([ 3., 12.])"); // 3x²
+    /// assert_eq!(tensor(2.0).pow(&tensor([0.5, 10.0]))?.to_string(), "tensor([   1.4142, 1024.0000])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pow, Pow;
 }
 
@@ -279,9 +337,32 @@ pub(super) use unary_methods;
 
 unary_methods! {
     /// `−self`: see [`Neg`].
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([1.0, -2.0]).neg()?.to_string(), "tensor([-1.,  2.])");
+    /// assert!(tensor([true]).neg().is_err());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     neg, Neg;
     /// `1 / self`: see [`Reciprocal`].
+    ///
+    /// ```
+    /// use chainrule::param;
+    /// let x = param(2.0);
+    /// x.reciprocal()?.backward()?;
+    /// assert_eq!(x.grad().unwrap().item()?, -0.25); // −1/x²
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     reciprocal, Reciprocal;
     /// `self²`: see [`Square`].
+    ///
+    /// ```
+    /// use chainrule::param;
+    /// let x = param([3.0, -4.0]);
+    /// x.square()?.sum()?.backward()?;
+    /// assert_eq!(x.grad().unwrap().to_string(), "tensor([ 6., -8.])"); // 2x
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     square, Square;
 }

@@ -1,4 +1,12 @@
 //! Choosing and comparing: maximum, minimum, clamp, where, and the comparisons.
+//!
+//! ```
+//! use chainrule::tensor;
+//! let x = tensor([-1.0, 2.0, 3.0]);
+//! let y = x.gt(0.0)?.where_(&x, &x.zeros_like())?;
+//! assert_eq!(y.to_string(), "tensor([0., 2., 3.])");
+//! # Ok::<(), chainrule::Error>(())
+//! ```
 
 use super::arith::{binary_methods, f64s, matrix};
 use super::elementwise::{broadcast, expect_inputs, promoted};
@@ -72,7 +80,10 @@ gates! {
     ///
     /// ```
     /// use chainrule::tensor;
-    /// assert_eq!(tensor([-2.0, 0.5, 3.0]).clamp(-1.0, 1.0)?.to_string(), "tensor([-1.0000,  0.5000,  1.0000])");
+    /// assert_eq!(
+    ///     tensor([-2.0, 0.5, 3.0]).clamp(-1.0, 1.0)?.to_string(),
+    ///     "tensor([-1.0000,  0.5000,  1.0000])"
+    /// );
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     Clamp { low: f64, high: f64 }(x) -> y as "clamp" {
@@ -107,8 +118,22 @@ gates! {
 
 binary_methods! {
     /// The larger of two: see [`Maximum`].
+    ///
+    /// ```
+    /// use chainrule::{param, tensor};
+    /// let (a, b) = (param([1.0, 2.0, 3.0]), tensor([2.0, 2.0, 2.0]));
+    /// a.maximum(&b)?.sum()?.backward()?;
+    /// assert_eq!(a.grad().unwrap().to_string(), "tensor([0.0000, 0.5000, 1.0000])"); // a tie is shared
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     maximum, Maximum;
     /// The smaller of two: see [`Minimum`].
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([1.0, 2.0, 3.0]).minimum(2.0)?.to_string(), "tensor([1., 2., 2.])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     minimum, Minimum;
 }
 
@@ -117,6 +142,15 @@ impl Tensor {
     ///
     /// # Errors
     /// A limit is NaN.
+    ///
+    /// ```
+    /// use chainrule::{param, tensor};
+    /// let x = param([-2.0, 0.5, 3.0]);
+    /// x.clamp(-1.0, 1.0)?.sum()?.backward()?;
+    /// assert_eq!(x.grad().unwrap().to_string(), "tensor([0., 1., 0.])");
+    /// assert_eq!(tensor([-2, 5]).clamp(0.0, f64::INFINITY)?.to_string(), "tensor([0, 5])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn clamp(&self, low: f64, high: f64) -> Result<Tensor> {
         if low.is_nan() || high.is_nan() {
@@ -129,6 +163,16 @@ impl Tensor {
     ///
     /// # Errors
     /// The condition isn't `bool`, or the shapes don't broadcast.
+    ///
+    /// ```
+    /// use chainrule::{param, tensor};
+    /// let (a, b) = (param([1.0, 2.0]), param([10.0, 20.0]));
+    /// let y = tensor([true, false]).where_(&a, &b)?;
+    /// y.sum()?.backward()?;
+    /// assert_eq!(y.to_string(), "tensor([ 1., 20.], grad_fn=<WhereBackward0>)");
+    /// assert_eq!(a.grad().unwrap().to_string(), "tensor([1., 0.])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn where_(&self, a: &Tensor, b: &Tensor) -> Result<Tensor> {
         Tensor::apply(GateRef::Static(&Where), &[self, a, b])
@@ -354,15 +398,57 @@ macro_rules! comparisons {
 
 comparisons! {
     /// Where the elements are equal: see [`Compare`].
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([1, 2, 3]).eq(2)?.to_string(), "tensor([False,  True, False])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     eq, Eq;
     /// Where the elements differ: see [`Compare`].
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(
+    ///     tensor([1.0, f64::NAN]).ne(&tensor([1.0, f64::NAN]))?.to_string(),
+    ///     "tensor([False,  True])"
+    /// );
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     ne, Ne;
     /// Where this is smaller: see [`Compare`].
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([1, 2, 3]).lt(2)?.to_string(), "tensor([ True, False, False])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     lt, Lt;
     /// Where this is smaller or equal: see [`Compare`].
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([1, 2, 3]).le(2)?.to_string(), "tensor([ True,  True, False])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     le, Le;
     /// Where this is larger: see [`Compare`].
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(
+    ///     tensor([[1], [3]]).gt(&tensor([0, 2]))?.to_string(),
+    ///     "tensor([[ True, False],\n        [ True,  True]])"
+    /// );
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     gt, Gt;
     /// Where this is larger or equal: see [`Compare`].
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([1, 2, 3]).ge(2)?.to_string(), "tensor([False,  True,  True])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     ge, Ge;
 }

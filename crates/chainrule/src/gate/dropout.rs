@@ -1,4 +1,13 @@
 //! Dropout: elements left out at random.
+//!
+//! ```
+//! use chainrule::{manual_seed, Tensor};
+//! manual_seed(0);
+//! let y = Tensor::ones([1000]).dropout(0.25)?;
+//! assert!((y.mean()?.item()? - 1.0).abs() < 0.1); // the mean stays
+//! assert_eq!(y.amax(&[], false)?.to_string(), "tensor(1.3333)"); // 1 / (1 − p)
+//! # Ok::<(), chainrule::Error>(())
+//! ```
 
 use super::arith::f64s;
 use super::elementwise::expect_inputs;
@@ -18,6 +27,18 @@ pub(super) const GATES: &[Entry] = &[Dropout::ENTRY];
 /// al., 2014).
 ///
 /// Every run draws anew, from the thread's generator.
+///
+/// ```
+/// use chainrule::gate::dropout::Dropout;
+/// use chainrule::{param, Tensor};
+/// let x = param([1.0, 2.0, 3.0, 4.0]);
+/// let y = Tensor::apply(Dropout { p: 0.5 }, &[&x])?;
+/// y.sum()?.backward()?;
+/// // What was left out gets no gradient, the rest twice as much as came.
+/// let kept = y.to_f64_vec().iter().map(|&y| if y == 0.0 { 0.0 } else { 2.0 }).collect::<Vec<_>>();
+/// assert_eq!(x.grad().unwrap().to_f64_vec(), kept);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Dropout {
     /// The probability of leaving an element out.
@@ -98,6 +119,15 @@ impl Tensor {
     ///
     /// # Errors
     /// p isn't in 0…1, or the elements aren't floats.
+    ///
+    /// ```
+    /// use chainrule::{tensor, Tensor};
+    /// let y = Tensor::ones([8]).dropout(0.5)?;
+    /// assert!(y.to_f64_vec().iter().all(|&y| y == 0.0 || y == 2.0));
+    /// assert_eq!(tensor([1.0, 2.0]).dropout(0.0)?.to_string(), "tensor([1., 2.])");
+    /// assert!(tensor([1.0]).dropout(1.5).is_err());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn dropout(&self, p: f64) -> Result<Tensor> {
         Tensor::apply(Dropout { p }, &[self])
@@ -107,6 +137,15 @@ impl Tensor {
     ///
     /// # Errors
     /// p isn't in 0…1, or the shape has no channels.
+    ///
+    /// ```
+    /// use chainrule::Tensor;
+    /// let y = Tensor::ones([1, 4, 3, 3]).channel_dropout(0.5)?;
+    /// for channel in y.to_f64_vec().chunks(9) {
+    ///     assert!(channel.iter().all(|y| y == &channel[0])); // all or nothing
+    /// }
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn channel_dropout(&self, p: f64) -> Result<Tensor> {
         let shape = self.shape();
@@ -125,6 +164,15 @@ impl Tensor {
     ///
     /// # Errors
     /// p isn't in 0…1, or the elements aren't floats.
+    ///
+    /// ```
+    /// use chainrule::{manual_seed, Tensor};
+    /// manual_seed(0);
+    /// let y = Tensor::randn([10_000]).alpha_dropout(0.2)?;
+    /// assert!(y.mean()?.item()?.abs() < 0.05);
+    /// assert!((y.std(&[], 1.0, false)?.item()? - 1.0).abs() < 0.05);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn alpha_dropout(&self, p: f64) -> Result<Tensor> {
         // What SELU tends to for −∞: −scale·α.

@@ -3,6 +3,13 @@
 //! The calculus of such a gate is written down once, generic over [`Real`]. Instantiated with f32 and f64 it
 //! becomes vectorised kernels, forward and backward; with tensors, the gradient that can itself be
 //! differentiated; with [`Dependence`], the list of what must be saved; with symbols, the gate's formula.
+//!
+//! ```
+//! use chainrule::gate::{functions::Tanh, Gate, Needs, Saves};
+//! // `y = tanh x` and `∂y/∂x = 1 − y²` are all that its block says; what must be saved follows from it.
+//! assert_eq!(Tanh.saves(&Needs::new([true])), Saves::output(0));
+//! assert_eq!(Tanh.formula().gradient(0).unwrap(), "∂y/∂x = 1 - y*y");
+//! ```
 
 use std::fmt::Debug;
 use std::ops::{Add, Div, Mul, Sub};
@@ -23,6 +30,13 @@ pub const MAX_INPUTS: usize = 3;
 ///
 /// Inputs are broadcast to a common shape and promoted to a common element type. Where a gate has fewer than
 /// three inputs, the rest of `x` is 0. The macro [`gates!`](crate::gates) writes this implementation.
+///
+/// ```
+/// use chainrule::gate::{arith::Mul, Elementwise};
+/// assert_eq!(<Mul as Elementwise>::INPUTS, ["a", "b"]);
+/// assert_eq!(Elementwise::value(&Mul, [3.0, 4.0, 0.0]), 12.0);
+/// assert_eq!(Mul.local(0, [3.0, 4.0, 0.0], 12.0), 4.0); // ∂(a·b)/∂a = b
+/// ```
 pub trait Elementwise: Debug + Send + Sync + 'static {
     /// The gate's name.
     const NAME: &'static str;
@@ -30,16 +44,32 @@ pub trait Elementwise: Debug + Send + Sync + 'static {
     const INPUTS: &'static [&'static str];
 
     /// `y` from the inputs.
+    ///
+    /// ```
+    /// use chainrule::gate::{arith::Div, Elementwise};
+    /// assert_eq!(Elementwise::value(&Div, [1.0, 4.0, 0.0]), 0.25);
+    /// ```
     fn value<R: Real>(&self, x: [R; MAX_INPUTS]) -> R
     where
         f64: Add<R, Output = R> + Sub<R, Output = R> + Mul<R, Output = R> + Div<R, Output = R>;
 
     /// The local gradient ∂y/∂x of this input, from the inputs and `y`.
+    ///
+    /// ```
+    /// use chainrule::gate::{arith::Div, Elementwise};
+    /// assert_eq!(Div.local(1, [1.0, 4.0, 0.0], 0.25), -0.0625); // −a/b²
+    /// ```
     fn local<R: Real>(&self, input: usize, x: [R; MAX_INPUTS], y: R) -> R
     where
         f64: Add<R, Output = R> + Sub<R, Output = R> + Mul<R, Output = R> + Div<R, Output = R>;
 
     /// The value for integers; `None` where integers become floats first.
+    ///
+    /// ```
+    /// use chainrule::gate::{arith::{Div, Mul}, Elementwise};
+    /// assert_eq!(Mul.integer([3, 4, 0]), Some(12));
+    /// assert_eq!(Div.integer([3, 4, 0]), None); // integers are divided as floats
+    /// ```
     fn integer(&self, x: [i64; MAX_INPUTS]) -> Option<i64> {
         let _ = x;
         None
@@ -49,18 +79,43 @@ pub trait Elementwise: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// The inputs break one.
+    ///
+    /// ```
+    /// use chainrule::gate::{
+    ///     arith::{Add, Sub},
+    ///     Elementwise,
+    /// };
+    /// use chainrule::{DType, Meta};
+    /// let truths = [Meta::new(DType::Bool, [2]); 2];
+    /// assert!(Add.check(&truths).is_ok());
+    /// assert_eq!(
+    ///     Sub.check(&truths).unwrap_err().to_string(),
+    ///     "a difference isn't defined for bool; cast to a number type first"
+    /// );
+    /// ```
     fn check(&self, inputs: &[Meta]) -> Result<()> {
         let _ = inputs;
         Ok(())
     }
 
     /// See [`Gate::grad_fn`].
+    ///
+    /// ```
+    /// use chainrule::gate::{arith::Square, Elementwise};
+    /// assert_eq!(Elementwise::grad_fn(&Square), "PowBackward0");
+    /// ```
     fn grad_fn(&self) -> String {
         format!("{}Backward0", Self::NAME)
     }
 }
 
 /// What a value depends on: one bit an input, one for the output; and its value where it is constant.
+///
+/// ```
+/// use chainrule::gate::elementwise::{Dependence, Real};
+/// let two = Dependence::constant(2.0);
+/// assert_eq!(two * 3.0, Dependence::constant(6.0)); // constants are computed
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Dependence {
     bits: u8,

@@ -1,4 +1,12 @@
 //! Extremes: the largest and smallest elements, and where they are.
+//!
+//! ```
+//! use chainrule::tensor;
+//! let x = tensor([[1.0, 5.0, 2.0], [7.0, 3.0, 4.0]]);
+//! assert_eq!(x.amax(&[1], false)?.to_string(), "tensor([5., 7.])");
+//! assert_eq!(x.argmax_dim(1, false)?.to_string(), "tensor([1, 0])");
+//! # Ok::<(), chainrule::Error>(())
+//! ```
 
 use super::arith::{f64s, matrix};
 use super::elementwise::expect_inputs;
@@ -15,6 +23,15 @@ use crate::tensor::Tensor;
 pub(super) const GATES: &[Entry] = &[Extreme::ENTRY, ArgExtreme::ENTRY];
 
 /// The largest or smallest element; NaN where one is NaN.
+///
+/// ```
+/// use chainrule::gate::{extreme::Extreme, reduce::Dims};
+/// use chainrule::{tensor, Tensor};
+/// let smallest = Extreme { largest: false, dims: Dims::of(&[0], false) };
+/// let y = Tensor::apply(smallest, &[&tensor([[1.0, 5.0], [3.0, 2.0]])])?;
+/// assert_eq!(y.to_string(), "tensor([1., 2.])");
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Extreme {
     /// The largest, not the smallest.
@@ -116,6 +133,14 @@ impl Gate for Extreme {
 }
 
 /// The index of the largest or smallest element, the first of equals; no gradient.
+///
+/// ```
+/// use chainrule::gate::{extreme::ArgExtreme, reduce::Dims};
+/// use chainrule::{tensor, Tensor};
+/// let first = ArgExtreme { largest: true, dims: Dims::all() };
+/// assert_eq!(Tensor::apply(first, &[&tensor([1, 9, 9])])?.to_string(), "tensor(1)");
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct ArgExtreme {
     /// The largest, not the smallest.
@@ -171,10 +196,47 @@ impl Gate for ArgExtreme {
 }
 
 reductions! {
-    /// Largest element: see [`Extreme`].
-    max, amax, |dims| Extreme { largest: true, dims };
-    /// Smallest element: see [`Extreme`].
-    min, amin, |dims| Extreme { largest: false, dims };
+    /// Largest of all elements, 0-d: see [`Extreme`].
+    ///
+    /// ```
+    /// use chainrule::param;
+    /// let x = param([1.0, 3.0, 3.0]);
+    /// let y = x.max()?;
+    /// y.backward()?;
+    /// assert_eq!(y.item()?, 3.0);
+    /// assert_eq!(x.grad().unwrap().to_f64_vec(), [0.0, 0.5, 0.5]); // shared evenly
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    max;
+    /// Largest element over these dimensions (all, where none is named), which stay with size 1 where `keep`: see
+    /// [`Extreme`].
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let x = tensor([[1.0, 5.0], [3.0, 2.0]]);
+    /// assert_eq!(x.amax(&[1], false)?.to_string(), "tensor([5., 3.])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    amax, |dims| Extreme { largest: true, dims };
+    /// Smallest of all elements, 0-d: see [`Extreme`].
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([4, -2, 3]).min()?.to_string(), "tensor(-2)");
+    /// assert!(tensor([0.0; 0]).min().is_err()); // there is none
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    min;
+    /// Smallest element over these dimensions (all, where none is named), which stay with size 1 where `keep`: see
+    /// [`Extreme`].
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let x = tensor([[1.0, 5.0], [3.0, 2.0]]);
+    /// assert_eq!(x.amin(&[0], true)?.to_string(), "tensor([[1., 2.]])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    amin, |dims| Extreme { largest: false, dims };
 }
 
 impl Tensor {
@@ -182,6 +244,12 @@ impl Tensor {
     ///
     /// # Errors
     /// There are no elements.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([[1.0, 5.0], [7.0, 3.0]]).argmax()?.to_string(), "tensor(2)");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn argmax(&self) -> Result<Tensor> {
         Tensor::apply(ArgExtreme { largest: true, dims: Dims::all() }, &[self])
@@ -191,6 +259,12 @@ impl Tensor {
     ///
     /// # Errors
     /// There are no elements.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([[1.0, 5.0], [7.0, 3.0]]).argmin()?.to_string(), "tensor(0)");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn argmin(&self) -> Result<Tensor> {
         Tensor::apply(ArgExtreme { largest: false, dims: Dims::all() }, &[self])
@@ -200,6 +274,13 @@ impl Tensor {
     ///
     /// # Errors
     /// The dimension doesn't exist or is empty.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let logits = tensor([[0.1, 2.0, -1.0], [3.0, 0.2, 0.4]]);
+    /// assert_eq!(logits.argmax_dim(1, false)?.to_string(), "tensor([1, 0])"); // the classes
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn argmax_dim(&self, dim: isize, keep: bool) -> Result<Tensor> {
         Tensor::apply(ArgExtreme { largest: true, dims: Dims::of(&[dim], keep) }, &[self])
@@ -209,6 +290,12 @@ impl Tensor {
     ///
     /// # Errors
     /// The dimension doesn't exist or is empty.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([[1.0, 5.0], [7.0, 3.0]]).argmin_dim(0, true)?.to_string(), "tensor([[0, 1]])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn argmin_dim(&self, dim: isize, keep: bool) -> Result<Tensor> {
         Tensor::apply(ArgExtreme { largest: false, dims: Dims::of(&[dim], keep) }, &[self])

@@ -1,4 +1,13 @@
 //! Elementary functions and activations of one input.
+//!
+//! ```
+//! use chainrule::param;
+//! let x = param(0.5);
+//! x.sin()?.exp()?.backward()?; // the chain rule: e^(sin x)·cos x
+//! let expected = 0.5f64.sin().exp() * 0.5f64.cos();
+//! assert!((x.grad().unwrap().item()? - expected).abs() < 1e-6);
+//! # Ok::<(), chainrule::Error>(())
+//! ```
 
 use super::arith::{f64s, not_bool, unary_methods};
 use super::{Entry, GateRef, Sample};
@@ -367,38 +376,164 @@ gates! {
 
 unary_methods! {
     /// `eˣ`: see [`Exp`].
+    ///
+    /// ```
+    /// use chainrule::param;
+    /// let x = param([0.0, 1.0]);
+    /// x.exp()?.sum()?.backward()?;
+    /// assert_eq!(x.grad().unwrap().to_string(), "tensor([1.0000, 2.7183])"); // eˣ itself
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     exp, Exp;
     /// `eˣ − 1`: see [`Expm1`].
+    ///
+    /// ```
+    /// use chainrule::{DType, Tensor};
+    /// let y = Tensor::new(1e-9, DType::F64)?.expm1()?.item()?;
+    /// assert!((y / 1.0000000005e-9 - 1.0).abs() < 1e-15);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     expm1, Expm1;
     /// `ln x`: see [`Log`].
+    ///
+    /// ```
+    /// use chainrule::param;
+    /// let x = param([0.5, 2.0]);
+    /// x.log()?.sum()?.backward()?;
+    /// assert_eq!(x.grad().unwrap().to_string(), "tensor([2.0000, 0.5000])"); // 1/x
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     log, Log;
     /// `ln(1 + x)`: see [`Log1p`].
+    ///
+    /// ```
+    /// use chainrule::param;
+    /// let x = param(0.25);
+    /// x.log1p()?.backward()?;
+    /// assert_eq!(x.grad().unwrap().item()?, f64::from(0.8f32)); // 1/(1 + x)
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     log1p, Log1p;
     /// `√x`: see [`Sqrt`].
+    ///
+    /// ```
+    /// use chainrule::param;
+    /// let x = param([4.0, 0.25]);
+    /// x.sqrt()?.sum()?.backward()?;
+    /// assert_eq!(x.grad().unwrap().to_string(), "tensor([0.2500, 1.0000])"); // 1/(2√x)
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     sqrt, Sqrt;
     /// `1/√x`: see [`Rsqrt`].
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([4.0, 16.0]).rsqrt()?.to_string(), "tensor([0.5000, 0.2500])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     rsqrt, Rsqrt;
     /// `sin x`: see [`Sin`].
+    ///
+    /// ```
+    /// use chainrule::param;
+    /// let x = param(0.0);
+    /// x.sin()?.backward()?;
+    /// assert_eq!(x.grad().unwrap().item()?, 1.0); // cos 0
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     sin, Sin;
     /// `cos x`: see [`Cos`].
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([0.0, std::f64::consts::PI]).cos()?.to_string(), "tensor([ 1., -1.])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     cos, Cos;
     /// `|x|`: see [`Abs`].
+    ///
+    /// ```
+    /// use chainrule::param;
+    /// let x = param([-2.0, 0.0, 3.0]);
+    /// x.abs()?.sum()?.backward()?;
+    /// assert_eq!(x.grad().unwrap().to_string(), "tensor([-1.,  0.,  1.])"); // 0 at the kink
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     abs, Abs;
     /// −1, 0 or 1: see [`Sign`].
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([-7, 0, 3]).sign()?.to_string(), "tensor([-1,  0,  1])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     sign, Sign;
     /// The error function: see [`Erf`].
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([-1.0, 0.0, 3.0]).erf()?.to_string(), "tensor([-0.8427,  0.0000,  1.0000])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     erf, Erf;
     /// `max(0, x)`: see [`Relu`].
+    ///
+    /// ```
+    /// use chainrule::param;
+    /// let x = param([-1.0, 0.0, 2.0]);
+    /// let y = x.relu()?;
+    /// y.sum()?.backward()?;
+    /// assert_eq!(y.to_string(), "tensor([0., 0., 2.], grad_fn=<ReluBackward0>)");
+    /// assert_eq!(x.grad().unwrap().to_string(), "tensor([0., 0., 1.])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     relu, Relu;
     /// `1 / (1 + e⁻ˣ)`: see [`Sigmoid`].
+    ///
+    /// ```
+    /// use chainrule::param;
+    /// let x = param(0.0);
+    /// let y = x.sigmoid()?;
+    /// y.backward()?;
+    /// assert_eq!((y.item()?, x.grad().unwrap().item()?), (0.5, 0.25)); // y·(1 − y)
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     sigmoid, Sigmoid;
     /// `tanh x`: see [`Tanh`].
+    ///
+    /// ```
+    /// use chainrule::param;
+    /// let x = param(0.5);
+    /// let y = x.tanh()?;
+    /// y.backward()?;
+    /// assert_eq!(x.grad().unwrap().to_string(), "tensor(0.7864)"); // 1 − y²
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     tanh, Tanh;
     /// `x·Φ(x)`: see [`Gelu`].
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([-1.0, 0.0, 1.0]).gelu()?.to_string(), "tensor([-0.1587,  0.0000,  0.8413])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     gelu, Gelu;
     /// GELU by tanh: see [`GeluTanh`].
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let x = tensor([0.5, 1.0, 2.0]);
+    /// assert!(x.gelu_tanh()?.array().all_close(&x.gelu()?.array(), 0.0, 1e-3)); // an approximation
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     gelu_tanh, GeluTanh;
     /// `x·sigmoid(x)`: see [`Silu`].
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([0.0, 1.0, 20.0]).silu()?.to_string(), "tensor([ 0.0000,  0.7311, 20.0000])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     silu, Silu;
 }
 
@@ -407,6 +542,14 @@ impl Tensor {
     ///
     /// # Errors
     /// The element type isn't accepted.
+    ///
+    /// ```
+    /// use chainrule::param;
+    /// let x = param([-1.0, 2.0]);
+    /// x.leaky_relu(0.01)?.sum()?.backward()?;
+    /// assert_eq!(x.grad().unwrap().to_string(), "tensor([0.0100, 1.0000])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn leaky_relu(&self, slope: f64) -> Result<Tensor> {
         Tensor::apply(LeakyRelu { slope }, &[self])
@@ -416,6 +559,18 @@ impl Tensor {
     ///
     /// # Errors
     /// There is no approximation of this name.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let x = tensor([1.0]);
+    /// assert_eq!(x.gelu_with("tanh")?.to_string(), x.gelu_tanh()?.to_string());
+    /// assert!(x
+    ///     .gelu_with("sigmoid")
+    ///     .unwrap_err()
+    ///     .to_string()
+    ///     .contains("\"sigmoid\" is no approximation of gelu"));
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn gelu_with(&self, approximate: &str) -> Result<Tensor> {
         match approximate {
@@ -432,6 +587,16 @@ impl Tensor {
     ///
     /// # Errors
     /// `beta` is 0.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(
+    ///     tensor([-1.0, 0.0, 100.0]).softplus(1.0, 20.0)?.to_string(),
+    ///     "tensor([  0.3133,   0.6931, 100.0000])"
+    /// );
+    /// assert!(tensor(1.0).softplus(0.0, 20.0).is_err());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn softplus(&self, beta: f64, threshold: f64) -> Result<Tensor> {
         if beta == 0.0 {

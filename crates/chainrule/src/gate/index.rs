@@ -1,4 +1,12 @@
 //! Reading and adding at indices: gather, scatter_add, index_select, embedding.
+//!
+//! ```
+//! use chainrule::tensor;
+//! let x = tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]);
+//! assert_eq!(x.index_select(1, &tensor([2, 0]))?.to_string(), "tensor([[3., 1.],\n        [6., 4.]])");
+//! assert_eq!(x.gather(1, &tensor([[2], [0]]))?.to_string(), "tensor([[3.],\n        [4.]])");
+//! # Ok::<(), chainrule::Error>(())
+//! ```
 
 use super::arith::{f64s, matrix};
 use super::elementwise::expect_inputs;
@@ -85,6 +93,17 @@ fn index_fits(x: &Shape, index: &Shape, dim: usize) -> Result<()> {
 }
 
 /// Elements picked along a dimension: `y[i][j] = x[index[i][j]][j]` for dimension 0.
+///
+/// ```
+/// use chainrule::gate::index::Gather;
+/// use chainrule::{param, tensor, Tensor};
+/// let (x, index) = (param([[1.0, 2.0], [3.0, 4.0]]), tensor([[0, 0], [1, 0]]));
+/// let y = Tensor::apply(Gather { dim: 1 }, &[&x, &index])?;
+/// y.sum()?.backward()?;
+/// assert_eq!(y.to_f64_vec(), [1.0, 1.0, 4.0, 3.0]);
+/// assert_eq!(x.grad().unwrap().to_f64_vec(), [2.0, 0.0, 1.0, 1.0]); // as often as it was read
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Gather {
     /// The dimension.
@@ -160,6 +179,15 @@ impl Gate for Gather {
 }
 
 /// Elements added along a dimension: `y = x`, then `y[index[i][j]][j] += source[i][j]` for dimension 0.
+///
+/// ```
+/// use chainrule::gate::index::ScatterAdd;
+/// use chainrule::{tensor, Tensor};
+/// let counts =
+///     Tensor::apply(ScatterAdd { dim: 0 }, &[&Tensor::zeros([3]), &tensor([2, 0, 2]), &Tensor::ones([3])])?;
+/// assert_eq!(counts.to_string(), "tensor([1., 0., 2.])");
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ScatterAdd {
     /// The dimension.
@@ -293,6 +321,15 @@ fn plus<T: Element>(a: T, b: T) -> T {
 }
 
 /// Whole slices picked along a dimension; for dimension 0 of a matrix an embedding: rows by their numbers.
+///
+/// ```
+/// use chainrule::gate::index::IndexSelect;
+/// use chainrule::{tensor, Tensor};
+/// let table = tensor([[0.1, 0.2], [0.3, 0.4]]);
+/// let embed = IndexSelect { dim: 0, embedding: true, padding: None };
+/// assert_eq!(Tensor::apply(embed, &[&table, &tensor([[1, 1, 0]])])?.shape(), [1, 3, 2]);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct IndexSelect {
     /// The dimension.
@@ -418,6 +455,15 @@ impl Gate for IndexSelect {
 }
 
 /// Slices added up into zeros of a shape, at indices of a dimension: the gradient of [`IndexSelect`].
+///
+/// ```
+/// use chainrule::gate::index::IndexAdd;
+/// use chainrule::{tensor, Tensor};
+/// let add = IndexAdd { dim: 0, shape: [3].into(), skipped: None };
+/// let y = Tensor::apply(add, &[&tensor([1.0, 2.0, 3.0]), &tensor([2, 0, 2])])?;
+/// assert_eq!(y.to_string(), "tensor([2., 0., 4.])");
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct IndexAdd {
     /// The dimension.
@@ -533,6 +579,13 @@ impl Tensor {
     ///
     /// # Errors
     /// An index is out of range or not an integer, or the shapes don't fit.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let y = tensor([1.0, 1.0]).scatter_add(0, &tensor([1, 1, 0]), &tensor([10.0, 20.0, 5.0]))?;
+    /// assert_eq!(y.to_string(), "tensor([ 6., 31.])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn scatter_add(&self, dim: isize, index: &Tensor, source: &Tensor) -> Result<Tensor> {
         Tensor::apply(ScatterAdd { dim }, &[self, index, source])
@@ -542,6 +595,16 @@ impl Tensor {
     ///
     /// # Errors
     /// An index is out of range or not an integer, or the index has several dimensions.
+    ///
+    /// ```
+    /// use chainrule::{param, tensor};
+    /// let x = param([[1.0, 2.0], [3.0, 4.0]]);
+    /// let y = x.index_select(0, &tensor([1, 1]))?;
+    /// y.sum()?.backward()?;
+    /// assert_eq!(x.grad().unwrap().to_string(), "tensor([[0., 0.],\n        [2., 2.]])");
+    /// assert!(x.index_select(0, &tensor([2])).is_err());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn index_select(&self, dim: isize, index: &Tensor) -> Result<Tensor> {
         Tensor::apply(IndexSelect { dim, embedding: false, padding: None }, &[self, index])

@@ -1,4 +1,12 @@
 //! Joining, splitting and converting: cat, stack, split, cast.
+//!
+//! ```
+//! use chainrule::{tensor, Tensor};
+//! let x = tensor([1.0, 2.0, 3.0, 4.0]);
+//! let halves = x.split(2, 0)?;
+//! assert_eq!(Tensor::cat(&[&halves[1], &halves[0]], 0)?.to_string(), "tensor([3., 4., 1., 2.])");
+//! # Ok::<(), chainrule::Error>(())
+//! ```
 
 use super::arith::{f64s, matrix};
 use super::elementwise::{expect_inputs, promoted};
@@ -12,6 +20,16 @@ use crate::tensor::Tensor;
 pub(super) const GATES: &[Entry] = &[Cat::ENTRY, Split::ENTRY, Cast::ENTRY];
 
 /// Arrays one after another along an existing dimension.
+///
+/// ```
+/// use chainrule::gate::join::Cat;
+/// use chainrule::{param, tensor, Tensor};
+/// let (a, b) = (param([1.0]), param([2.0, 3.0]));
+/// let y = Tensor::apply(Cat { dim: 0 }, &[&a, &b])?;
+/// y.backward_with(&tensor([10.0, 20.0, 30.0]))?;
+/// assert_eq!(b.grad().unwrap().to_string(), "tensor([20., 30.])"); // its part
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Cat {
     /// The dimension.
@@ -122,6 +140,14 @@ impl Gate for Cat {
 }
 
 /// A tensor cut into parts along a dimension; several outputs.
+///
+/// ```
+/// use chainrule::gate::join::Split;
+/// use chainrule::{tensor, Tensor};
+/// let parts = Tensor::apply_many(Split { sizes: vec![1, 2], dim: 0 }, &[&tensor([1, 2, 3])])?;
+/// assert_eq!((parts[0].to_vec::<i64>()?, parts[1].to_vec::<i64>()?), (vec![1], vec![2, 3]));
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Split {
     /// The size of each part.
@@ -204,6 +230,15 @@ impl Gate for Split {
 }
 
 /// Another element type; between floats it can be differentiated.
+///
+/// ```
+/// use chainrule::gate::join::Cast;
+/// use chainrule::{param, DType, Tensor};
+/// let x = param([1.5, 2.5]);
+/// let y = Tensor::apply(Cast { dtype: DType::F64 }, &[&x])?;
+/// assert_eq!(y.to_string(), "tensor([1.5000, 2.5000], dtype=torch.float64, grad_fn=<ToCopyBackward0>)");
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Cast {
     /// The type.
@@ -306,6 +341,14 @@ impl Tensor {
     ///
     /// # Errors
     /// The size is 0, or the dimension doesn't exist.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let parts = tensor([1, 2, 3, 4, 5]).split(2, 0)?;
+    /// assert_eq!(parts.len(), 3);
+    /// assert_eq!(parts[2].to_vec::<i64>()?, [5]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn split(&self, size: usize, dim: isize) -> Result<Vec<Tensor>> {
         let shape = self.shape();
@@ -339,6 +382,15 @@ impl Tensor {
     ///
     /// # Errors
     /// None: the result is one for the sake of uniformity.
+    ///
+    /// ```
+    /// use chainrule::{param, tensor, DType};
+    /// assert_eq!(tensor([1.7, -1.7]).cast(DType::I64)?.to_string(), "tensor([ 1, -1])");
+    /// let x = param([1.0, 2.0]);
+    /// x.cast(DType::F64)?.sum()?.backward()?;
+    /// assert_eq!(x.grad().unwrap().dtype(), DType::F32); // the gradient comes back as the leaf's type
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn cast(&self, dtype: DType) -> Result<Tensor> {
         if self.dtype() == dtype { Ok(self.clone()) } else { Tensor::apply(Cast { dtype }, &[self]) }

@@ -1,6 +1,14 @@
 //! Losses that compare numbers: mean squared error and binary cross entropy.
 //!
 //! A loss is an elementwise gate; [`Reduced`] combines its values in the same node.
+//!
+//! ```
+//! use chainrule::{param, tensor};
+//! let (prediction, target) = (param([0.5, 2.0]), tensor([1.0, 2.0]));
+//! let loss = prediction.mse_loss(&target)?;
+//! assert_eq!(loss.to_string(), "tensor(0.1250, grad_fn=<MseLossBackward0>)");
+//! # Ok::<(), chainrule::Error>(())
+//! ```
 
 use super::arith::{Mul, f64s};
 use super::elementwise::Elementwise;
@@ -38,6 +46,15 @@ fn pairs<E: Elementwise + Copy>(gate: E) -> Vec<Sample> {
 /// pictures show the one node that PyTorch has.
 ///
 /// The loss's local gradients must not depend on its output, which isn't kept.
+///
+/// ```
+/// use chainrule::gate::{loss::{MseLoss, Reduced}, softmax::Reduction};
+/// use chainrule::{param, tensor, Tensor};
+/// let gate = Reduced { gate: MseLoss, reduction: Reduction::Sum };
+/// let loss = Tensor::apply(gate, &[&param([1.0, 2.0]), &tensor([0.0, 0.0])])?;
+/// assert_eq!(loss.to_string(), "tensor(5., grad_fn=<MseLossBackward0>)");
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Reduced<E> {
     /// The loss of one element.
@@ -209,11 +226,12 @@ gates! {
 }
 
 macro_rules! losses {
-    ($($(#[doc = $doc:expr])* $method:ident, $with:ident, $Gate:ident;)*) => {
+    ($(
+        $(#[doc = $doc:expr])* $method:ident;
+        $(#[doc = $doc_with:expr])* $with:ident, $Gate:ident;
+    )*) => {
         impl Tensor {$(
             $(#[doc = $doc])*
-            ///
-            /// The mean over all elements.
             ///
             /// # Errors
             /// The shapes differ.
@@ -222,9 +240,7 @@ macro_rules! losses {
                 self.$with(target, Reduction::Mean)
             }
 
-            $(#[doc = $doc])*
-            ///
-            /// With a choice of reduction.
+            $(#[doc = $doc_with])*
             ///
             /// # Errors
             /// The shapes differ.
@@ -237,12 +253,68 @@ macro_rules! losses {
 }
 
 losses! {
-    /// Mean squared error: see [`MseLoss`].
-    mse_loss, mse_loss_with, MseLoss;
-    /// Binary cross entropy of probabilities: see [`BinaryCrossEntropy`].
-    binary_cross_entropy, binary_cross_entropy_with, BinaryCrossEntropy;
-    /// Binary cross entropy of logits: see [`BinaryCrossEntropyWithLogits`].
-    binary_cross_entropy_with_logits, binary_cross_entropy_with_logits_with, BinaryCrossEntropyWithLogits;
+    /// Squared error, the mean over all elements: see [`MseLoss`].
+    ///
+    /// ```
+    /// use chainrule::{param, tensor};
+    /// let x = param([1.0, 2.0]);
+    /// let loss = x.mse_loss(&tensor([1.0, 5.0]))?;
+    /// loss.backward()?;
+    /// assert_eq!(loss.item()?, 4.5);
+    /// assert_eq!(x.grad().unwrap().to_string(), "tensor([ 0., -3.])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    mse_loss;
+    /// Squared error with a choice of reduction: see [`MseLoss`].
+    ///
+    /// ```
+    /// use chainrule::{gate::softmax::Reduction, tensor};
+    /// let loss = tensor([1.0, 2.0]).mse_loss_with(&tensor([1.0, 5.0]), Reduction::None)?;
+    /// assert_eq!(loss.to_string(), "tensor([0., 9.])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    mse_loss_with, MseLoss;
+    /// Binary cross entropy of probabilities, the mean over all elements: see [`BinaryCrossEntropy`].
+    ///
+    /// ```
+    /// use chainrule::{param, tensor};
+    /// let p = param([0.5, 0.8]);
+    /// let loss = p.binary_cross_entropy(&tensor([1.0, 1.0]))?;
+    /// loss.backward()?;
+    /// assert!((loss.item()? - (2f64.ln() + 1.25f64.ln()) / 2.0).abs() < 1e-6);
+    /// assert_eq!(p.grad().unwrap().to_string(), "tensor([-1.0000, -0.6250])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    binary_cross_entropy;
+    /// Binary cross entropy of probabilities with a choice of reduction: see [`BinaryCrossEntropy`].
+    ///
+    /// ```
+    /// use chainrule::{gate::softmax::Reduction, tensor};
+    /// let loss = tensor([0.5, 0.8]).binary_cross_entropy_with(&tensor([1.0, 0.0]), Reduction::None)?;
+    /// assert_eq!(loss.to_string(), "tensor([0.6931, 1.6094])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    binary_cross_entropy_with, BinaryCrossEntropy;
+    /// Binary cross entropy of logits, the mean over all elements: see [`BinaryCrossEntropyWithLogits`].
+    ///
+    /// ```
+    /// use chainrule::{param, tensor};
+    /// let logit = param(0.0);
+    /// logit.binary_cross_entropy_with_logits(&tensor(1.0))?.backward()?;
+    /// assert_eq!(logit.grad().unwrap().item()?, -0.5); // sigmoid(x) − target
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    binary_cross_entropy_with_logits;
+    /// Binary cross entropy of logits with a choice of reduction: see [`BinaryCrossEntropyWithLogits`].
+    ///
+    /// ```
+    /// use chainrule::{gate::softmax::Reduction, tensor};
+    /// let (logits, targets) = (tensor([0.0, 1000.0]), tensor([1.0, 0.0]));
+    /// let loss = logits.binary_cross_entropy_with_logits_with(&targets, Reduction::None)?;
+    /// assert_eq!(loss.to_string(), "tensor([6.9315e-01, 1.0000e+03])"); // no overflow
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    binary_cross_entropy_with_logits_with, BinaryCrossEntropyWithLogits;
 }
 
 impl Tensor {
@@ -250,6 +322,14 @@ impl Tensor {
     ///
     /// # Errors
     /// The shapes differ, or β is negative.
+    ///
+    /// ```
+    /// use chainrule::gate::softmax::Reduction;
+    /// use chainrule::tensor;
+    /// let losses = tensor([0.5, 3.0]).smooth_l1_loss(&tensor([0.0, 0.0]), 1.0, Reduction::None)?;
+    /// assert_eq!(losses.to_string(), "tensor([0.1250, 2.5000])"); // d²/2β, then |d| − β/2
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn smooth_l1_loss(&self, target: &Tensor, beta: f64, reduction: Reduction) -> Result<Tensor> {
         if beta.is_nan() || beta < 0.0 {
@@ -264,6 +344,15 @@ impl Tensor {
     ///
     /// # Errors
     /// The shapes differ, or δ isn't positive.
+    ///
+    /// ```
+    /// use chainrule::gate::softmax::Reduction;
+    /// use chainrule::tensor;
+    /// let losses = tensor([0.5, 3.0]).huber_loss(&tensor([0.0, 0.0]), 2.0, Reduction::None)?;
+    /// assert_eq!(losses.to_string(), "tensor([0.1250, 4.0000])"); // d²/2, then δ·(|d| − δ/2)
+    /// assert!(tensor(1.0).huber_loss(&tensor(1.0), 0.0, Reduction::Mean).is_err());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn huber_loss(&self, target: &Tensor, delta: f64, reduction: Reduction) -> Result<Tensor> {
         if delta.is_nan() || delta <= 0.0 {

@@ -1,4 +1,14 @@
 //! Matrix products of vectors, matrices and batches.
+//!
+//! ```
+//! use chainrule::{param, tensor};
+//! let (x, w) = (tensor([[1.0, 2.0]]), param([[1.0, 0.0], [3.0, 1.0]]));
+//! let y = x.matmul(&w)?;
+//! y.backward_with(&tensor([[1.0, 10.0]]))?;
+//! assert_eq!(y.to_string(), "tensor([[7., 2.]], grad_fn=<MmBackward0>)");
+//! assert_eq!(w.grad().unwrap().to_string(), "tensor([[ 1., 10.],\n        [ 2., 20.]])"); // xᵀ·g
+//! # Ok::<(), chainrule::Error>(())
+//! ```
 
 use super::arith::{f64s, matrix};
 use super::elementwise::expect_inputs;
@@ -18,6 +28,15 @@ pub(super) const GATES: &[Entry] = &[MatMul::ENTRY, Linear::ENTRY];
 /// Matrix product `Y = A·B` over the last two dimensions; leading ones are batches and broadcast.
 ///
 /// A vector on the left is a row, on the right a column; the dimension that this adds is removed again.
+///
+/// ```
+/// use chainrule::gate::matmul::MatMul;
+/// use chainrule::{tensor, Tensor};
+/// let (rows, column) = (tensor([[1.0, 2.0], [3.0, 4.0]]), tensor([1.0, -1.0]));
+/// let y = Tensor::apply(MatMul::of(2, 1), &[&rows, &column])?;
+/// assert_eq!(y.to_string(), "tensor([-1., -1.])");
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MatMul {
     /// The ranks of the operands that were multiplied, for PyTorch's name of the node.
@@ -62,6 +81,12 @@ impl MatMul {
     };
 
     /// The product of operands with these numbers of dimensions.
+    ///
+    /// ```
+    /// use chainrule::gate::{matmul::MatMul, Gate};
+    /// assert_eq!(MatMul::of(2, 2).grad_fn(), "MmBackward0"); // PyTorch's names differ by rank
+    /// assert_eq!(MatMul::of(1, 1).grad_fn(), "DotBackward0");
+    /// ```
     pub fn of(rank_a: usize, rank_b: usize) -> MatMul {
         MatMul { ranks: (rank_a as u8, rank_b as u8) }
     }
@@ -274,6 +299,15 @@ fn integers<T: Element>(
 }
 
 /// Linear layer `Y = X·Wᵀ + b`, the bias added in place of a second gate.
+///
+/// ```
+/// use chainrule::gate::matmul::Linear;
+/// use chainrule::{tensor, Tensor};
+/// let (x, w, b) =
+///     (tensor([[1.0, 2.0]]), tensor([[3.0, 4.0], [0.0, 1.0], [1.0, 0.0]]), tensor([0.5, 0.5, 0.5]));
+/// assert_eq!(Tensor::apply(Linear, &[&x, &w, &b])?.to_string(), "tensor([[11.5000,  2.5000,  1.5000]])");
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Linear;
 
@@ -464,6 +498,16 @@ impl Tensor {
     ///
     /// # Errors
     /// These aren't two vectors of the same length.
+    ///
+    /// ```
+    /// use chainrule::{param, tensor};
+    /// let (w, x) = (param([2.0, -3.0]), tensor([-1.0, -2.0]));
+    /// let y = w.dot(&x)?;
+    /// y.backward()?;
+    /// assert_eq!(y.item()?, 4.0);
+    /// assert_eq!(w.grad().unwrap().to_string(), "tensor([-1., -2.])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn dot(&self, other: &Tensor) -> Result<Tensor> {
         if self.rank() != 1 || other.rank() != 1 {

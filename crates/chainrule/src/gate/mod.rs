@@ -4,6 +4,15 @@
 //! local gradient. Everything that is known about an operation stands in its block: name, formula, forward,
 //! backward, what it saves, and samples. The method on [`Tensor`], the checks of `tests/gates.rs`, the table
 //! of gates, labels in pictures and names in errors all come from there.
+//!
+//! ```
+//! use chainrule::gate::{self, arith::Mul, Gate};
+//! // Everything about an operation stands in its gate…
+//! assert_eq!(Mul.name(), "Mul");
+//! assert_eq!(Mul.formula().to_string(), "y = a*b");
+//! // …and the table lists them all.
+//! assert!(gate::table().any(|entry| entry.name == "Mul" && entry.file.ends_with("arith.rs")));
+//! ```
 
 pub mod activation;
 pub mod arith;
@@ -108,6 +117,13 @@ pub type Gradients<T = Tensor> = SmallVec<[Option<T>; 2]>;
 pub type Tangents = SmallVec<[Option<Tensor>; 1]>;
 
 /// How a gate's outputs depend on its (floating-point) inputs.
+///
+/// ```
+/// use chainrule::gate::{arith::Mul, matmul::MatMul, reduce::{Dims, Sum}, Gate, Linearity};
+/// assert_eq!(Sum(Dims::all()).linearity(), Linearity::Joint); // the sum of ẋ is the tangent of the sum
+/// assert_eq!(MatMul::of(2, 2).linearity(), Linearity::Product); // Ẏ = Ȧ·B + A·Ḃ
+/// assert_eq!(Mul.linearity(), Linearity::None); // elementwise gates write their tangent themselves
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Linearity {
     /// In no simple way.
@@ -163,15 +179,42 @@ pub enum Linearity {
 /// ```
 pub trait Gate: Debug + Send + Sync + 'static {
     /// The gate's name in errors, pictures and tables: `"Mul"`.
+    ///
+    /// ```
+    /// use chainrule::gate::{functions::Exp, Gate};
+    /// assert_eq!(Exp.name(), "Exp");
+    /// let error = chainrule::tensor([true, false]).sub(1).unwrap_err();
+    /// assert_eq!(error.gate(), Some("Sub")); // errors name the gate
+    /// ```
     fn name(&self) -> &'static str;
 
     /// The name PyTorch gives its node, where it isn't [`Gate::name`] + `Backward0`.
+    ///
+    /// ```
+    /// use chainrule::gate::{arith::{Mul, Rsub}, Gate};
+    /// assert_eq!(Gate::grad_fn(&Mul), "MulBackward0");
+    /// assert_eq!(Gate::grad_fn(&Rsub), "RsubBackward1");
+    /// ```
     fn grad_fn(&self) -> String {
         format!("{}Backward0", self.name())
     }
 
     /// The nodes of PyTorch's graph that stand for this gate in torchviz's pictures; the first made the
     /// output. By default it is one, called [`Gate::grad_fn`]; fused gates have several.
+    ///
+    /// ```
+    /// use chainrule::gate::{matmul::Linear, Gate, Needs, Use};
+    /// use chainrule::{DType, Meta};
+    /// let (x, w, b) =
+    ///     (Meta::new(DType::F32, [8, 2]), Meta::new(DType::F32, [3, 2]), Meta::new(DType::F32, [3]));
+    /// let used = Use {
+    ///     inputs: &[x, w, b],
+    ///     outputs: &[Meta::new(DType::F32, [8, 3])],
+    ///     needs: &Needs::new([false, true, true]),
+    /// };
+    /// let names: Vec<String> = Linear.torch_nodes(&used).into_iter().map(|node| node.name).collect();
+    /// assert_eq!(names, ["AddmmBackward0", "TBackward0"]);
+    /// ```
     fn torch_nodes(&self, used: &Use) -> Vec<TorchNode> {
         vec![pytorch::single(self, used)]
     }
@@ -180,15 +223,40 @@ pub trait Gate: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// The inputs break a rule of the gate; `forward` runs only where this returned `Ok`.
+    ///
+    /// ```
+    /// use chainrule::gate::{arith::Mul, Gate};
+    /// use chainrule::{DType, Meta};
+    /// let (a, b) = (Meta::new(DType::F32, [3, 1]), Meta::new(DType::F64, [2]));
+    /// assert_eq!(Mul.infer(&[a, b])?[0], Meta::new(DType::F64, [3, 2])); // broadcast and promoted
+    /// assert!(Mul.infer(&[Meta::new(DType::F32, [3]), b]).is_err());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     fn infer(&self, inputs: &[Meta]) -> Result<Metas>;
 
     /// The outputs' values.
     ///
     /// # Errors
     /// Rules that depend on values, such as an index out of range.
+    ///
+    /// ```
+    /// use chainrule::Array;
+    /// use chainrule::gate::{arith::Mul, Context, Gate};
+    /// let (a, b) = (Array::literal([1.0, 2.0])?, Array::literal([3.0, 4.0])?);
+    /// let promised = Mul.infer(&[a.meta(), b.meta()])?;
+    /// let outputs = Mul.forward(&[&a, &b], &mut Context::new(&promised))?;
+    /// assert_eq!(outputs[0].to_vec::<f32>()?, [3.0, 8.0]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     fn forward(&self, inputs: &[&Array], context: &mut Context) -> Result<Outputs>;
 
     /// Which inputs and outputs `backward` reads when these inputs need a gradient; nothing else is kept.
+    ///
+    /// ```
+    /// use chainrule::gate::{arith::Mul, functions::Exp, Gate, Needs, Saves};
+    /// assert_eq!(Mul.saves(&Needs::new([true, false])), Saves::input(1)); // ∂L/∂a = g·b
+    /// assert_eq!(Exp.saves(&Needs::new([true])), Saves::output(0)); // ∂L/∂x = g·y
+    /// ```
     fn saves(&self, needs: &Needs) -> Saves {
         let _ = needs;
         Saves::NONE
@@ -201,6 +269,33 @@ pub trait Gate: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// By default: the gate has no derivative.
+    ///
+    /// ```
+    /// # use chainrule::gate::{run_one, arith::Mul, Context, Gate, Gradients};
+    /// # use chainrule::gate::{Metas, Needs, Outputs, Saved, Saves};
+    /// # use chainrule::{param, Array, Formula, Meta, Result, Tensor};
+    /// # #[derive(Debug)]
+    /// # struct Square;
+    /// # impl Gate for Square {
+    /// #     fn name(&self) -> &'static str { "Square" }
+    /// #     fn infer(&self, inputs: &[Meta]) -> Result<Metas> { Ok([inputs[0]].into()) }
+    /// #     fn formula(&self) -> Formula { Formula::rule("y = x²", ["∂y/∂x = 2x"]) }
+    /// #     fn forward(&self, inputs: &[&Array], _: &mut Context) -> Result<Outputs> {
+    /// #         Ok([run_one(&Mul, &[inputs[0], inputs[0]])?].into())
+    /// #     }
+    /// #     fn saves(&self, _: &Needs) -> Saves { Saves::input(0) }
+    /// // y = x²: the local gradient is 2x.
+    /// fn backward(&self, saved: &Saved, upstream: &[Option<Tensor>], needs: &Needs) -> Result<Gradients> {
+    ///     let Some(g) = &upstream[0] else { return Ok(needs.none()) };
+    ///     let x = saved.input(0)?;
+    ///     Ok([Some(g.mul(&x.mul(2.0)?)?)].into_iter().collect())
+    /// }
+    /// # }
+    /// let x = param([1.0, 2.0, 3.0]);
+    /// Tensor::apply(Square, &[&x])?.sum()?.backward()?;
+    /// assert_eq!(x.grad().unwrap().to_string(), "tensor([2., 4., 6.])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     fn backward(&self, saved: &Saved, upstream: &[Option<Tensor>], needs: &Needs) -> Result<Gradients> {
         let _ = (saved, upstream, needs);
         Err(Error::autograd("this gate has no derivative")
@@ -210,6 +305,39 @@ pub trait Gate: Debug + Send + Sync + 'static {
     /// The same as `backward` on values alone, for when no graph of the gradient is wanted.
     ///
     /// `None` (the default) lets the engine run `backward`. The laws check that both agree.
+    ///
+    /// ```
+    /// # use chainrule::gate::{run_one, arith::Mul, Context, Gate, Gradients};
+    /// # use chainrule::gate::{Metas, Needs, Outputs, Saved, Saves};
+    /// # use chainrule::{param, Array, Formula, Meta, Result, Tensor};
+    /// # #[derive(Debug)]
+    /// # struct Square;
+    /// # impl Gate for Square {
+    /// #     fn name(&self) -> &'static str { "Square" }
+    /// #     fn infer(&self, inputs: &[Meta]) -> Result<Metas> { Ok([inputs[0]].into()) }
+    /// #     fn formula(&self) -> Formula { Formula::rule("y = x²", ["∂y/∂x = 2x"]) }
+    /// #     fn forward(&self, inputs: &[&Array], _: &mut Context) -> Result<Outputs> {
+    /// #         Ok([run_one(&Mul, &[inputs[0], inputs[0]])?].into())
+    /// #     }
+    /// #     fn saves(&self, _: &Needs) -> Saves { Saves::input(0) }
+    /// fn backward_fused(
+    ///     &self,
+    ///     saved: &Saved,
+    ///     upstream: &[Option<Array>],
+    ///     needs: &Needs,
+    /// ) -> Option<Result<Gradients<Array>>> {
+    ///     let g = upstream[0].as_ref()?; // g·2x in one pass over the elements
+    ///     let x = saved.input_array(0).ok()?.contiguous();
+    ///     let pairs = g.iter::<f32>().ok()?.zip(x.iter::<f32>().ok()?);
+    ///     let gradient = Array::from_vec(pairs.map(|(g, x)| g * 2.0 * x).collect(), *x.shape());
+    ///     Some(gradient.map(|gradient| [Some(gradient)].into_iter().collect()))
+    /// }
+    /// # }
+    /// let x = param([1.0, 2.0, 3.0]);
+    /// Tensor::apply(Square, &[&x])?.sum()?.backward()?;
+    /// assert_eq!(x.grad().unwrap().to_string(), "tensor([2., 4., 6.])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     fn backward_fused(
         &self,
         saved: &Saved,
@@ -221,11 +349,22 @@ pub trait Gate: Debug + Send + Sync + 'static {
     }
 
     /// The gate on 0-d f32 values, where it has such a form: graphs of scalars then run without arrays.
+    ///
+    /// ```
+    /// use chainrule::gate::{arith::Mul, matmul::MatMul, Gate};
+    /// assert_eq!(Mul.as_scalar().unwrap().value([2.0, 3.0, 0.0]), 6.0);
+    /// assert!(MatMul::of(2, 2).as_scalar().is_none());
+    /// ```
     fn as_scalar(&self) -> Option<&dyn ScalarGate> {
         None
     }
 
     /// Whether the outputs follow from the inputs so simply that the gate itself gives the tangents.
+    ///
+    /// ```
+    /// use chainrule::gate::{join::Cat, Gate, Linearity};
+    /// assert_eq!(Cat { dim: 0 }.linearity(), Linearity::Joint);
+    /// ```
     fn linearity(&self) -> Linearity {
         Linearity::None
     }
@@ -234,6 +373,16 @@ pub trait Gate: Debug + Send + Sync + 'static {
     ///
     /// `None` (the default) lets the engine use [`Gate::linearity`], or derive the rule from `backward`. The
     /// laws check that forward and backward mode agree.
+    ///
+    /// ```
+    /// use chainrule::gate::{arith::Mul, Gate};
+    /// use chainrule::tensor;
+    /// let (a, b) = (tensor(2.0), tensor(5.0));
+    /// let tangents = [Some(tensor(1.0)), Some(tensor(10.0))];
+    /// let tangent = Mul.tangent(&[a.clone(), b.clone()], &[&a * &b], &tangents).unwrap()?;
+    /// assert_eq!(tangent[0].as_ref().unwrap().item()?, 25.0); // ȧ·b + a·ḃ = 5 + 20
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     fn tangent(
         &self,
         inputs: &[Tensor],
@@ -245,9 +394,24 @@ pub trait Gate: Debug + Send + Sync + 'static {
     }
 
     /// What the gate computes and its local gradients, for people.
+    ///
+    /// ```
+    /// use chainrule::gate::{functions::Sigmoid, Gate};
+    /// let formula = Sigmoid.formula();
+    /// assert_eq!(formula.to_string(), "y = sigmoid(x)");
+    /// assert_eq!(formula.gradient(0).unwrap(), "∂y/∂x = y*(1 - y)");
+    /// ```
     fn formula(&self) -> Formula;
 
     /// Multiply-adds (or comparable operations) of one forward run; by default one an output element.
+    ///
+    /// ```
+    /// use chainrule::gate::{matmul::MatMul, Gate};
+    /// use chainrule::{DType, Meta};
+    /// let (a, b, y) =
+    ///     (Meta::new(DType::F32, [2, 3]), Meta::new(DType::F32, [3, 4]), Meta::new(DType::F32, [2, 4]));
+    /// assert_eq!(MatMul::of(2, 2).cost(&[a, b], &[y]), 2 * 3 * 4);
+    /// ```
     fn cost(&self, inputs: &[Meta], outputs: &[Meta]) -> u64 {
         let _ = inputs;
         outputs.iter().map(|meta| meta.shape.elements() as u64).sum()
@@ -255,16 +419,45 @@ pub trait Gate: Debug + Send + Sync + 'static {
 }
 
 /// A gate with one output, on plain numbers; every [`Elementwise`] gate is one.
+///
+/// ```
+/// use chainrule::gate::{arith::Div, ScalarGate};
+/// let y = ScalarGate::value(&Div, [3.0, 4.0, 0.0]);
+/// assert_eq!(y, 0.75);
+/// assert_eq!(Div.product(0, 1.0, [3.0, 4.0, 0.0], y), 0.25); // 1/b
+/// ```
 pub trait ScalarGate {
     /// How many inputs the gate takes (at most three).
+    ///
+    /// ```
+    /// use chainrule::gate::{arith::{Mul, Neg}, ScalarGate};
+    /// assert_eq!((Mul.inputs(), Neg.inputs()), (2, 1));
+    /// ```
     fn inputs(&self) -> usize;
     /// The output; unused inputs are 0.
+    ///
+    /// ```
+    /// use chainrule::gate::{arith::Square, ScalarGate};
+    /// assert_eq!(ScalarGate::value(&Square, [3.0, 0.0, 0.0]), 9.0);
+    /// ```
     fn value(&self, x: [f32; 3]) -> f32;
     /// Upstream gradient × local gradient of one input.
+    ///
+    /// ```
+    /// use chainrule::gate::{arith::Square, ScalarGate};
+    /// assert_eq!(Square.product(0, 10.0, [3.0, 0.0, 0.0], 9.0), 60.0); // g·2x
+    /// ```
     fn product(&self, input: usize, upstream: f32, x: [f32; 3], y: f32) -> f32;
 }
 
 /// A gate as nodes and graphs hold it: a constant of the program, or shared.
+///
+/// ```
+/// use chainrule::gate::{activation::Hardtanh, arith::Mul, GateRef};
+/// let constant = GateRef::Static(&Mul);
+/// let shared: GateRef = Hardtanh { low: 0.0, high: 6.0 }.into();
+/// assert_eq!((constant.name(), shared.name()), ("Mul", "Hardtanh")); // either way a `Gate`
+/// ```
 #[derive(Debug, Clone)]
 pub enum GateRef {
     /// A constant of the program: costs no reference count.
@@ -309,6 +502,14 @@ fn pair(outputs: Vec<Tensor>) -> Result<(Tensor, Tensor)> {
 ///
 /// # Errors
 /// The gate's own.
+///
+/// ```
+/// use chainrule::Array;
+/// use chainrule::gate::{run, sort::Sort};
+/// let outputs = run(&Sort { dim: 0, descending: true }, &[&Array::literal([1, 3, 2])?])?;
+/// assert_eq!(outputs[0].to_vec::<i64>()?, [3, 2, 1]);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 pub fn run(gate: &dyn Gate, inputs: &[&Array]) -> Result<Outputs> {
     let metas: SmallVec<[Meta; 3]> = inputs.iter().map(|x| x.meta()).collect();
     let attributed = |error: Error| error.at_gate(gate.name()).with_inputs(metas.iter().copied());
@@ -320,6 +521,14 @@ pub fn run(gate: &dyn Gate, inputs: &[&Array]) -> Result<Outputs> {
 ///
 /// # Errors
 /// The gate's own.
+///
+/// ```
+/// use chainrule::Array;
+/// use chainrule::gate::{arith::Add, run_one};
+/// let sum = run_one(&Add, &[&Array::literal([1.0, 2.0])?, &Array::scalar(0.5f32)])?;
+/// assert_eq!(sum.to_vec::<f32>()?, [1.5, 2.5]);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 pub fn run_one(gate: &dyn Gate, inputs: &[&Array]) -> Result<Array> {
     run(gate, inputs)?
         .pop()

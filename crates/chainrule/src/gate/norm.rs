@@ -1,4 +1,12 @@
 //! Normalisation: of batches, layers, groups and instances, by the root of the mean square, and across channels.
+//!
+//! ```
+//! use chainrule::tensor;
+//! let x = tensor([[1.0, 3.0], [10.0, 30.0]]);
+//! let y = x.layer_norm(&[2], None, None, 0.0)?; // every row has mean 0 and variance 1
+//! assert_eq!(y.to_string(), "tensor([[-1.,  1.],\n        [-1.,  1.]])");
+//! # Ok::<(), chainrule::Error>(())
+//! ```
 
 use super::conv::uneven;
 use super::elementwise::expect_inputs;
@@ -15,6 +23,16 @@ use crate::tensor::Tensor;
 pub(super) const GATES: &[Entry] = &[Normalize::ENTRY];
 
 /// Which elements are normalised together.
+///
+/// ```
+/// use chainrule::gate::Over;
+/// use chainrule::tensor;
+/// let x = tensor([[1.0, 3.0], [3.0, 7.0]]); // two examples of two channels
+/// assert_eq!(x.normalize_over(Over::Channel, 0.0)?.to_f64_vec(), [-1.0, -1.0, 1.0, 1.0]);
+/// assert_eq!(x.normalize_over(Over::Last(1), 0.0)?.to_f64_vec(), [-1.0, 1.0, -1.0, 1.0]);
+/// assert!(x.normalize_over(Over::Group(3), 0.0).is_err());
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Over {
     /// Those of one channel, over the batch and all positions of `[n, channels, …]`.
@@ -59,6 +77,15 @@ impl Over {
 
 /// `y = (x − mean) / √(variance + ε)` over groups of elements; without the mean, and with the mean square for
 /// the variance, where not `centred`.
+///
+/// ```
+/// use chainrule::gate::{Normalize, Over};
+/// use chainrule::{tensor, Tensor};
+/// let root_mean_square = Normalize { over: Over::Last(1), epsilon: 0.0, centred: false };
+/// let y = Tensor::apply(root_mean_square, &[&tensor([2.0, 2.0])])?;
+/// assert_eq!(y.to_f64_vec(), [1.0, 1.0]);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Normalize {
     /// Which elements belong together.
@@ -197,6 +224,16 @@ impl Gate for Normalize {
 }
 
 /// What batch normalisation remembers of earlier batches.
+///
+/// ```
+/// use chainrule::gate::RunningStatistics;
+/// use chainrule::{tensor, Tensor};
+/// let (mean, variance) = (Tensor::zeros([1]), Tensor::ones([1]));
+/// let running = RunningStatistics { mean: &mean, variance: &variance };
+/// tensor([[1.0], [3.0]]).batch_norm(Some(running), None, None, true, 0.5, 1e-5)?;
+/// assert_eq!((mean.item()?, variance.item()?), (1.0, 1.5)); // half way to mean 2 and variance 2
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct RunningStatistics<'a> {
     /// The mean of each channel, updated while training.
@@ -291,6 +328,13 @@ impl Tensor {
     ///
     /// # Errors
     /// The tensor's last dimensions don't have this shape.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let y = tensor([[3.0, 4.0]]).rms_norm(&[2], None, Some(0.0))?;
+    /// assert_eq!(y.to_string(), "tensor([[0.8485, 1.1314]])"); // x / √12.5
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn rms_norm(&self, shape: &[usize], weight: Option<&Tensor>, epsilon: Option<f64>) -> Result<Tensor> {
         self.ends_in(shape, [weight, None])?;
@@ -320,6 +364,13 @@ impl Tensor {
     ///
     /// # Errors
     /// The groups don't divide the channels evenly.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let x = tensor([[1.0, 3.0, 10.0, 30.0]]); // four channels in two groups
+    /// assert_eq!(x.group_norm(2, None, None, 0.0)?.to_string(), "tensor([[-1.,  1., -1.,  1.]])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn group_norm(
         &self,
@@ -338,6 +389,14 @@ impl Tensor {
     ///
     /// # Errors
     /// The shapes don't fit; or there is one value a channel while training, which has no variance.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let x = tensor([[1.0, 10.0], [3.0, 30.0]]); // two examples of two channels
+    /// let y = x.batch_norm(None, Some(&tensor([1.0, 2.0])), Some(&tensor([0.0, 1.0])), true, 0.1, 0.0)?;
+    /// assert_eq!(y.to_string(), "tensor([[-1., -1.],\n        [ 1.,  3.]])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn batch_norm(
         &self,

@@ -1,4 +1,13 @@
 //! Padding: elements added around a tensor, or taken off.
+//!
+//! ```
+//! use chainrule::gate::PadMode;
+//! use chainrule::tensor;
+//! let image = tensor([[1.0, 2.0], [3.0, 4.0]]);
+//! let framed = image.pad(&[(1, 1), (1, 1)], PadMode::Constant(0.0))?;
+//! assert_eq!(framed.shape(), [4, 4]);
+//! # Ok::<(), chainrule::Error>(())
+//! ```
 
 use super::conv::uneven;
 use super::elementwise::expect_inputs;
@@ -12,6 +21,17 @@ use crate::tensor::Tensor;
 pub(super) const GATES: &[Entry] = &[ConstantPad::ENTRY];
 
 /// Elements equal to `value` before and after each dimension; negative numbers take elements off.
+///
+/// ```
+/// use chainrule::gate::pad::ConstantPad;
+/// use chainrule::{param, Tensor};
+/// let x = param([1.0, 2.0, 3.0]);
+/// let y = Tensor::apply(ConstantPad { pads: vec![(1, -1)], value: 9.0 }, &[&x])?;
+/// y.sum()?.backward()?;
+/// assert_eq!(y.to_f64_vec(), [9.0, 1.0, 2.0]);
+/// assert_eq!(x.grad().unwrap().to_f64_vec(), [1.0, 1.0, 0.0]);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConstantPad {
     /// How many before and after each dimension; dimensions without numbers stay as they are.
@@ -113,6 +133,17 @@ impl Gate for ConstantPad {
 }
 
 /// What stands in the padding.
+///
+/// ```
+/// use chainrule::gate::PadMode;
+/// use chainrule::tensor;
+/// let x = tensor([1.0, 2.0, 3.0]);
+/// assert_eq!(x.pad(&[(1, 1)], PadMode::Constant(0.0))?.to_f64_vec(), [0.0, 1.0, 2.0, 3.0, 0.0]);
+/// assert_eq!(x.pad(&[(1, 1)], PadMode::Reflect)?.to_f64_vec(), [2.0, 1.0, 2.0, 3.0, 2.0]);
+/// assert_eq!(x.pad(&[(1, 1)], PadMode::Replicate)?.to_f64_vec(), [1.0, 1.0, 2.0, 3.0, 3.0]);
+/// assert_eq!(x.pad(&[(1, 1)], PadMode::Circular)?.to_f64_vec(), [3.0, 1.0, 2.0, 3.0, 1.0]);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum PadMode {
     /// This number.
@@ -160,6 +191,13 @@ impl Tensor {
     ///
     /// # Errors
     /// More is taken off than there is.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let y = tensor([[1.0, 2.0]]).pad_constant(&[(0, 1), (1, 0)], 0.0)?;
+    /// assert_eq!(y.to_string(), "tensor([[0., 1., 2.],\n        [0., 0., 0.]])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn pad_constant(&self, pads: &[(isize, isize)], value: f64) -> Result<Tensor> {
         Tensor::apply(ConstantPad { pads: pads.to_vec(), value }, &[self])

@@ -13,6 +13,15 @@ use crate::kernel::map::{Float, Operand};
 use crate::tensor::Tensor;
 
 /// A function of `N` numbers and its derivatives; a [`Gate`] for every place of arrays that broadcast.
+///
+/// ```
+/// use chainrule::Array;
+/// use chainrule::gate::{run_one, special::LGAMMA, Gate};
+/// assert_eq!(LGAMMA.name(), "Lgamma");
+/// let y = run_one(&LGAMMA, &[&Array::literal([1.0, 5.0])?])?;
+/// assert_eq!(y.to_string(), "tensor([0.0000, 3.1781])"); // ln 0!, ln 4!
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Clone, Copy)]
 pub struct Pointwise<const N: usize> {
     pub(super) name: &'static str,

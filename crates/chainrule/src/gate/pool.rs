@@ -1,4 +1,13 @@
 //! Pooling: the largest element or the mean of windows that slide, or that divide each plane evenly.
+//!
+//! ```
+//! use chainrule::gate::{AvgPool, Window};
+//! use chainrule::tensor;
+//! let x = tensor([[[1.0, 5.0, 2.0, 4.0]]]); // one example, one channel, four elements
+//! assert_eq!(x.max_pool(1, Window::new(2))?.to_f64_vec(), [5.0, 4.0]);
+//! assert_eq!(x.avg_pool(1, AvgPool::of(Window::new(2)))?.to_f64_vec(), [3.0, 3.0]);
+//! # Ok::<(), chainrule::Error>(())
+//! ```
 
 use super::conv::{batched, uneven};
 use super::reduce::only_float;
@@ -15,6 +24,15 @@ use crate::tensor::Tensor;
 pub(super) const GATES: &[Entry] = &[MaxPool::ENTRY, AvgPool::ENTRY, AvgPoolInput::ENTRY];
 
 /// The windows of a pooling over one to three spatial dimensions.
+///
+/// ```
+/// use chainrule::Tensor;
+/// use chainrule::gate::Window;
+/// let x = Tensor::zeros([1, 1, 7, 7]);
+/// assert_eq!(x.max_pool(2, Window::new(3).stride(2))?.shape(), [1, 1, 3, 3]);
+/// assert_eq!(x.max_pool(2, Window::adaptive(&[Some(2), None])?)?.shape(), [1, 1, 2, 7]);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Window {
     /// Windows that slide.
@@ -36,6 +54,14 @@ pub enum Window {
 
 impl Window {
     /// Windows of this size next to each other.
+    ///
+    /// ```
+    /// use chainrule::Tensor;
+    /// use chainrule::gate::Window;
+    /// let x = Tensor::zeros([1, 1, 6, 6]);
+    /// assert_eq!(x.max_pool(2, Window::new([2, 3]))?.shape(), [1, 1, 3, 2]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn new(kernel: impl Into<Sizes>) -> Window {
         Window::Sliding {
             kernel: kernel.into(),
@@ -50,6 +76,14 @@ impl Window {
     ///
     /// # Errors
     /// There are no sizes, or more than three.
+    ///
+    /// ```
+    /// use chainrule::gate::Window;
+    /// use chainrule::tensor;
+    /// let thirds = Window::adaptive(&[Some(3)])?;
+    /// assert_eq!(tensor([[1.0, 2.0, 3.0, 4.0, 5.0]]).max_pool(1, thirds)?.to_f64_vec(), [2.0, 4.0, 5.0]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn adaptive(sizes: &[Option<usize>]) -> Result<Window> {
         if sizes.is_empty() || sizes.len() > 3 {
             return Err(Error::argument(format!(
@@ -63,6 +97,14 @@ impl Window {
     }
 
     /// Windows that move this far (sliding ones only; others stay as they are).
+    ///
+    /// ```
+    /// use chainrule::gate::Window;
+    /// use chainrule::tensor;
+    /// let x = tensor([[1.0, 5.0, 2.0, 4.0]]);
+    /// assert_eq!(x.max_pool(1, Window::new(2).stride(1))?.to_f64_vec(), [5.0, 5.0, 4.0]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn stride(mut self, by: impl Into<Sizes>) -> Window {
         if let Window::Sliding { stride, .. } = &mut self {
             *stride = Some(by.into());
@@ -71,6 +113,14 @@ impl Window {
     }
 
     /// Windows that may see so many places beyond each end (sliding ones only).
+    ///
+    /// ```
+    /// use chainrule::gate::Window;
+    /// use chainrule::tensor;
+    /// let x = tensor([[1.0, 5.0, 2.0, 4.0]]);
+    /// assert_eq!(x.max_pool(1, Window::new(2).padding(1))?.to_f64_vec(), [1.0, 5.0, 4.0]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn padding(mut self, places: impl Into<Sizes>) -> Window {
         if let Window::Sliding { padding, .. } = &mut self {
             *padding = places.into();
@@ -79,6 +129,15 @@ impl Window {
     }
 
     /// Windows that see every so manieth element (sliding ones only).
+    ///
+    /// ```
+    /// use chainrule::gate::Window;
+    /// use chainrule::tensor;
+    /// let x = tensor([[1.0, 5.0, 2.0, 4.0]]);
+    /// // Windows of two elements that lie two apart: 1 and 2, 5 and 4.
+    /// assert_eq!(x.max_pool(1, Window::new(2).stride(1).dilation(2))?.to_f64_vec(), [2.0, 5.0]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn dilation(mut self, distance: impl Into<Sizes>) -> Window {
         if let Window::Sliding { dilation, .. } = &mut self {
             *dilation = distance.into();
@@ -87,6 +146,15 @@ impl Window {
     }
 
     /// Windows of which a last one may reach beyond the end (sliding ones only).
+    ///
+    /// ```
+    /// use chainrule::gate::Window;
+    /// use chainrule::tensor;
+    /// let x = tensor([[1.0, 5.0, 2.0]]);
+    /// assert_eq!(x.max_pool(1, Window::new(2))?.to_f64_vec(), [5.0]);
+    /// assert_eq!(x.max_pool(1, Window::new(2).ceil(true))?.to_f64_vec(), [5.0, 2.0]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn ceil(mut self, on: bool) -> Window {
         if let Window::Sliding { ceil, .. } = &mut self {
             *ceil = on;
@@ -204,6 +272,16 @@ fn checked(inputs: &[Meta], window: &Window) -> Result<Shape> {
 /// The largest element of each window; NaN where one is NaN. The padding is never the largest.
 ///
 /// With `indices`, a second output tells the place of each in its plane, counted in row-major order.
+///
+/// ```
+/// use chainrule::gate::{MaxPool, Window};
+/// use chainrule::{param, Tensor};
+/// let x = param([[[1.0, 5.0, 5.0, 4.0]]]);
+/// let y = Tensor::apply(MaxPool { window: Window::new(4), indices: false }, &[&x])?;
+/// y.sum()?.backward()?;
+/// assert_eq!(x.grad().unwrap().to_f64_vec(), [0.0, 1.0, 0.0, 0.0]); // of equals the first
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MaxPool {
     /// The windows.
@@ -371,6 +449,16 @@ fn places(x: &Array, windows: &Windows, shape: Shape) -> Array {
 }
 
 /// The mean of each window.
+///
+/// ```
+/// use chainrule::gate::{AvgPool, Window};
+/// use chainrule::tensor;
+/// let x = tensor([[[2.0, 4.0]]]);
+/// let of = |count_padding| AvgPool { count_padding, ..AvgPool::of(Window::new(2).padding(1)) };
+/// assert_eq!(x.avg_pool(1, of(true))?.to_f64_vec(), [1.0, 2.0]);
+/// assert_eq!(x.avg_pool(1, of(false))?.to_f64_vec(), [2.0, 4.0]);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AvgPool {
     /// The windows; their dilation is 1.
@@ -401,6 +489,11 @@ impl AvgPool {
     };
 
     /// With the padding counted, as PyTorch does by default.
+    ///
+    /// ```
+    /// use chainrule::gate::{AvgPool, Window};
+    /// assert!(AvgPool::of(Window::new(2)).count_padding);
+    /// ```
     pub fn of(window: Window) -> AvgPool {
         AvgPool { window, count_padding: true, divisor: None }
     }
@@ -491,6 +584,15 @@ impl Gate for AvgPool {
 }
 
 /// The gradient of a mean over windows: each window's number, divided, at all of its elements.
+///
+/// ```
+/// use chainrule::gate::{pool::AvgPoolInput, AvgPool, Window};
+/// use chainrule::{tensor, Tensor};
+/// let spread = AvgPoolInput { pool: AvgPool::of(Window::new(2)), shape: [1, 1, 4].into() };
+/// let y = Tensor::apply(spread, &[&tensor([[[2.0, 6.0]]])])?;
+/// assert_eq!(y.to_f64_vec(), [1.0, 1.0, 3.0, 3.0]);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AvgPoolInput {
     /// The means whose input's gradient this is.
@@ -587,6 +689,15 @@ impl Tensor {
     ///
     /// # Errors
     /// The window doesn't fit the shape.
+    ///
+    /// ```
+    /// use chainrule::gate::Window;
+    /// use chainrule::tensor;
+    /// let (y, places) = tensor([[1.0, 5.0, 2.0, 4.0]]).max_pool_with_indices(1, Window::new(2))?;
+    /// assert_eq!(y.to_f64_vec(), [5.0, 4.0]);
+    /// assert_eq!(places.to_vec::<i64>()?, [1, 3]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn max_pool_with_indices(&self, spatial: usize, window: Window) -> Result<(Tensor, Tensor)> {
         let (x, added) = batched(self, spatial + 2)?;
@@ -620,6 +731,13 @@ impl Tensor {
     ///
     /// # Errors
     /// The sizes don't fit the shape.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let x = tensor([[[1.0, 2.0], [3.0, 4.0]]]);
+    /// assert_eq!(x.adaptive_max_pool(&[Some(1), None])?.to_f64_vec(), [3.0, 4.0]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn adaptive_max_pool(&self, sizes: &[Option<usize>]) -> Result<Tensor> {
         self.max_pool(sizes.len(), Window::adaptive(sizes)?)

@@ -5,6 +5,14 @@
 use crate::array::{Meta, Shape};
 
 /// What is known of one use of a gate when its PyTorch nodes are asked for.
+///
+/// ```
+/// use chainrule::gate::{functions::Exp, Gate, Needs, Use};
+/// use chainrule::{DType, Meta};
+/// let meta = [Meta::new(DType::F32, [3])];
+/// let node = &Exp.torch_nodes(&Use { inputs: &meta, outputs: &meta, needs: &Needs::new([true]) })[0];
+/// assert_eq!(node.saved[0].0, "result"); // PyTorch saves the output of exp under this name
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Use<'a> {
     /// Element types and shapes of the inputs.
@@ -16,6 +24,13 @@ pub struct Use<'a> {
 }
 
 /// One node of PyTorch's graph, as torchviz draws it.
+///
+/// ```
+/// use chainrule::gate::{Next, SavedAs, TorchNode};
+/// let node =
+///     TorchNode::new("MulBackward0", [Next::Input(0), Next::Input(1)]).saving("self", SavedAs::Input(0));
+/// assert_eq!((node.next.len(), &node.saved[0].0[..]), (2, "self"));
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct TorchNode {
     /// Its class: `MulBackward0`.
@@ -29,6 +44,17 @@ pub struct TorchNode {
 }
 
 /// Where a PyTorch node passes a gradient.
+///
+/// ```
+/// use chainrule::gate::{matmul::Linear, Gate, Needs, Next, Use};
+/// use chainrule::{DType, Meta};
+/// let (x, w) = (Meta::new(DType::F32, [8, 2]), Meta::new(DType::F32, [3, 2]));
+/// let used =
+///     Use { inputs: &[x, w], outputs: &[Meta::new(DType::F32, [8, 3])], needs: &Needs::new([false, true]) };
+/// let nodes = Linear.torch_nodes(&used);
+/// assert!(nodes[0].next.contains(&Next::Node(1))); // through the transposition of the weight…
+/// assert_eq!(nodes[1].next, [Next::Input(1)]); // …to the weight
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
     /// To what made this input of the gate.
@@ -38,6 +64,14 @@ pub enum Next {
 }
 
 /// Which tensor a PyTorch node saved.
+///
+/// ```
+/// use chainrule::gate::{functions::Exp, Gate, Needs, SavedAs, Use};
+/// use chainrule::{DType, Meta};
+/// let meta = [Meta::new(DType::F32, [3])];
+/// let node = &Exp.torch_nodes(&Use { inputs: &meta, outputs: &meta, needs: &Needs::new([true]) })[0];
+/// assert_eq!(node.saved[0].1, SavedAs::Other([3].into())); // its output, no input
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SavedAs {
     /// The gate's input itself.
@@ -48,6 +82,11 @@ pub enum SavedAs {
 
 impl TorchNode {
     /// A node without attributes whose gradients go to these places.
+    ///
+    /// ```
+    /// use chainrule::gate::{Next, TorchNode};
+    /// assert_eq!(TorchNode::new("ExpBackward0", [Next::Input(0)]).name, "ExpBackward0");
+    /// ```
     pub fn new(name: impl Into<String>, next: impl IntoIterator<Item = Next>) -> TorchNode {
         TorchNode {
             name: name.into(),
@@ -58,12 +97,25 @@ impl TorchNode {
     }
 
     /// With a saved tensor.
+    ///
+    /// ```
+    /// use chainrule::gate::{Next, SavedAs, TorchNode};
+    /// let node =
+    ///     TorchNode::new("ExpBackward0", [Next::Input(0)]).saving("result", SavedAs::Other([3].into()));
+    /// assert_eq!(node.saved, [("result".to_string(), SavedAs::Other([3].into()))]);
+    /// ```
     pub fn saving(mut self, name: &str, tensor: SavedAs) -> TorchNode {
         self.saved.push((name.to_string(), tensor));
         self
     }
 
     /// With an attribute.
+    ///
+    /// ```
+    /// use chainrule::gate::{Next, TorchNode};
+    /// let node = TorchNode::new("AddBackward0", [Next::Input(0), Next::Input(1)]).with("alpha", 1);
+    /// assert_eq!(node.attributes, [("alpha".to_string(), "1".to_string())]);
+    /// ```
     pub fn with(mut self, name: &str, value: impl ToString) -> TorchNode {
         self.attributes.push((name.to_string(), value.to_string()));
         self

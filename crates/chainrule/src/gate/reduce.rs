@@ -1,4 +1,12 @@
 //! Reductions: sum, mean, product, logsumexp, variance.
+//!
+//! ```
+//! use chainrule::tensor;
+//! let x = tensor([[1.0, 2.0], [3.0, 6.0]]);
+//! assert_eq!(x.sum()?.item()?, 12.0);
+//! assert_eq!(x.mean_dim(&[0], false)?.to_string(), "tensor([2., 4.])");
+//! # Ok::<(), chainrule::Error>(())
+//! ```
 
 use smallvec::SmallVec;
 
@@ -19,6 +27,14 @@ use crate::tensor::Tensor;
 pub(super) const GATES: &[Entry] = &[Sum::ENTRY, Mean::ENTRY, Prod::ENTRY, LogSumExp::ENTRY, Var::ENTRY];
 
 /// The dimensions that a reduction runs over; none named means all.
+///
+/// ```
+/// use chainrule::Tensor;
+/// use chainrule::gate::reduce::{Dims, Sum};
+/// let x = Tensor::ones([2, 3, 4]);
+/// assert_eq!(Tensor::apply(Sum(Dims::of(&[0, -1], false)), &[&x])?.to_string(), "tensor([8., 8., 8.])");
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Dims {
     dims: SmallVec<[isize; 4]>,
@@ -27,16 +43,35 @@ pub struct Dims {
 
 impl Dims {
     /// All dimensions; the result is 0-d.
+    ///
+    /// ```
+    /// use chainrule::Tensor;
+    /// use chainrule::gate::reduce::{Dims, Sum};
+    /// assert_eq!(Tensor::apply(Sum(Dims::all()), &[&Tensor::ones([2, 3])])?.to_string(), "tensor(6.)");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn all() -> Dims {
         Dims::default()
     }
 
     /// These dimensions, kept with size 1 or removed.
+    ///
+    /// ```
+    /// use chainrule::Tensor;
+    /// use chainrule::gate::reduce::{Dims, Sum};
+    /// assert_eq!(Tensor::apply(Sum(Dims::of(&[1], true)), &[&Tensor::ones([2, 3])])?.shape(), [2, 1]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn of(dims: &[isize], keep: bool) -> Dims {
         Dims { dims: dims.iter().copied().collect(), keep }
     }
 
     /// Whether no dimension was named.
+    ///
+    /// ```
+    /// use chainrule::gate::reduce::Dims;
+    /// assert!(Dims::all().is_all() && !Dims::of(&[0], false).is_all());
+    /// ```
     pub fn is_all(&self) -> bool {
         self.dims.is_empty()
     }
@@ -128,6 +163,14 @@ pub(super) fn samples<G: Gate>(gate: impl Fn(Dims) -> G) -> Vec<Sample> {
 }
 
 /// Sum of elements; integers and `bool` are summed as i64.
+///
+/// ```
+/// use chainrule::gate::reduce::{Dims, Sum};
+/// use chainrule::{tensor, Tensor};
+/// let y = Tensor::apply(Sum(Dims::all()), &[&tensor([true, true, false])])?;
+/// assert_eq!(y.to_string(), "tensor(2)"); // bool is counted
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sum(pub Dims);
 
@@ -211,6 +254,14 @@ impl Gate for Sum {
 }
 
 /// Mean of elements.
+///
+/// ```
+/// use chainrule::gate::reduce::{Dims, Mean};
+/// use chainrule::{tensor, Tensor};
+/// assert_eq!(Tensor::apply(Mean(Dims::all()), &[&tensor([1.0, 2.0, 6.0])])?.item()?, 3.0);
+/// assert!(Tensor::apply(Mean(Dims::all()), &[&tensor([1, 2, 6])]).is_err());
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mean(pub Dims);
 
@@ -279,6 +330,16 @@ impl Gate for Mean {
 }
 
 /// Product of elements; integers and `bool` are multiplied as i64.
+///
+/// ```
+/// use chainrule::gate::reduce::{Dims, Prod};
+/// use chainrule::{param, Tensor};
+/// let x = param([2.0, 0.0, 5.0]);
+/// let y = Tensor::apply(Prod(Dims::all()), &[&x])?;
+/// y.backward()?;
+/// assert_eq!(x.grad().unwrap().to_string(), "tensor([ 0., 10.,  0.])"); // the product of the others
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prod(pub Dims);
 
@@ -370,6 +431,14 @@ impl Gate for Prod {
 }
 
 /// `y = ln Σ eˣ`, computed without overflow.
+///
+/// ```
+/// use chainrule::gate::reduce::{Dims, LogSumExp};
+/// use chainrule::{tensor, Tensor};
+/// let y = Tensor::apply(LogSumExp(Dims::all()), &[&tensor([1000.0, 1000.0])])?;
+/// assert_eq!(y.to_string(), "tensor(1000.6932)"); // no overflow
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogSumExp(pub Dims);
 
@@ -432,6 +501,16 @@ fn logsumexp<T: Float + Add>(x: &Array, count: usize, shape: Shape) -> Array {
 }
 
 /// Variance, or its square root: `Σ (x − mean)² / (n − correction)`.
+///
+/// ```
+/// use chainrule::gate::reduce::{Dims, Var};
+/// use chainrule::{tensor, Tensor};
+/// let of = |correction| Var { dims: Dims::all(), correction, root: false };
+/// let x = tensor([1.0, 3.0, 5.0]);
+/// assert_eq!(Tensor::apply(of(1.0), &[&x])?.item()?, 4.0);
+/// assert_eq!(Tensor::apply(of(0.0), &[&x])?.to_string(), "tensor(2.6667)");
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Var {
     /// The dimensions.
@@ -513,11 +592,12 @@ impl Gate for Var {
 }
 
 macro_rules! reductions {
-    ($($(#[doc = $doc:expr])* $all:ident, $some:ident, |$dims:ident| $gate:expr;)*) => {
+    ($(
+        $(#[doc = $doc:expr])* $all:ident;
+        $(#[doc = $doc_some:expr])* $some:ident, |$dims:ident| $gate:expr;
+    )*) => {
         impl Tensor {$(
             $(#[doc = $doc])*
-            ///
-            /// Over all elements; the result is 0-d.
             ///
             /// # Errors
             /// The element type isn't accepted, or there are no elements where one is needed.
@@ -527,9 +607,7 @@ macro_rules! reductions {
                 Tensor::apply($gate, &[self])
             }
 
-            $(#[doc = $doc])*
-            ///
-            /// Over these dimensions (all, where none is named), which stay with size 1 where `keep`.
+            $(#[doc = $doc_some])*
             ///
             /// # Errors
             /// A dimension doesn't exist or appears twice, or the element type isn't accepted.
@@ -545,10 +623,49 @@ macro_rules! reductions {
 pub(super) use reductions;
 
 reductions! {
-    /// Sum: see [`Sum`].
-    sum, sum_dim, |dims| Sum(dims);
-    /// Mean: see [`Mean`].
-    mean, mean_dim, |dims| Mean(dims);
+    /// Sum of all elements, 0-d: see [`Sum`].
+    ///
+    /// ```
+    /// use chainrule::param;
+    /// let x = param([[1.0, 2.0], [3.0, 4.0]]);
+    /// let y = x.sum()?;
+    /// y.backward()?;
+    /// assert_eq!(y.item()?, 10.0);
+    /// assert_eq!(x.grad().unwrap().to_f64_vec(), [1.0; 4]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    sum;
+    /// Sum over these dimensions (all, where none is named), which stay with size 1 where `keep`: see [`Sum`].
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let x = tensor([[1.0, 2.0], [3.0, 4.0]]);
+    /// assert_eq!(x.sum_dim(&[0], false)?.to_string(), "tensor([4., 6.])");
+    /// assert_eq!(x.sum_dim(&[1], true)?.to_string(), "tensor([[3.],\n        [7.]])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    sum_dim, |dims| Sum(dims);
+    /// Mean of all elements, 0-d: see [`Mean`].
+    ///
+    /// ```
+    /// use chainrule::param;
+    /// let x = param([1.0, 2.0, 6.0, 7.0]);
+    /// let y = x.mean()?;
+    /// y.backward()?;
+    /// assert_eq!(y.item()?, 4.0);
+    /// assert_eq!(x.grad().unwrap().to_f64_vec(), [0.25; 4]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    mean;
+    /// Mean over these dimensions (all, where none is named), which stay with size 1 where `keep`: see [`Mean`].
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let x = tensor([[1.0, 2.0], [3.0, 6.0]]);
+    /// assert_eq!(x.mean_dim(&[1], false)?.to_string(), "tensor([1.5000, 4.5000])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    mean_dim, |dims| Mean(dims);
 }
 
 impl Tensor {
@@ -556,6 +673,14 @@ impl Tensor {
     ///
     /// # Errors
     /// None for numbers.
+    ///
+    /// ```
+    /// use chainrule::param;
+    /// let x = param([2.0, 3.0, 4.0]);
+    /// x.prod()?.backward()?;
+    /// assert_eq!(x.grad().unwrap().to_string(), "tensor([12.,  8.,  6.])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn prod(&self) -> Result<Tensor> {
         Tensor::apply(Prod(Dims::all()), &[self])
@@ -565,15 +690,31 @@ impl Tensor {
     ///
     /// # Errors
     /// The dimension doesn't exist.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([[1, 2], [3, 4]]).prod_dim(0, false)?.to_string(), "tensor([3, 8])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn prod_dim(&self, dim: isize, keep: bool) -> Result<Tensor> {
         Tensor::apply(Prod(Dims::of(&[dim], keep)), &[self])
     }
 
-    /// `ln Σ eˣ` over these dimensions: see [`LogSumExp`].
+    /// `ln Σ eˣ` over these dimensions (all, where none is named): see [`LogSumExp`]. Integers become f32.
     ///
     /// # Errors
-    /// The element type isn't float, or a dimension doesn't exist.
+    /// A dimension doesn't exist or appears twice.
+    ///
+    /// ```
+    /// use chainrule::param;
+    /// let x = param([0.0, 3f64.ln()]);
+    /// let y = x.logsumexp(&[0], false)?;
+    /// y.backward()?;
+    /// assert_eq!(y.to_string(), "tensor(1.3863, grad_fn=<LogsumexpBackward0>)"); // ln 4
+    /// assert_eq!(x.grad().unwrap().to_string(), "tensor([0.2500, 0.7500])"); // softmax
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn logsumexp(&self, dims: &[isize], keep: bool) -> Result<Tensor> {
         Tensor::apply(LogSumExp(Dims::of(dims, keep)), &[self])
@@ -583,6 +724,13 @@ impl Tensor {
     ///
     /// # Errors
     /// The element type isn't float, or a dimension doesn't exist.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let x = tensor([[1.0, 3.0], [5.0, 9.0]]);
+    /// assert_eq!(x.var(&[1], 1.0, false)?.to_string(), "tensor([2., 8.])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn var(&self, dims: &[isize], correction: f64, keep: bool) -> Result<Tensor> {
         Tensor::apply(Var { dims: Dims::of(dims, keep), correction, root: false }, &[self])
@@ -592,6 +740,13 @@ impl Tensor {
     ///
     /// # Errors
     /// The element type isn't float, or a dimension doesn't exist.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let x = tensor([[1.0, 3.0], [5.0, 9.0]]);
+    /// assert_eq!(x.std(&[1], 0.0, false)?.to_string(), "tensor([1., 2.])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn std(&self, dims: &[isize], correction: f64, keep: bool) -> Result<Tensor> {
         Tensor::apply(Var { dims: Dims::of(dims, keep), correction, root: true }, &[self])
@@ -601,6 +756,15 @@ impl Tensor {
     ///
     /// # Errors
     /// The shape doesn't broadcast to this tensor's.
+    ///
+    /// ```
+    /// use chainrule::Tensor;
+    /// // What a gradient goes through whose input was broadcast.
+    /// let g = Tensor::ones([4, 2, 3]);
+    /// assert_eq!(g.sum_to_size([2, 1])?.to_string(), "tensor([[12.],\n        [12.]])");
+    /// assert!(g.sum_to_size([5]).is_err());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn sum_to_size(&self, shape: impl Into<Shape>) -> Result<Tensor> {
         let (own, shape) = (self.shape(), shape.into());

@@ -1,4 +1,12 @@
 //! Rounding, remainders, and the sign and neighbours of numbers. Their derivatives are 0 or 1 between jumps.
+//!
+//! ```
+//! use chainrule::tensor;
+//! let x = tensor([-1.5, 0.5, 2.7]);
+//! assert_eq!(x.floor()?.to_string(), "tensor([-2.,  0.,  2.])");
+//! assert_eq!(x.round()?.to_string(), "tensor([-2.,  0.,  3.])"); // ties to even
+//! # Ok::<(), chainrule::Error>(())
+//! ```
 
 use super::pointwise::{Local, functions};
 use crate::error::{Error, Result};
@@ -227,6 +235,13 @@ impl Tensor {
     ///
     /// # Errors
     /// The shapes don't broadcast, or an integer is divided by zero.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([7, -7]).floor_divide(2)?.to_string(), "tensor([ 3, -4])");
+    /// assert!(tensor([7, -7]).floor_divide(0).is_err());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn floor_divide(&self, other: impl Operand) -> Result<Tensor> {
         self.div_floor(other)

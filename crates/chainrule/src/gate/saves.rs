@@ -7,6 +7,12 @@ use crate::error::{Error, Result};
 use crate::tensor::{Kept, NodeRef, Tensor};
 
 /// Which of a gate's inputs need a gradient.
+///
+/// ```
+/// use chainrule::gate::Needs;
+/// let needs = Needs::new([true, false]);
+/// assert!(needs.input(0) && !needs.input(1));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Needs {
     count: usize,
@@ -17,6 +23,11 @@ pub struct Needs {
 
 impl Needs {
     /// One flag an input.
+    ///
+    /// ```
+    /// use chainrule::gate::Needs;
+    /// assert_eq!(Needs::new((0..100).map(|i| i == 99)).len(), 100);
+    /// ```
     pub fn new(flags: impl IntoIterator<Item = bool>) -> Needs {
         let mut needs = Needs { count: 0, bits: 0, more: Vec::new() };
         for flag in flags {
@@ -30,6 +41,12 @@ impl Needs {
     }
 
     /// Whether input `i` needs a gradient.
+    ///
+    /// ```
+    /// use chainrule::gate::Needs;
+    /// let needs = Needs::new((0..100).map(|i| i == 99));
+    /// assert!(needs.input(99) && !needs.input(0) && !needs.input(1000));
+    /// ```
     #[inline]
     pub fn input(&self, i: usize) -> bool {
         match i {
@@ -39,23 +56,45 @@ impl Needs {
     }
 
     /// Whether any input does.
+    ///
+    /// ```
+    /// use chainrule::gate::Needs;
+    /// assert!(Needs::new([false, true]).any() && !Needs::new([false, false]).any());
+    /// ```
     #[inline]
     pub fn any(&self) -> bool {
         self.bits != 0 || self.more.contains(&true)
     }
 
     /// The number of inputs.
+    ///
+    /// ```
+    /// use chainrule::gate::Needs;
+    /// assert_eq!(Needs::new([true, false, false]).len(), 3);
+    /// ```
     #[inline]
     pub fn len(&self) -> usize {
         self.count
     }
 
     /// No gradient for any input.
+    ///
+    /// ```
+    /// use chainrule::Tensor;
+    /// use chainrule::gate::Needs;
+    /// let gradients = Needs::new([true, true]).none::<Tensor>();
+    /// assert!(gradients.len() == 2 && gradients.iter().all(Option::is_none));
+    /// ```
     pub fn none<T>(&self) -> super::Gradients<T> {
         (0..self.count).map(|_| None).collect()
     }
 
     /// Whether the gate has no inputs.
+    ///
+    /// ```
+    /// use chainrule::gate::Needs;
+    /// assert!(Needs::new([]).is_empty() && !Needs::new([false]).is_empty());
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }
@@ -79,27 +118,58 @@ impl Saves {
     pub const NONE: Saves = Saves { inputs: 0, outputs: 0 };
 
     /// Input `i` (0 to 63).
+    ///
+    /// ```
+    /// use chainrule::gate::Saves;
+    /// assert!(Saves::input(2).has_input(2) && !Saves::input(2).has_input(0));
+    /// ```
     pub const fn input(i: usize) -> Saves {
         Saves { inputs: 1 << i, outputs: 0 }
     }
 
     /// Output `i` (0 to 63).
+    ///
+    /// ```
+    /// use chainrule::gate::Saves;
+    /// assert!(Saves::output(0).has_output(0) && !Saves::output(0).has_input(0));
+    /// ```
     pub const fn output(i: usize) -> Saves {
         Saves { inputs: 0, outputs: 1 << i }
     }
 
     /// This set where `condition` holds, else nothing.
+    ///
+    /// ```
+    /// use chainrule::gate::{Needs, Saves};
+    /// let needs = Needs::new([false, true]);
+    /// // A product's second gradient needs the first factor.
+    /// assert_eq!(
+    ///     Saves::input(0).when(needs.input(1)) | Saves::input(1).when(needs.input(0)),
+    ///     Saves::input(0)
+    /// );
+    /// ```
     pub fn when(self, condition: bool) -> Saves {
         if condition { self } else { Saves::NONE }
     }
 
     /// Whether input `i` is in the set.
+    ///
+    /// ```
+    /// use chainrule::gate::Saves;
+    /// assert!((Saves::input(0) | Saves::input(3)).has_input(3));
+    /// assert!(!Saves::NONE.has_input(0));
+    /// ```
     #[inline]
     pub fn has_input(self, i: usize) -> bool {
         i < 64 && self.inputs >> i & 1 == 1
     }
 
     /// Whether output `i` is in the set.
+    ///
+    /// ```
+    /// use chainrule::gate::Saves;
+    /// assert!((Saves::input(0) | Saves::output(1)).has_output(1));
+    /// ```
     #[inline]
     pub fn has_output(self, i: usize) -> bool {
         i < 64 && self.outputs >> i & 1 == 1
@@ -130,6 +200,33 @@ impl SavedValues {
 }
 
 /// What a gate saved, as its backward reads it.
+///
+/// ```
+/// # use chainrule::gate::{run_one, arith::Mul, Context, Gate, Gradients};
+/// # use chainrule::gate::{Metas, Needs, Outputs, Saved, Saves};
+/// # use chainrule::{param, Array, Formula, Meta, Result, Tensor};
+/// # #[derive(Debug)]
+/// # struct Square;
+/// # impl Gate for Square {
+/// #     fn name(&self) -> &'static str { "Square" }
+/// #     fn infer(&self, inputs: &[Meta]) -> Result<Metas> { Ok([inputs[0]].into()) }
+/// #     fn formula(&self) -> Formula { Formula::rule("y = x²", ["∂y/∂x = 2x"]) }
+/// #     fn forward(&self, inputs: &[&Array], _: &mut Context) -> Result<Outputs> {
+/// #         Ok([run_one(&Mul, &[inputs[0], inputs[0]])?].into())
+/// #     }
+/// #     fn saves(&self, _: &Needs) -> Saves { Saves::input(0) }
+/// // Inside `impl Gate for Square`, which saves its input: y = x², ∂L/∂x = g·2x.
+/// fn backward(&self, saved: &Saved, upstream: &[Option<Tensor>], needs: &Needs) -> Result<Gradients> {
+///     let Some(g) = &upstream[0] else { return Ok(needs.none()) };
+///     let x = saved.input(0)?;
+///     Ok([Some(g.mul(&x.mul(2.0)?)?)].into_iter().collect())
+/// }
+/// # }
+/// let x = param([1.0, 2.0, 3.0]);
+/// Tensor::apply(Square, &[&x])?.sum()?.backward()?;
+/// assert_eq!(x.grad().unwrap().to_string(), "tensor([2., 4., 6.])");
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Saved<'a> {
     node: &'a NodeRef,
@@ -152,6 +249,32 @@ impl<'a> Saved<'a> {
     ///
     /// # Errors
     /// It wasn't saved, or has been changed in place since.
+    ///
+    /// ```
+    /// # use chainrule::gate::{run_one, arith::Mul, Context, Gate, Gradients};
+    /// # use chainrule::gate::{Metas, Needs, Outputs, Saved, Saves};
+    /// # use chainrule::{param, Array, Formula, Meta, Result, Tensor};
+    /// # #[derive(Debug)]
+    /// # struct Square;
+    /// # impl Gate for Square {
+    /// #     fn name(&self) -> &'static str { "Square" }
+    /// #     fn infer(&self, inputs: &[Meta]) -> Result<Metas> { Ok([inputs[0]].into()) }
+    /// #     fn formula(&self) -> Formula { Formula::rule("y = x²", ["∂y/∂x = 2x"]) }
+    /// #     fn forward(&self, inputs: &[&Array], _: &mut Context) -> Result<Outputs> {
+    /// #         Ok([run_one(&Mul, &[inputs[0], inputs[0]])?].into())
+    /// #     }
+    /// #     fn saves(&self, _: &Needs) -> Saves { Saves::input(0) }
+    /// fn backward(&self, saved: &Saved, upstream: &[Option<Tensor>], needs: &Needs) -> Result<Gradients> {
+    ///     let Some(g) = &upstream[0] else { return Ok(needs.none()) };
+    ///     let twice = saved.input(0)?.mul(2.0)?; // a tensor: the gradient can be differentiated again
+    ///     Ok([Some(g.mul(&twice)?)].into_iter().collect())
+    /// }
+    /// # }
+    /// let x = param(3.0);
+    /// let slope = &chainrule::grad(&[&Tensor::apply(Square, &[&x])?], &[&x])?[0];
+    /// assert_eq!(slope.item()?, 6.0);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn input(&self, i: usize) -> Result<Tensor> {
         let tensor = match self.node.scalar() {
             Some(scalar) => self.node.edges().get(i).map(|edge| edge.scalar_input(scalar.x[i])),
@@ -175,6 +298,38 @@ impl<'a> Saved<'a> {
     ///
     /// # Errors
     /// As [`Saved::input`].
+    ///
+    /// ```
+    /// # use chainrule::gate::{run_one, arith::Mul, Context, Gate, Gradients};
+    /// # use chainrule::gate::{Metas, Needs, Outputs, Saved, Saves};
+    /// # use chainrule::{param, Array, Formula, Meta, Result, Tensor};
+    /// # #[derive(Debug)]
+    /// # struct Square;
+    /// # impl Gate for Square {
+    /// #     fn name(&self) -> &'static str { "Square" }
+    /// #     fn infer(&self, inputs: &[Meta]) -> Result<Metas> { Ok([inputs[0]].into()) }
+    /// #     fn formula(&self) -> Formula { Formula::rule("y = x²", ["∂y/∂x = 2x"]) }
+    /// #     fn forward(&self, inputs: &[&Array], _: &mut Context) -> Result<Outputs> {
+    /// #         Ok([run_one(&Mul, &[inputs[0], inputs[0]])?].into())
+    /// #     }
+    /// #     fn saves(&self, _: &Needs) -> Saves { Saves::input(0) }
+    /// fn backward_fused(
+    ///     &self,
+    ///     saved: &Saved,
+    ///     upstream: &[Option<Array>],
+    ///     needs: &Needs,
+    /// ) -> Option<Result<Gradients<Array>>> {
+    ///     let Some(g) = &upstream[0] else { return Some(Ok(needs.none())) };
+    ///     let product = || run_one(&Mul, &[g, &saved.input_array(0)?]); // g·x; once more for 2x
+    ///     let double = |gx: Array| run_one(&Mul, &[&gx, &Array::scalar(2.0f32)]);
+    ///     Some(product().and_then(double).map(|gradient| [Some(gradient)].into_iter().collect()))
+    /// }
+    /// # }
+    /// let x = param([1.0, 2.0, 3.0]);
+    /// Tensor::apply(Square, &[&x])?.sum()?.backward()?;
+    /// assert_eq!(x.grad().unwrap().to_string(), "tensor([2., 4., 6.])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn input_array(&self, i: usize) -> Result<Array> {
         Ok(self.input(i)?.array())
     }
@@ -183,6 +338,32 @@ impl<'a> Saved<'a> {
     ///
     /// # Errors
     /// It wasn't saved.
+    ///
+    /// ```
+    /// # use chainrule::gate::{run_one, arith::Mul, Context, Gate, Gradients};
+    /// # use chainrule::gate::{Metas, Needs, Outputs, Saved, Saves};
+    /// # use chainrule::{param, Array, Formula, Meta, Result, Tensor};
+    /// # #[derive(Debug)]
+    /// # struct Square;
+    /// # impl Gate for Square {
+    /// #     fn name(&self) -> &'static str { "Square" }
+    /// #     fn infer(&self, inputs: &[Meta]) -> Result<Metas> { Ok([inputs[0]].into()) }
+    /// #     fn formula(&self) -> Formula { Formula::rule("y = x²", ["∂y/∂x = 2x"]) }
+    /// #     fn forward(&self, inputs: &[&Array], _: &mut Context) -> Result<Outputs> {
+    /// #         Ok([run_one(&chainrule::gate::functions::Sqrt, inputs)?].into())
+    /// #     }
+    /// #     fn saves(&self, _: &Needs) -> Saves { Saves::output(0) }
+    /// // y = √x is its own best witness: ∂y/∂x = 1/(2y).
+    /// fn backward(&self, saved: &Saved, upstream: &[Option<Tensor>], needs: &Needs) -> Result<Gradients> {
+    ///     let Some(g) = &upstream[0] else { return Ok(needs.none()) };
+    ///     Ok([Some(g.div(&saved.output(0)?.mul(2.0)?)?)].into_iter().collect())
+    /// }
+    /// # }
+    /// let x = param([1.0, 4.0]);
+    /// Tensor::apply(Square, &[&x])?.sum()?.backward()?;
+    /// assert_eq!(x.grad().unwrap().to_string(), "tensor([0.5000, 0.2500])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn output(&self, i: usize) -> Result<Tensor> {
         Ok(Tensor::rejoin(self.output_array(i)?, self.node, i))
     }
@@ -191,6 +372,32 @@ impl<'a> Saved<'a> {
     ///
     /// # Errors
     /// It wasn't saved.
+    ///
+    /// ```
+    /// # use chainrule::gate::{run_one, arith::Mul, Context, Gate, Gradients};
+    /// # use chainrule::gate::{Metas, Needs, Outputs, Saved, Saves};
+    /// # use chainrule::{param, Array, Formula, Meta, Result, Tensor};
+    /// # #[derive(Debug)]
+    /// # struct Square;
+    /// # impl Gate for Square {
+    /// #     fn name(&self) -> &'static str { "Square" }
+    /// #     fn infer(&self, inputs: &[Meta]) -> Result<Metas> { Ok([inputs[0]].into()) }
+    /// #     fn formula(&self) -> Formula { Formula::rule("y = x²", ["∂y/∂x = 2x"]) }
+    /// #     fn forward(&self, inputs: &[&Array], _: &mut Context) -> Result<Outputs> {
+    /// #         Ok([run_one(&chainrule::gate::functions::Sqrt, inputs)?].into())
+    /// #     }
+    /// #     fn saves(&self, _: &Needs) -> Saves { Saves::output(0) }
+    /// fn backward(&self, saved: &Saved, upstream: &[Option<Tensor>], needs: &Needs) -> Result<Gradients> {
+    ///     let Some(g) = &upstream[0] else { return Ok(needs.none()) };
+    ///     let y = Tensor::from_array(saved.output_array(0)?); // values only: no second derivative
+    ///     Ok([Some(g.div(&y.mul(2.0)?)?)].into_iter().collect())
+    /// }
+    /// # }
+    /// let x = param(4.0);
+    /// Tensor::apply(Square, &[&x])?.backward()?;
+    /// assert_eq!(x.grad().unwrap().item()?, 0.25);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn output_array(&self, i: usize) -> Result<Array> {
         if let (Some(scalar), 0) = (self.node.scalar(), i) {
             return Ok(Array::scalar(scalar.y));
@@ -204,6 +411,35 @@ impl<'a> Saved<'a> {
     ///
     /// # Errors
     /// There are fewer.
+    ///
+    /// ```
+    /// # use chainrule::gate::{run_one, arith::Mul, Context, Gate, Gradients, Metas, Needs};
+    /// # use chainrule::gate::{compare::Compare, Outputs, Saved, Saves};
+    /// # use chainrule::{param, Array, Formula, Meta, Result, Tensor};
+    /// # #[derive(Debug)]
+    /// # struct Square;
+    /// # impl Gate for Square {
+    /// #     fn name(&self) -> &'static str { "Square" }
+    /// #     fn infer(&self, inputs: &[Meta]) -> Result<Metas> { Ok([inputs[0]].into()) }
+    /// #     fn formula(&self) -> Formula { Formula::rule("y = x²", ["∂y/∂x = 2x"]) }
+    /// fn forward(&self, inputs: &[&Array], context: &mut Context) -> Result<Outputs> {
+    ///     let zero = Array::scalar(0.0f32);
+    ///     let mask = run_one(&Compare::Gt, &[inputs[0], &zero])?.cast(zero.dtype());
+    ///     let y = run_one(&Mul, &[inputs[0], &mask])?; // relu
+    ///     context.save(mask);
+    ///     Ok([y].into())
+    /// }
+    /// fn backward(&self, saved: &Saved, upstream: &[Option<Tensor>], needs: &Needs) -> Result<Gradients> {
+    ///     let Some(g) = &upstream[0] else { return Ok(needs.none()) };
+    ///     let mask = Tensor::from_array(saved.extra(0)?.clone());
+    ///     Ok([Some(g.mul(&mask)?)].into_iter().collect())
+    /// }
+    /// # }
+    /// let x = param([-1.0, 2.0]);
+    /// Tensor::apply(Square, &[&x])?.sum()?.backward()?;
+    /// assert_eq!(x.grad().unwrap().to_string(), "tensor([0., 1.])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn extra(&self, i: usize) -> Result<&Array> {
         let extras = self.values().map(|values| &values.extras[..]).unwrap_or_default();
         extras.get(i).ok_or_else(|| self.missing("extra value", i))
@@ -213,11 +449,62 @@ impl<'a> Saved<'a> {
     ///
     /// # Errors
     /// The input needs none.
+    ///
+    /// ```
+    /// # use chainrule::gate::{run_one, arith::Mul, Context, Gate, Gradients, Metas, Needs};
+    /// # use chainrule::gate::{Outputs, Saved, Saves};
+    /// # use chainrule::{param, Array, Formula, Meta, Result, Tensor};
+    /// # #[derive(Debug)]
+    /// # struct Square;
+    /// # impl Gate for Square {
+    /// #     fn name(&self) -> &'static str { "Square" }
+    /// #     fn infer(&self, inputs: &[Meta]) -> Result<Metas> { Ok([Meta::new(inputs[0].dtype, [])].into()) }
+    /// #     fn formula(&self) -> Formula { Formula::rule("y = x²", ["∂y/∂x = 2x"]) }
+    /// #     fn forward(&self, inputs: &[&Array], _: &mut Context) -> Result<Outputs> {
+    /// #         Ok([run_one(&chainrule::gate::reduce::Sum(Default::default()), inputs)?].into())
+    /// #     }
+    /// // y = Σ x needs of its input the shape only.
+    /// fn backward(&self, saved: &Saved, upstream: &[Option<Tensor>], needs: &Needs) -> Result<Gradients> {
+    ///     let Some(g) = &upstream[0] else { return Ok(needs.none()) };
+    ///     Ok([Some(g.expand(saved.input_meta(0)?.shape)?)].into_iter().collect())
+    /// }
+    /// # }
+    /// let x = param([1.0, 2.0, 3.0]);
+    /// Tensor::apply(Square, &[&x])?.backward()?;
+    /// assert_eq!(x.grad().unwrap().to_string(), "tensor([1., 1., 1.])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn input_meta(&self, i: usize) -> Result<Meta> {
         self.node.input_meta(i).ok_or_else(|| self.missing("the shape of input", i))
     }
 
     /// Element type and shape of output `i`.
+    ///
+    /// ```
+    /// # use chainrule::gate::{run_one, arith::Mul, Context, Gate, Gradients};
+    /// # use chainrule::gate::{Metas, Needs, Outputs, Saved, Saves};
+    /// # use chainrule::{param, Array, Formula, Meta, Result, Tensor};
+    /// # #[derive(Debug)]
+    /// # struct Square;
+    /// # impl Gate for Square {
+    /// #     fn name(&self) -> &'static str { "Square" }
+    /// #     fn infer(&self, inputs: &[Meta]) -> Result<Metas> { Ok([inputs[0]].into()) }
+    /// #     fn formula(&self) -> Formula { Formula::rule("y = x²", ["∂y/∂x = 2x"]) }
+    /// #     fn forward(&self, inputs: &[&Array], _: &mut Context) -> Result<Outputs> {
+    /// #         Ok([run_one(&Mul, &[inputs[0], inputs[0]])?].into())
+    /// #     }
+    /// #     fn saves(&self, _: &Needs) -> Saves { Saves::input(0) }
+    /// fn backward(&self, saved: &Saved, upstream: &[Option<Tensor>], needs: &Needs) -> Result<Gradients> {
+    ///     let Some(g) = &upstream[0] else { return Ok(needs.none()) };
+    ///     assert_eq!(g.meta(), saved.output_meta(0)); // so it always is
+    ///     Ok([Some(g.mul(&saved.input(0)?.mul(2.0)?)?)].into_iter().collect())
+    /// }
+    /// # }
+    /// let x = param([1.0, 2.0, 3.0]);
+    /// Tensor::apply(Square, &[&x])?.sum()?.backward()?;
+    /// assert_eq!(x.grad().unwrap().to_string(), "tensor([2., 4., 6.])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn output_meta(&self, i: usize) -> Meta {
         self.node.outputs()[i]
     }

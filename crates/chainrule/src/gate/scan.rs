@@ -1,4 +1,12 @@
 //! Cumulative gates: each element becomes the sum, product, or extreme of the elements up to it.
+//!
+//! ```
+//! use chainrule::tensor;
+//! let steps = tensor([1.0, 2.0, -1.0]);
+//! assert_eq!(steps.cumsum(0)?.to_string(), "tensor([1., 3., 2.])");
+//! assert_eq!(steps.cummax(0)?.0.to_string(), "tensor([1., 2., 2.])");
+//! # Ok::<(), chainrule::Error>(())
+//! ```
 
 use super::arith::{f64s, matrix};
 use super::elementwise::expect_inputs;
@@ -63,6 +71,15 @@ fn scan_samples<G: Gate>(gate: impl Fn(isize) -> G) -> Vec<Sample> {
 }
 
 /// Running sum along a dimension; integers and `bool` are summed as i64.
+///
+/// ```
+/// use chainrule::gate::scan::CumSum;
+/// use chainrule::{tensor, Tensor};
+/// let x = tensor([1.0, 2.0, 3.0]);
+/// let y = Tensor::apply(CumSum { dim: 0, reverse: true }, &[&x])?;
+/// assert_eq!(y.to_string(), "tensor([6., 5., 3.])");
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CumSum {
     /// The dimension.
@@ -135,6 +152,15 @@ impl Gate for CumSum {
 }
 
 /// Running product along a dimension; integers and `bool` are multiplied as i64.
+///
+/// ```
+/// use chainrule::gate::scan::CumProd;
+/// use chainrule::{param, Tensor};
+/// let x = param([2.0, 0.0, 3.0]);
+/// Tensor::apply(CumProd { dim: 0 }, &[&x])?.sum()?.backward()?;
+/// assert_eq!(x.grad().unwrap().to_string(), "tensor([1., 8., 0.])"); // right also beside a 0
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CumProd {
     /// The dimension.
@@ -223,6 +249,14 @@ impl Gate for CumProd {
 }
 
 /// Running `ln Σ eˣ` along a dimension, computed without overflow.
+///
+/// ```
+/// use chainrule::gate::scan::LogCumSumExp;
+/// use chainrule::{tensor, Tensor};
+/// let y = Tensor::apply(LogCumSumExp { dim: 0, reverse: false }, &[&tensor([1000.0, 1000.0])])?;
+/// assert_eq!(y.to_string(), "tensor([1000.0000, 1000.6932])"); // no overflow
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LogCumSumExp {
     /// The dimension.
@@ -307,6 +341,15 @@ impl Gate for LogCumSumExp {
 }
 
 /// The largest or smallest element so far along a dimension, and its index; of equals the last.
+///
+/// ```
+/// use chainrule::gate::scan::CumExtreme;
+/// use chainrule::{tensor, Tensor};
+/// let outputs = Tensor::apply_many(CumExtreme { dim: 0, largest: true }, &[&tensor([1.0, 3.0, 3.0, 2.0])])?;
+/// assert_eq!(outputs[0].to_string(), "tensor([1., 3., 3., 3.])");
+/// assert_eq!(outputs[1].to_string(), "tensor([0, 1, 2, 2])");
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CumExtreme {
     /// The dimension.
@@ -452,6 +495,14 @@ impl Tensor {
     ///
     /// # Errors
     /// The dimension doesn't exist.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let (values, places) = tensor([3.0, 1.0, 2.0]).cummin(0)?;
+    /// assert_eq!(values.to_string(), "tensor([3., 1., 1.])");
+    /// assert_eq!(places.to_string(), "tensor([0, 1, 1])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn cummin(&self, dim: isize) -> Result<(Tensor, Tensor)> {
         super::pair(Tensor::apply_many(CumExtreme { dim, largest: false }, &[self])?)

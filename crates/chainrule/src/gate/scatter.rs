@@ -1,4 +1,11 @@
 //! Writing at indices along a dimension.
+//!
+//! ```
+//! use chainrule::{tensor, Tensor};
+//! let one_hot = Tensor::zeros([2, 3]).scatter_value(1, &tensor([[2], [0]]), 1.0)?;
+//! assert_eq!(one_hot.to_string(), "tensor([[0., 0., 1.],\n        [1., 0., 0.]])");
+//! # Ok::<(), chainrule::Error>(())
+//! ```
 
 use super::arith::matrix;
 use super::index::{self, ScatterAdd};
@@ -13,6 +20,17 @@ pub(super) const GATES: &[Entry] = &[Scatter::ENTRY];
 
 /// Elements overwritten along a dimension: `y = x`, then `y[index[i][j]][j] = source[i][j]` for dimension 0;
 /// where an index repeats, the last one stays.
+///
+/// ```
+/// use chainrule::gate::scatter::Scatter;
+/// use chainrule::{param, tensor, Tensor};
+/// let (x, source) = (param([1.0, 2.0, 3.0]), param([9.0]));
+/// let y = Tensor::apply(Scatter { dim: 0 }, &[&x, &tensor([1]), &source])?;
+/// y.sum()?.backward()?;
+/// assert_eq!(y.to_f64_vec(), [1.0, 9.0, 3.0]);
+/// assert_eq!(x.grad().unwrap().to_f64_vec(), [1.0, 0.0, 1.0]); // what was overwritten had no influence
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Scatter {
     /// The dimension.
@@ -111,6 +129,13 @@ impl Tensor {
     ///
     /// # Errors
     /// As [`Tensor::scatter`]; the value is a tensor with dimensions.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let y = tensor([1.0, 2.0, 3.0]).scatter_value(0, &tensor([0, 2]), -1.0)?;
+    /// assert_eq!(y.to_string(), "tensor([-1.,  2., -1.])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn scatter_value(&self, dim: isize, index: &Tensor, value: impl Operand) -> Result<Tensor> {
         let source = value.with(self, |value| value.cast(self.dtype())?.expand(index.shape()))?;

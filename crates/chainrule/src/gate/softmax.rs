@@ -1,4 +1,13 @@
 //! Softmax, its logarithm, and the losses built on them: cross entropy and negative log likelihood.
+//!
+//! ```
+//! use chainrule::{param, tensor};
+//! // p − y is the gradient of softmax with cross entropy.
+//! let logits = param(tensor([[0.2, 0.7, 0.1]]).log()?.to_vec::<f32>()?);
+//! logits.cross_entropy(&tensor(1))?.backward()?;
+//! assert_eq!(logits.grad().unwrap().to_string(), "tensor([ 0.2000, -0.3000,  0.1000])");
+//! # Ok::<(), chainrule::Error>(())
+//! ```
 
 use super::arith::{f64s, matrix};
 use super::elementwise::expect_inputs;
@@ -15,6 +24,15 @@ use crate::tensor::Tensor;
 pub(super) const GATES: &[Entry] = &[Softmax::ENTRY, NllLoss::ENTRY];
 
 /// `y = eˣ / Σ eˣ` along a dimension, or its logarithm.
+///
+/// ```
+/// use chainrule::gate::softmax::Softmax;
+/// use chainrule::{tensor, Tensor};
+/// let x = tensor([[0.0, 0.0], [1000.0, 0.0]]);
+/// let y = Tensor::apply(Softmax { dim: 1, log: false }, &[&x])?;
+/// assert_eq!(y.to_string(), "tensor([[0.5000, 0.5000],\n        [1.0000, 0.0000]])");
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Softmax {
     /// The dimension.
@@ -111,6 +129,13 @@ impl Gate for Softmax {
 }
 
 /// How a loss combines the losses of its examples.
+///
+/// ```
+/// use chainrule::gate::softmax::Reduction;
+/// assert_eq!("sum".parse::<Reduction>()?, Reduction::Sum);
+/// assert!("total".parse::<Reduction>().is_err());
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Reduction {
     /// Their mean (weighted, where classes have weights)
@@ -142,6 +167,16 @@ impl Reduction {
     ///
     /// # Errors
     /// The losses aren't floats.
+    ///
+    /// ```
+    /// use chainrule::gate::softmax::Reduction;
+    /// use chainrule::tensor;
+    /// let losses = tensor([1.0, 3.0]);
+    /// assert_eq!(Reduction::Mean.apply(&losses)?.item()?, 2.0);
+    /// assert_eq!(Reduction::Sum.apply(&losses)?.item()?, 4.0);
+    /// assert_eq!(Reduction::None.apply(&losses)?.to_string(), "tensor([1., 3.])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn apply(self, losses: &Tensor) -> Result<Tensor> {
         match self {
@@ -156,6 +191,17 @@ impl Reduction {
 ///
 /// Inputs: log probabilities of shape `[classes]`, `[n, classes]` or `[n, classes, d…]`, class indices of the
 /// same shape without the classes, and the weights of the classes.
+///
+/// ```
+/// use chainrule::gate::softmax::{NllLoss, Reduction};
+/// use chainrule::{tensor, Tensor};
+/// let gate = NllLoss { ignore_index: -100, reduction: Reduction::None };
+/// let (scores, classes, weights) =
+///     (tensor([[-1.0, -2.0], [-3.0, -4.0]]), tensor([1, -100]), Tensor::ones([2]));
+/// let losses = Tensor::apply(gate, &[&scores, &classes, &weights])?;
+/// assert_eq!(losses.to_f64_vec(), [2.0, 0.0]); // the second example doesn't count
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct NllLoss {
     /// Examples of this class don't count.
@@ -352,6 +398,13 @@ impl Tensor {
     ///
     /// # Errors
     /// The dimension doesn't exist, or the elements aren't floats.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let y = tensor([0.0, 1000.0]).log_softmax(0)?;
+    /// assert_eq!(y.to_string(), "tensor([-1000.,     0.])"); // where ln softmax would be −∞
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn log_softmax(&self, dim: isize) -> Result<Tensor> {
         Tensor::apply(Softmax { dim, log: true }, &[self])
@@ -361,6 +414,14 @@ impl Tensor {
     ///
     /// # Errors
     /// The shapes don't fit, or a class doesn't exist.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let scores = tensor([[0.5, 0.5], [0.9, 0.1]]).log()?;
+    /// let loss = scores.nll_loss(&tensor([0, 1]))?;
+    /// assert_eq!(loss.to_string(), "tensor(1.4979)"); // (−ln 0.5 − ln 0.1) / 2
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn nll_loss(&self, target: &Tensor) -> Result<Tensor> {
         self.nll_loss_with(target, &CrossEntropy::default())
@@ -370,6 +431,15 @@ impl Tensor {
     ///
     /// # Errors
     /// The shapes don't fit, or a class doesn't exist.
+    ///
+    /// ```
+    /// use chainrule::gate::softmax::{CrossEntropy, Reduction};
+    /// use chainrule::tensor;
+    /// let scores = tensor([[-1.0, -2.0], [-3.0, -4.0]]);
+    /// let options = CrossEntropy { reduction: Reduction::Sum, ..CrossEntropy::default() };
+    /// assert_eq!(scores.nll_loss_with(&tensor([0, 1]), &options)?.item()?, 5.0);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn nll_loss_with(&self, target: &Tensor, options: &CrossEntropy) -> Result<Tensor> {
         if options.label_smoothing != 0.0 {
@@ -405,6 +475,20 @@ impl Tensor {
     ///
     /// # Errors
     /// The shapes don't fit, a class doesn't exist, or the smoothing isn't in 0…1.
+    ///
+    /// ```
+    /// use chainrule::gate::softmax::{CrossEntropy, Reduction};
+    /// use chainrule::tensor;
+    /// let logits = tensor([[0.0, 0.0], [0.0, 0.0]]);
+    /// let options = CrossEntropy {
+    ///     weight: Some(vec![1.0, 3.0]),
+    ///     reduction: Reduction::None,
+    ///     ..CrossEntropy::default()
+    /// };
+    /// let losses = logits.cross_entropy_with(&tensor([0, 1]), &options)?;
+    /// assert_eq!(losses.to_string(), "tensor([0.6931, 2.0794])"); // ln 2, 3·ln 2
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn cross_entropy_with(&self, target: &Tensor, options: &CrossEntropy) -> Result<Tensor> {
         let smoothing = options.label_smoothing;

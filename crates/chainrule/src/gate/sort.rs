@@ -1,4 +1,11 @@
 //! Sorting along a dimension, and selecting by rank.
+//!
+//! ```
+//! use chainrule::tensor;
+//! let scores = tensor([0.2, 0.9, 0.5]);
+//! assert_eq!(scores.argsort(0, true)?.to_string(), "tensor([1, 2, 0])"); // the best first
+//! # Ok::<(), chainrule::Error>(())
+//! ```
 
 use super::arith::{f64s, matrix};
 use super::elementwise::expect_inputs;
@@ -14,6 +21,16 @@ pub(super) const GATES: &[Entry] = &[Sort::ENTRY];
 
 /// The elements along a dimension in order, and where they were; equal elements keep their order, and NaN
 /// counts as the largest.
+///
+/// ```
+/// use chainrule::gate::sort::Sort;
+/// use chainrule::{param, tensor, Tensor};
+/// let x = param([3.0, 1.0]);
+/// let sorted = &Tensor::apply_many(Sort { dim: 0, descending: false }, &[&x])?[0];
+/// sorted.backward_with(&tensor([10.0, 20.0]))?;
+/// assert_eq!(x.grad().unwrap().to_string(), "tensor([20., 10.])"); // each back to where it came from
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sort {
     /// The dimension.
@@ -120,6 +137,12 @@ impl Tensor {
     ///
     /// # Errors
     /// The dimension doesn't exist.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([3.0, 1.0, 2.0]).argsort(0, false)?.to_string(), "tensor([1, 2, 0])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn argsort(&self, dim: isize, descending: bool) -> Result<Tensor> {
         Ok(self.sort(dim, descending)?.1)
@@ -129,6 +152,12 @@ impl Tensor {
     ///
     /// # Errors
     /// None for numbers.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([[3, 1], [2, 5]]).msort()?.to_string(), "tensor([[2, 1],\n        [3, 5]])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn msort(&self) -> Result<Tensor> {
         Ok(self.sort(0, false)?.0)

@@ -1,4 +1,12 @@
 //! Special functions: gamma, error function, Bessel, and their relatives.
+//!
+//! ```
+//! use chainrule::param;
+//! let x = param(3.0);
+//! x.lgamma()?.backward()?; // the derivative of ln Γ is ψ
+//! assert_eq!(x.grad().unwrap().to_string(), x.digamma()?.detach().to_string());
+//! # Ok::<(), chainrule::Error>(())
+//! ```
 
 use std::f64::consts::{FRAC_2_SQRT_PI, PI};
 

@@ -1,5 +1,12 @@
 //! Trigonometric and hyperbolic functions and their inverses, and the powers and logarithms of 2 and 10.
 //! (Sine, cosine and tanh, which networks use, are in `functions`.)
+//!
+//! ```
+//! use chainrule::tensor;
+//! let angle = tensor([0.5]);
+//! assert!(angle.tan()?.atan()?.array().all_close(&angle.array(), 1e-6, 0.0));
+//! # Ok::<(), chainrule::Error>(())
+//! ```
 
 use super::pointwise::{Local, functions};
 use std::f64::consts::{LN_2, LN_10};

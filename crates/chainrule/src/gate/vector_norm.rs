@@ -1,4 +1,14 @@
 //! Norms of vectors: `(Σ |x|ᵖ)^(1/p)` and its limits.
+//!
+//! ```
+//! use chainrule::param;
+//! let x = param([3.0, -4.0]);
+//! let length = x.vector_norm(2.0, &[], false)?;
+//! length.backward()?;
+//! assert_eq!(length.item()?, 5.0);
+//! assert_eq!(x.grad().unwrap().to_string(), "tensor([ 0.6000, -0.8000])"); // x / |x|
+//! # Ok::<(), chainrule::Error>(())
+//! ```
 
 use super::arith::{f64s, matrix};
 use super::elementwise::expect_inputs;
@@ -14,6 +24,16 @@ pub(super) const GATES: &[Entry] = &[Norm::ENTRY];
 
 /// The p-norm `(Σ |x|ᵖ)^(1/p)`: for p = 0 the number of elements that aren't 0, for p = ±∞ the largest or
 /// smallest size.
+///
+/// ```
+/// use chainrule::gate::{reduce::Dims, vector_norm::Norm};
+/// use chainrule::{tensor, Tensor};
+/// let x = tensor([[3.0, -4.0], [0.0, 2.0]]);
+/// let of = |p| Norm { p, dims: Dims::of(&[1], false) };
+/// assert_eq!(Tensor::apply(of(1.0), &[&x])?.to_string(), "tensor([7., 2.])");
+/// assert_eq!(Tensor::apply(of(0.0), &[&x])?.to_string(), "tensor([2., 1.])");
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Norm {
     /// The exponent: any number, also negative or infinite.
@@ -163,6 +183,15 @@ impl Gate for Norm {
 }
 
 /// A norm of matrices, which isn't that of their elements.
+///
+/// ```
+/// use chainrule::gate::vector_norm::MatrixNorm;
+/// use chainrule::tensor;
+/// let x = tensor([[1.0, -2.0], [2.0, 4.0]]);
+/// assert_eq!(x.matrix_norm(MatrixNorm::Fro, [-2, -1], false)?.item()?, 5.0);
+/// assert_eq!(x.matrix_norm(MatrixNorm::MinusOne, [-2, -1], false)?.item()?, 3.0);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum MatrixNorm {
     /// Frobenius: `√(Σ x²)`

@@ -2,6 +2,14 @@
 //!
 //! Forward they copy nothing. The gradient of a view is the inverse view where the view is one-to-one, a sum
 //! where elements were repeated, and zeros around the gradient ([`Unview`]) where elements were left out.
+//!
+//! ```
+//! use chainrule::param;
+//! let x = param([[1.0, 2.0], [3.0, 4.0]]);
+//! x.select(0, 1)?.sum()?.backward()?;
+//! assert_eq!(x.grad().unwrap().to_string(), "tensor([[0., 0.],\n        [1., 1.]])"); // zeros elsewhere
+//! # Ok::<(), chainrule::Error>(())
+//! ```
 
 use smallvec::SmallVec;
 
@@ -194,6 +202,17 @@ impl Gate for View {
 
 /// The opposite of a view that leaves elements out: zeros of the larger shape, with the input where the view
 /// would look.
+///
+/// ```
+/// use chainrule::gate::view::{Unview, View};
+/// use chainrule::{tensor, Tensor};
+/// let back = Unview { view: View::Select(0, 1), shape: [2, 2].into() };
+/// assert_eq!(
+///     Tensor::apply(back, &[&tensor([5.0, 6.0])])?.to_string(),
+///     "tensor([[0., 0.],\n        [5., 6.]])"
+/// );
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Unview {
     /// The view.
@@ -260,6 +279,15 @@ impl Gate for Unview {
 }
 
 /// A row-major copy where the layout isn't row-major already.
+///
+/// ```
+/// use chainrule::gate::view::Contiguous;
+/// use chainrule::{param, Tensor};
+/// let y = Tensor::apply(Contiguous, &[&param([[1.0, 2.0], [3.0, 4.0]]).t()?])?;
+/// assert_eq!(y.grad_fn().as_deref(), Some("CloneBackward0"));
+/// assert!(y.array().is_contiguous());
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Contiguous;
 
@@ -304,6 +332,17 @@ impl Gate for Contiguous {
 }
 
 /// The same values, through which no gradient goes: what [`Tensor::detach`] is in a recorded graph.
+///
+/// ```
+/// use chainrule::gate::{view::Detach, Gate};
+/// use chainrule::{param, ComputationalGraph};
+/// let x = param(3.0);
+/// let mut graph = ComputationalGraph::record(|| x.detach().mul(&x))?;
+/// graph.forward(&[])?;
+/// assert_eq!(graph.gates()?[0].name, Detach.name()); // a recorded graph shows where gradients stop
+/// assert_eq!(graph.backward()?[0].1.item()?, 3.0);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Detach;
 
@@ -371,8 +410,12 @@ impl Tensor {
     /// The numbers of elements differ.
     ///
     /// ```
-    /// use chainrule::tensor;
-    /// assert_eq!(tensor([1, 2, 3, 4]).view([2, -1])?.shape(), [2, 2]);
+    /// use chainrule::param;
+    /// let x = param([1.0, 2.0, 3.0, 4.0]);
+    /// let y = x.reshape([2, 2])?;
+    /// assert_eq!(y.to_string(), "tensor([[1., 2.],\n        [3., 4.]], grad_fn=<ViewBackward0>)");
+    /// assert!(x.reshape([3]).is_err());
+    /// assert_eq!(x.reshape([2, -1])?.shape(), [2, 2]);
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     #[track_caller]
@@ -384,6 +427,12 @@ impl Tensor {
     ///
     /// # Errors
     /// A dimension doesn't exist, or `start` comes after `end`.
+    ///
+    /// ```
+    /// use chainrule::Tensor;
+    /// assert_eq!(Tensor::zeros([8, 3, 4, 4]).flatten(1, -1)?.shape(), [8, 48]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn flatten(&self, start: isize, end: isize) -> Result<Tensor> {
         let shape = self.shape();
@@ -406,6 +455,12 @@ impl Tensor {
     ///
     /// # Errors
     /// `order` doesn't name every dimension once.
+    ///
+    /// ```
+    /// use chainrule::Tensor;
+    /// assert_eq!(Tensor::zeros([8, 3, 32, 48]).permute(&[0, 2, 3, 1])?.shape(), [8, 32, 48, 3]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn permute(&self, order: &[isize]) -> Result<Tensor> {
         Tensor::apply(View::Permute(order.iter().copied().collect()), &[self])
@@ -415,6 +470,12 @@ impl Tensor {
     ///
     /// # Errors
     /// A dimension doesn't exist.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([[1, 2, 3], [4, 5, 6]]).transpose(0, 1)?.to_vec::<i64>()?, [1, 4, 2, 5, 3, 6]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn transpose(&self, dim0: isize, dim1: isize) -> Result<Tensor> {
         Tensor::apply(View::Transpose(dim0, dim1), &[self])
@@ -424,6 +485,13 @@ impl Tensor {
     ///
     /// # Errors
     /// More than two dimensions.
+    ///
+    /// ```
+    /// use chainrule::{tensor, Tensor};
+    /// assert_eq!(tensor([[1, 2], [3, 4]]).t()?.to_string(), "tensor([[1, 3],\n        [2, 4]])");
+    /// assert!(Tensor::zeros([2, 2, 2]).t().is_err());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn t(&self) -> Result<Tensor> {
         match self.rank() {
@@ -438,6 +506,14 @@ impl Tensor {
     ///
     /// # Errors
     /// A size differs and isn't 1.
+    ///
+    /// ```
+    /// use chainrule::param;
+    /// let x = param([1.0, 2.0]);
+    /// x.expand([3, 2])?.sum()?.backward()?;
+    /// assert_eq!(x.grad().unwrap().to_string(), "tensor([3., 3.])"); // the repetitions add up
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn expand(&self, shape: impl Into<Shape>) -> Result<Tensor> {
         Tensor::apply(View::Expand(shape.into()), &[self])
@@ -447,6 +523,12 @@ impl Tensor {
     ///
     /// # Errors
     /// The dimension doesn't exist.
+    ///
+    /// ```
+    /// use chainrule::Tensor;
+    /// assert_eq!(Tensor::zeros([2, 1, 3]).squeeze(1)?.shape(), [2, 3]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn squeeze(&self, dim: isize) -> Result<Tensor> {
         Tensor::apply(View::Squeeze([dim].into_iter().collect()), &[self])
@@ -456,6 +538,12 @@ impl Tensor {
     ///
     /// # Errors
     /// The place doesn't exist.
+    ///
+    /// ```
+    /// use chainrule::Tensor;
+    /// assert_eq!(Tensor::zeros([2, 3]).unsqueeze(-1)?.shape(), [2, 3, 1]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn unsqueeze(&self, dim: isize) -> Result<Tensor> {
         Tensor::apply(View::Unsqueeze(dim), &[self])
@@ -465,6 +553,12 @@ impl Tensor {
     ///
     /// # Errors
     /// The index is out of range.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([[1, 2], [3, 4]]).select(1, -1)?.to_string(), "tensor([2, 4])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn select(&self, dim: isize, index: isize) -> Result<Tensor> {
         Tensor::apply(View::Select(dim, index), &[self])
@@ -474,6 +568,13 @@ impl Tensor {
     ///
     /// # Errors
     /// The dimension doesn't exist, or the step is 0.
+    ///
+    /// ```
+    /// use chainrule::{tensor, Slice};
+    /// let x = tensor([0, 1, 2, 3, 4, 5]);
+    /// assert_eq!(x.slice(0, Slice::from(1..).step(2))?.to_string(), "tensor([1, 3, 5])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn slice(&self, dim: isize, range: Slice) -> Result<Tensor> {
         Tensor::apply(View::Slice(dim, range), &[self])
@@ -483,6 +584,14 @@ impl Tensor {
     ///
     /// # Errors
     /// The length is negative, or the range leaves the dimension.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let x = tensor([0, 1, 2, 3, 4, 5]);
+    /// assert_eq!(x.narrow(0, -3, 2)?.to_string(), "tensor([3, 4])");
+    /// assert!(x.narrow(0, 5, 2).is_err());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn narrow(&self, dim: isize, start: isize, length: isize) -> Result<Tensor> {
         let place = |x: &Array| -> Result<isize> {
@@ -500,6 +609,12 @@ impl Tensor {
     ///
     /// # Errors
     /// As [`Tensor::narrow`]; `start` is no 0-d integer.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([0, 1, 2, 3]).narrow_at(0, &tensor(1), 2)?.to_string(), "tensor([1, 2])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn narrow_at(&self, dim: isize, start: &Tensor, length: isize) -> Result<Tensor> {
         if start.rank() != 0 || start.dtype().is_float() || start.dtype() == DType::Bool {
@@ -514,6 +629,16 @@ impl Tensor {
     ///
     /// # Errors
     /// The dimensions are the same, or don't exist.
+    ///
+    /// ```
+    /// use chainrule::param;
+    /// let x = param([[1.0, 2.0], [3.0, 4.0]]);
+    /// let trace = x.diagonal(0, 0, 1)?.sum()?;
+    /// trace.backward()?;
+    /// assert_eq!(trace.item()?, 5.0);
+    /// assert_eq!(x.grad().unwrap().to_f64_vec(), [1.0, 0.0, 0.0, 1.0]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn diagonal(&self, offset: isize, dim1: isize, dim2: isize) -> Result<Tensor> {
         Tensor::apply(View::Diagonal(offset, dim1, dim2), &[self])
@@ -523,6 +648,15 @@ impl Tensor {
     ///
     /// # Errors
     /// None: the result is one for the sake of uniformity.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let x = tensor([1.0, 2.0]);
+    /// let copy = x.copy()?;
+    /// x.fill_(0.0)?;
+    /// assert_eq!(copy.to_string(), "tensor([1., 2.])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn copy(&self) -> Result<Tensor> {
         Tensor::apply(GateRef::Static(&Contiguous), &[self])
@@ -532,6 +666,14 @@ impl Tensor {
     ///
     /// # Errors
     /// As [`Tensor::copy`].
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let x = tensor([[1, 2], [3, 4]]);
+    /// assert!(x.contiguous()?.is(&x)); // as it is already
+    /// assert!(x.t()?.contiguous()?.array().is_contiguous());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn contiguous(&self) -> Result<Tensor> {
         if self.with_array(Array::is_contiguous) { Ok(self.clone()) } else { self.copy() }

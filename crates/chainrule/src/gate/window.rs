@@ -20,6 +20,13 @@ impl Sizes {
     ///
     /// # Errors
     /// There are none, or more than three.
+    ///
+    /// ```
+    /// use chainrule::gate::Sizes;
+    /// assert_eq!(Sizes::new(&[2, 3])?, Sizes::from([2, 3]));
+    /// assert!(Sizes::new(&[1, 2, 3, 4]).is_err());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn new(sizes: &[usize]) -> Result<Sizes> {
         if sizes.is_empty() || sizes.len() > 3 {
             return Err(Error::argument(format!(
@@ -52,6 +59,12 @@ impl Sizes {
     }
 
     /// The sizes as they were given.
+    ///
+    /// ```
+    /// use chainrule::gate::Sizes;
+    /// assert_eq!(Sizes::from(2).given(), [2]);
+    /// assert_eq!(Sizes::from([2, 3]).given(), [2, 3]);
+    /// ```
     pub fn given(&self) -> &[usize] {
         &self.values[..self.count as usize]
     }

@@ -13,6 +13,15 @@ impl ComputationalGraph {
     ///
     /// # Errors
     /// There is an input of this name already.
+    ///
+    /// ```
+    /// use chainrule::ComputationalGraph;
+    /// let mut graph = ComputationalGraph::new();
+    /// graph.input("x")?;
+    /// assert_eq!(graph.inputs(), ["x"]);
+    /// assert!(graph.input("x").is_err());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn input(&mut self, name: &str) -> Result<ValueId> {
         self.new_input(name, None)
     }
@@ -25,6 +34,17 @@ impl ComputationalGraph {
     }
 
     /// A value that is the same in every run and has no gradient.
+    ///
+    /// ```
+    /// use chainrule::gate::arith::Mul;
+    /// use chainrule::{tensor, Array, ComputationalGraph};
+    /// let mut graph = ComputationalGraph::new();
+    /// let (x, two) = (graph.input("x")?, graph.constant(Array::scalar(2.0f32)));
+    /// graph.add(Mul, &[x, two])?;
+    /// assert_eq!(graph.forward(&[("x", &tensor(3.0))])?.item()?, 6.0);
+    /// assert_eq!(graph.backward()?.len(), 1); // of x alone
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn constant(&mut self, value: Array) -> ValueId {
         self.new_value(Source::Constant(Tensor::from_array(value)))
     }
@@ -39,6 +59,17 @@ impl ComputationalGraph {
     ///
     /// # Errors
     /// An input is of another graph.
+    ///
+    /// ```
+    /// use chainrule::gate::{arith::Square, functions::Exp};
+    /// use chainrule::{tensor, ComputationalGraph};
+    /// let mut graph = ComputationalGraph::new();
+    /// let x = graph.input("x")?;
+    /// let square = graph.add(Square, &[x])?;
+    /// graph.add(Exp, &[square])?;
+    /// assert_eq!(graph.forward(&[("x", &tensor(0.0))])?.item()?, 1.0);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn add(&mut self, gate: impl Into<GateRef>, inputs: &[ValueId]) -> Result<ValueId> {
         Ok(self.add_many(gate, inputs, 1)?[0])
     }
@@ -47,6 +78,17 @@ impl ComputationalGraph {
     ///
     /// # Errors
     /// An input is of another graph, or there are no outputs.
+    ///
+    /// ```
+    /// use chainrule::gate::{arith::Mul, join::Split};
+    /// use chainrule::{tensor, ComputationalGraph};
+    /// let mut graph = ComputationalGraph::new();
+    /// let x = graph.input("x")?;
+    /// let parts = graph.add_many(Split { sizes: vec![1, 1], dim: 0 }, &[x], 2)?;
+    /// graph.add(Mul, &[parts[0], parts[1]])?;
+    /// assert_eq!(graph.forward(&[("x", &tensor([3.0, 4.0]))])?.item()?, 12.0);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn add_many(
         &mut self,
         gate: impl Into<GateRef>,
@@ -179,6 +221,15 @@ impl ComputationalGraph {
     ///
     /// # Errors
     /// There is no such input, or the new name is taken.
+    ///
+    /// ```
+    /// use chainrule::{param, tensor, ComputationalGraph};
+    /// let x = param(3.0);
+    /// let mut graph = ComputationalGraph::capture(&(&x * &x))?;
+    /// graph.rename("x0", "x")?;
+    /// assert_eq!(graph.forward(&[("x", &tensor(5.0))])?.item()?, 25.0);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn rename(&mut self, from: &str, to: &str) -> Result<()> {
         if from != to && self.inputs().contains(&to) {
             return Err(Error::argument(format!("the graph has an input {to} already")));

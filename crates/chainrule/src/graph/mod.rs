@@ -2,6 +2,19 @@
 //!
 //! Unlike the graph behind a tensor, which lives for one backward pass, it can be run forward and backward
 //! again with new inputs, and it can be looked at: every value, local gradient and upstream gradient.
+//!
+//! ```
+//! use chainrule::formula::Expr;
+//! use chainrule::{tensor, ComputationalGraph};
+//! // The neuron of the lecture, from its formula.
+//! let mut graph = ComputationalGraph::from_expr(&Expr::parse("sigmoid(w*x + b)")?)?;
+//! let y = graph.forward(&[("w", &tensor(2.0)), ("x", &tensor(-1.0)), ("b", &tensor(3.0))])?;
+//! assert_eq!(y.to_string(), "tensor(0.7311)");
+//! let gradients = graph.backward()?;
+//! assert_eq!(gradients.iter().map(|(name, _)| &name[..]).collect::<Vec<_>>(), ["w", "x", "b"]);
+//! assert_eq!(gradients[1].1.to_string(), "tensor(0.3932)"); // w·y·(1 − y)
+//! # Ok::<(), chainrule::Error>(())
+//! ```
 
 mod build;
 mod expression;
@@ -16,6 +29,17 @@ use crate::gate::GateRef;
 use crate::tensor::{Backward, Scope, Tensor, enable_grad, no_grad};
 
 /// A value of a graph: an input, a constant, or the output of a gate.
+///
+/// ```
+/// use chainrule::gate::arith::Add;
+/// use chainrule::{tensor, ComputationalGraph};
+/// let mut graph = ComputationalGraph::new();
+/// let (x, y) = (graph.input("x")?, graph.input("y")?);
+/// let sum = graph.add(Add, &[x, y])?;
+/// graph.forward(&[("x", &tensor(1.0)), ("y", &tensor(2.0))])?;
+/// assert_eq!(graph.value(sum)?.item()?, 3.0);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ValueId(usize);
 
@@ -93,16 +117,38 @@ pub struct ComputationalGraph {
 
 impl ComputationalGraph {
     /// A graph without gates.
+    ///
+    /// ```
+    /// use chainrule::ComputationalGraph;
+    /// let mut graph = ComputationalGraph::new();
+    /// assert!(graph.is_empty() && graph.forward(&[]).is_err());
+    /// ```
     pub fn new() -> ComputationalGraph {
         ComputationalGraph::default()
     }
 
     /// The names of the inputs, in the order in which they were made.
+    ///
+    /// ```
+    /// use chainrule::{param, ComputationalGraph};
+    /// let (x, y) = (param(2.0), param(3.0));
+    /// assert_eq!(ComputationalGraph::capture(&(&x * &y))?.inputs(), ["x0", "x1"]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn inputs(&self) -> Vec<&str> {
         self.values.iter().filter_map(Source::name).collect()
     }
 
     /// The values that are the same in every run, with their places among the values.
+    ///
+    /// ```
+    /// use chainrule::{param, tensor, ComputationalGraph};
+    /// let x = param(2.0);
+    /// let graph = ComputationalGraph::capture(&(&x * &tensor(5.0)))?;
+    /// let constants = graph.constants();
+    /// assert_eq!((constants.len(), constants[0].1.item()?), (1, 5.0));
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn constants(&self) -> Vec<(ValueId, Array)> {
         let constant = |(i, source): (usize, &Source)| match source {
             Source::Constant(tensor) => Some((ValueId(i), tensor.array())),
@@ -112,11 +158,23 @@ impl ComputationalGraph {
     }
 
     /// How many gates there are.
+    ///
+    /// ```
+    /// use chainrule::{param, ComputationalGraph};
+    /// let x = param(2.0);
+    /// assert_eq!(ComputationalGraph::capture(&(&x * &x + &x))?.len(), 2);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn len(&self) -> usize {
         self.steps.len()
     }
 
     /// Whether there is no gate.
+    ///
+    /// ```
+    /// use chainrule::ComputationalGraph;
+    /// assert!(ComputationalGraph::new().is_empty());
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
     }
@@ -127,7 +185,18 @@ impl ComputationalGraph {
     /// gates draw anew.
     ///
     /// # Errors
-    /// An input is missing, unknown, or of another shape or element type than recorded; or a gate refuses.
+    /// An input is missing, unknown, given twice, or of another shape or element type than recorded; a gate
+    /// refuses, or has fewer outputs than the graph asks of it; there is no gate.
+    ///
+    /// ```
+    /// use chainrule::{param, tensor, ComputationalGraph};
+    /// let x = param(2.0);
+    /// let mut graph = ComputationalGraph::capture(&(&x * &x))?;
+    /// assert_eq!(graph.forward(&[])?.item()?, 4.0); // as it was captured
+    /// assert_eq!(graph.forward(&[("x0", &tensor(3.0))])?.item()?, 9.0);
+    /// assert!(graph.forward(&[("x0", &tensor([3.0, 4.0]))]).is_err()); // another shape
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn forward(&mut self, inputs: &[(&str, &Tensor)]) -> Result<Tensor> {
         let names = self.inputs();
         for (i, (name, _)) in inputs.iter().enumerate() {
@@ -159,6 +228,11 @@ impl ComputationalGraph {
                 Some(location) => error.location(location),
                 None => error,
             })?;
+            if outputs.len() < step.outputs.len() {
+                let rule =
+                    format!("{} outputs were asked of it, and it has {}", step.outputs.len(), outputs.len());
+                return Err(Error::argument(rule).at_gate(step.gate.name()));
+            }
             for (id, tensor) in step.outputs.iter().zip(outputs) {
                 tensors[id.0] = Some(tensor);
             }
@@ -173,6 +247,16 @@ impl ComputationalGraph {
     ///
     /// # Errors
     /// [`ComputationalGraph::forward`] hasn't run, the loss isn't one number, or a gate has no derivative.
+    ///
+    /// ```
+    /// use chainrule::{param, ComputationalGraph};
+    /// let mut graph = ComputationalGraph::capture(&(param(2.0) * param(5.0)))?;
+    /// assert!(graph.backward().is_err()); // forward first
+    /// graph.forward(&[])?;
+    /// let gradients = graph.backward()?;
+    /// assert_eq!((&gradients[0].0[..], gradients[0].1.item()?), ("x0", 5.0));
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn backward(&mut self) -> Result<Vec<(String, Array)>> {
         self.backward_from(None)
     }
@@ -181,6 +265,15 @@ impl ComputationalGraph {
     ///
     /// # Errors
     /// As [`ComputationalGraph::backward`], or the shapes differ.
+    ///
+    /// ```
+    /// use chainrule::{param, tensor, ComputationalGraph};
+    /// let mut graph = ComputationalGraph::capture(&(param([1.0, 2.0]) * 3.0))?;
+    /// graph.forward(&[])?;
+    /// let gradients = graph.backward_with(&tensor([1.0, 10.0]))?;
+    /// assert_eq!(gradients[0].1.to_string(), "tensor([ 3., 30.])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn backward_with(&mut self, upstream: &Tensor) -> Result<Vec<(String, Array)>> {
         self.backward_from(Some(upstream))
     }
@@ -224,6 +317,18 @@ impl ComputationalGraph {
     ///
     /// # Errors
     /// [`ComputationalGraph::forward`] hasn't run.
+    ///
+    /// ```
+    /// use chainrule::gate::arith::{Mul, Square};
+    /// use chainrule::{tensor, ComputationalGraph};
+    /// let mut graph = ComputationalGraph::new();
+    /// let x = graph.input("x")?;
+    /// let square = graph.add(Square, &[x])?;
+    /// graph.add(Mul, &[square, x])?;
+    /// graph.forward(&[("x", &tensor(3.0))])?;
+    /// assert_eq!((graph.value(square)?.item()?, graph.value(x)?.item()?), (9.0, 3.0));
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn value(&self, id: ValueId) -> Result<Array> {
         let run =
             self.run.as_ref().ok_or_else(|| Error::autograd("there are no values before forward ran"))?;
@@ -234,6 +339,20 @@ impl ComputationalGraph {
     ///
     /// # Errors
     /// [`ComputationalGraph::backward`] hasn't run.
+    ///
+    /// ```
+    /// use chainrule::gate::arith::{Mul, Square};
+    /// use chainrule::{tensor, ComputationalGraph};
+    /// let mut graph = ComputationalGraph::new();
+    /// let x = graph.input("x")?;
+    /// let square = graph.add(Square, &[x])?;
+    /// graph.add(Mul, &[square, x])?;
+    /// graph.forward(&[("x", &tensor(3.0))])?;
+    /// graph.backward()?;
+    /// assert_eq!(graph.gradient(square)?.unwrap().item()?, 3.0); // ∂(square·x)/∂square
+    /// assert_eq!(graph.gradient(x)?.unwrap().item()?, 27.0); // 3x²
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn gradient(&self, id: ValueId) -> Result<Option<Array>> {
         let gradients = self.run.as_ref().and_then(|run| run.gradients.as_ref());
         let gradients =

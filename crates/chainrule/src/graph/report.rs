@@ -7,6 +7,20 @@ use crate::formula::Formula;
 use crate::tensor::{Backward, Tensor, enable_grad};
 
 /// One gate in the last run.
+///
+/// ```
+/// use chainrule::{param, tensor, ComputationalGraph};
+/// let mut graph = ComputationalGraph::capture(&(param(3.0) * param(4.0)).exp()?)?;
+/// graph.forward(&[("x1", &tensor(0.0))])?;
+/// graph.backward()?;
+/// let product = &graph.gates()?[0];
+/// assert_eq!(
+///     (&product.name[..], &product.output_name[..], product.formula.to_string()),
+///     ("Mul", "g1", "y = a*b".into())
+/// );
+/// assert_eq!((product.value.item()?, product.upstream.as_ref().unwrap().item()?), (0.0, 1.0));
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct GateReport {
     /// The gate's place in topological order, from 0.
@@ -34,6 +48,17 @@ pub struct GateReport {
 }
 
 /// One input of a gate in the last run.
+///
+/// ```
+/// use chainrule::{param, ComputationalGraph};
+/// let mut graph = ComputationalGraph::capture(&(param(3.0) * param(4.0)))?;
+/// graph.forward(&[])?;
+/// graph.backward()?;
+/// let first = &graph.gates()?[0].inputs[0];
+/// assert_eq!((&first.name[..], first.meta.to_string()), ("x0", "f32[]".into()));
+/// assert_eq!(first.passed.as_ref().unwrap().item()?, 4.0); // upstream 1 × local 4
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct InputReport {
     /// Which value it is.
@@ -49,6 +74,19 @@ pub struct InputReport {
 }
 
 /// A local gradient.
+///
+/// ```
+/// use chainrule::graph::Local;
+/// use chainrule::{param, ComputationalGraph};
+/// let mut graph = ComputationalGraph::capture(&param([1.0, 2.0]).square()?.sum()?)?;
+/// graph.forward(&[])?;
+/// let gates = graph.gates()?;
+/// assert!(matches!(&gates[0].inputs[0].local, Local::Values(slopes) if slopes.to_f64_vec() == [2.0, 4.0]));
+/// assert!(
+///     matches!(&gates[1].inputs[0].local, Local::Rule(rule) if rule == "∂L/∂x = g at every summed element")
+/// );
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub enum Local {
     /// Of an elementwise gate: the tensor of local gradients (a number, for scalars), one for each element of
@@ -62,6 +100,16 @@ pub enum Local {
 
 impl ComputationalGraph {
     /// The name of a value: an input's own, `g1`, `g2`… for gates, the number itself for small constants.
+    ///
+    /// ```
+    /// use chainrule::gate::arith::Mul;
+    /// use chainrule::{Array, ComputationalGraph};
+    /// let mut graph = ComputationalGraph::new();
+    /// let (x, two) = (graph.input("x")?, graph.constant(Array::scalar(2.0f32)));
+    /// let product = graph.add(Mul, &[x, two])?;
+    /// assert_eq!([x, two, product].map(|id| graph.name_of(id)), ["x", "2", "g1"]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn name_of(&self, id: ValueId) -> String {
         match self.values.get(id.0) {
             Some(Source::Input { name, .. }) => name.clone(),
@@ -101,6 +149,18 @@ impl ComputationalGraph {
     ///
     /// # Errors
     /// [`ComputationalGraph::forward`] hasn't run.
+    ///
+    /// ```
+    /// use chainrule::{param, ComputationalGraph};
+    /// let (x, y, z) = (param(-2.0), param(5.0), param(-4.0));
+    /// let mut graph = ComputationalGraph::capture(&((&x + &y) * &z))?;
+    /// graph.forward(&[])?;
+    /// graph.backward()?;
+    /// let gates = graph.gates()?;
+    /// assert_eq!(gates.iter().map(|gate| &gate.name[..]).collect::<Vec<_>>(), ["Add", "Mul"]);
+    /// assert_eq!(gates[0].upstream.as_ref().unwrap().item()?, -4.0); // ∂L/∂q = z
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn gates(&self) -> Result<Vec<GateReport>> {
         let run = self.run.as_ref().ok_or_else(|| {
             Error::autograd("there is nothing to report before forward ran")

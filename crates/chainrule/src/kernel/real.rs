@@ -8,7 +8,17 @@ use std::ops::{Add, Div, Mul, Neg, Sub};
 
 use super::math;
 
-/// A real number: `f32`, `f64` or a symbol.
+/// A real number: `f32`, `f64`, a tensor or a symbol. What is written with it once is computed as a vector loop,
+/// differentiated again, and shown as a formula.
+///
+/// ```
+/// use chainrule::gate::elementwise::Real;
+/// /// The slope of `x·|x|`, for numbers, tensors and symbols alike.
+/// fn slope<R: Real>(x: R) -> R {
+///     x.abs() * 2.0
+/// }
+/// assert_eq!(slope(-3.0), 6.0);
+/// ```
 pub trait Real:
     Copy
     + Add<Output = Self>
@@ -22,42 +32,138 @@ pub trait Real:
     + Div<f64, Output = Self>
 {
     /// The constant `x`.
+    ///
+    /// ```
+    /// use chainrule::gate::elementwise::Real;
+    /// assert_eq!((<f64 as Real>::constant(2.5), <f64 as Real>::constant(2.5) * 2.0), (2.5, 5.0));
+    /// ```
     fn constant(x: f64) -> Self;
     /// `eˣ`
+    ///
+    /// ```
+    /// use chainrule::gate::elementwise::Real;
+    /// assert_eq!(Real::exp(0.0), 1.0);
+    /// ```
     fn exp(self) -> Self;
     /// `eˣ − 1`, accurate near 0
+    ///
+    /// ```
+    /// use chainrule::gate::elementwise::Real;
+    /// assert_eq!(Real::expm1(1e-20), 1e-20);
+    /// ```
     fn expm1(self) -> Self;
     /// `ln x`
+    ///
+    /// ```
+    /// use chainrule::gate::elementwise::Real;
+    /// assert_eq!(Real::log(1.0), 0.0);
+    /// ```
     fn log(self) -> Self;
     /// `ln(1 + x)`, accurate near 0
+    ///
+    /// ```
+    /// use chainrule::gate::elementwise::Real;
+    /// assert_eq!(Real::log1p(1e-20), 1e-20);
+    /// ```
     fn log1p(self) -> Self;
     /// `√x`
+    ///
+    /// ```
+    /// use chainrule::gate::elementwise::Real;
+    /// assert_eq!(Real::sqrt(9.0), 3.0);
+    /// ```
     fn sqrt(self) -> Self;
     /// `sin x`
+    ///
+    /// ```
+    /// use chainrule::gate::elementwise::Real;
+    /// assert_eq!(Real::sin(0.0), 0.0);
+    /// ```
     fn sin(self) -> Self;
     /// `cos x`
+    ///
+    /// ```
+    /// use chainrule::gate::elementwise::Real;
+    /// assert_eq!(Real::cos(0.0), 1.0);
+    /// ```
     fn cos(self) -> Self;
     /// `tanh x`
+    ///
+    /// ```
+    /// use chainrule::gate::elementwise::Real;
+    /// assert_eq!(Real::tanh(100.0), 1.0);
+    /// ```
     fn tanh(self) -> Self;
     /// `1 / (1 + e⁻ˣ)`
+    ///
+    /// ```
+    /// use chainrule::gate::elementwise::Real;
+    /// assert_eq!((Real::sigmoid(0.0), Real::sigmoid(-1000.0)), (0.5, 0.0));
+    /// ```
     fn sigmoid(self) -> Self;
     /// The error function `2/√π ∫₀ˣ e^(−t²) dt`
+    ///
+    /// ```
+    /// use chainrule::gate::elementwise::Real;
+    /// assert_eq!(Real::erf(10.0), 1.0);
+    /// ```
     fn erf(self) -> Self;
     /// `|x|`
+    ///
+    /// ```
+    /// use chainrule::gate::elementwise::Real;
+    /// assert_eq!(Real::abs(-2.0), 2.0);
+    /// ```
     fn abs(self) -> Self;
-    /// −1, 0 or 1 (NaN stays NaN)
+    /// −1, 0 or 1 (0 for NaN)
+    ///
+    /// ```
+    /// use chainrule::gate::elementwise::Real;
+    /// assert_eq!((Real::sign(-2.0), Real::sign(0.0), Real::sign(f64::NAN)), (-1.0, 0.0, 0.0));
+    /// ```
     fn sign(self) -> Self;
     /// `xʸ`
+    ///
+    /// ```
+    /// use chainrule::gate::elementwise::Real;
+    /// assert_eq!(Real::pow(2.0, 10.0), 1024.0);
+    /// ```
     fn pow(self, exponent: Self) -> Self;
     /// `yes` where `self > other`, else `no` (NaN compares false)
+    ///
+    /// ```
+    /// use chainrule::gate::elementwise::Real;
+    /// assert_eq!((2.0f64.if_gt(1.0, 10.0, 20.0), 1.0f64.if_gt(1.0, 10.0, 20.0)), (10.0, 20.0));
+    /// ```
     fn if_gt(self, other: Self, yes: Self, no: Self) -> Self;
     /// `yes` where `self ≥ other`, else `no` (NaN compares false)
+    ///
+    /// ```
+    /// use chainrule::gate::elementwise::Real;
+    /// assert_eq!((1.0f64.if_ge(1.0, 10.0, 20.0), f64::NAN.if_ge(1.0, 10.0, 20.0)), (10.0, 20.0));
+    /// ```
     fn if_ge(self, other: Self, yes: Self, no: Self) -> Self;
     /// `yes` where `self = other`, else `no` (NaN compares false)
+    ///
+    /// ```
+    /// use chainrule::gate::elementwise::Real;
+    /// assert_eq!((1.0f64.if_eq(1.0, 10.0, 20.0), 2.0f64.if_eq(1.0, 10.0, 20.0)), (10.0, 20.0));
+    /// ```
     fn if_eq(self, other: Self, yes: Self, no: Self) -> Self;
     /// The larger of the two; NaN where either is NaN
+    ///
+    /// ```
+    /// use chainrule::gate::elementwise::Real;
+    /// assert_eq!(Real::maximum(1.0, 2.0), 2.0);
+    /// assert!(Real::maximum(1.0, f64::NAN).is_nan());
+    /// ```
     fn maximum(self, other: Self) -> Self;
     /// The smaller of the two; NaN where either is NaN
+    ///
+    /// ```
+    /// use chainrule::gate::elementwise::Real;
+    /// assert_eq!(Real::minimum(1.0, 2.0), 1.0);
+    /// ```
     fn minimum(self, other: Self) -> Self;
 }
 

@@ -20,6 +20,15 @@ impl Tensor {
     ///
     /// # Errors
     /// The gate refuses its inputs; in anomaly mode also where the output isn't finite.
+    ///
+    /// ```
+    /// use chainrule::gate::activation::Hardtanh;
+    /// use chainrule::{tensor, Tensor};
+    /// let x = tensor([-2.0, 0.5, 2.0]);
+    /// let y = Tensor::apply(Hardtanh { low: -1.0, high: 1.0 }, &[&x])?;
+    /// assert_eq!(y.to_string(), "tensor([-1.0000,  0.5000,  1.0000])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     #[inline]
     pub fn apply(gate: impl Into<GateRef>, inputs: &[&Tensor]) -> Result<Tensor> {
@@ -77,6 +86,16 @@ impl Tensor {
     ///
     /// # Errors
     /// As [`Tensor::apply`].
+    ///
+    /// ```
+    /// use chainrule::gate::sort::Sort;
+    /// use chainrule::{tensor, Tensor};
+    /// let x = tensor([3.0, 1.0, 2.0]);
+    /// let outputs = Tensor::apply_many(Sort { dim: 0, descending: false }, &[&x])?;
+    /// assert_eq!(outputs[0].to_string(), "tensor([1., 2., 3.])");
+    /// assert_eq!(outputs[1].to_string(), "tensor([1, 2, 0])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn apply_many(gate: impl Into<GateRef>, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         Ok(apply_at(gate.into(), inputs, Location::caller())?.into_vec())

@@ -32,6 +32,15 @@ pub struct Backward<'a> {
 
 impl<'a> Backward<'a> {
     /// A backward pass from these outputs; several outputs add up.
+    ///
+    /// ```
+    /// use chainrule::{param, Backward};
+    /// let x = param(3.0);
+    /// let (y, z) = (&x * 2.0, &x * &x);
+    /// Backward::of(&[&y, &z]).accumulate()?; // ∂(y + z)/∂x = 2 + 2x
+    /// assert_eq!(x.grad().unwrap().item()?, 8.0);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn of(outputs: &[&'a Tensor]) -> Backward<'a> {
         Backward {
             upstream: vec![None; outputs.len()],
@@ -44,6 +53,15 @@ impl<'a> Backward<'a> {
 
     /// The gradients to start from, one an output; without them each output must have one element (and 1 is
     /// its gradient).
+    ///
+    /// ```
+    /// use chainrule::{param, tensor, Backward};
+    /// let x = param([1.0, 2.0]);
+    /// let y = &x * &x;
+    /// let gradients = Backward::of(&[&y]).upstream(&[&tensor([1.0, 10.0])]).gradients(&[&x])?;
+    /// assert_eq!(gradients[0].as_ref().unwrap().to_string(), "tensor([ 2., 40.])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn upstream(mut self, upstream: &[&'a Tensor]) -> Backward<'a> {
         self.upstream = upstream.iter().map(|&g| Some(g)).collect();
         self
@@ -51,18 +69,49 @@ impl<'a> Backward<'a> {
 
     /// Whether another backward pass may go through the same graph. By default only where a graph of the
     /// gradient is made.
+    ///
+    /// ```
+    /// use chainrule::{param, Backward};
+    /// let x = param(3.0);
+    /// let y = &x * &x;
+    /// Backward::of(&[&y]).retain_graph(true).accumulate()?;
+    /// Backward::of(&[&y]).accumulate()?; // the second pass adds to the first, and frees the graph
+    /// assert_eq!(x.grad().unwrap().item()?, 12.0);
+    /// assert!(Backward::of(&[&y]).accumulate().is_err());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn retain_graph(mut self, on: bool) -> Backward<'a> {
         self.retain_graph = Some(on);
         self
     }
 
     /// Whether the gradients can themselves be differentiated.
+    ///
+    /// ```
+    /// use chainrule::{param, Backward};
+    /// let x = param(2.0);
+    /// let y = x.pow(4.0)?;
+    /// let slope = &Backward::of(&[&y]).create_graph(true).gradients(&[&x])?[0]; // 4x³
+    /// slope.as_ref().unwrap().backward()?; // 12x²
+    /// assert_eq!(x.grad().unwrap().item()?, 48.0);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn create_graph(mut self, on: bool) -> Backward<'a> {
         self.create_graph = on;
         self
     }
 
     /// Whether [`Backward::gradients`] accepts inputs that the outputs don't depend on (`None`).
+    ///
+    /// ```
+    /// use chainrule::{param, Backward};
+    /// let (x, unused) = (param(2.0), param(7.0));
+    /// let y = &x * 3.0;
+    /// let gradients = Backward::of(&[&y]).allow_unused(true).gradients(&[&x, &unused])?;
+    /// assert_eq!(gradients[0].as_ref().unwrap().item()?, 3.0);
+    /// assert!(gradients[1].is_none());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn allow_unused(mut self, on: bool) -> Backward<'a> {
         self.allow_unused = on;
         self
@@ -73,6 +122,15 @@ impl<'a> Backward<'a> {
     /// # Errors
     /// An output has no graph, or not one element and no upstream gradient; the graph was freed; a gate has
     /// no derivative; a saved value was changed in place. Nothing is accumulated then.
+    ///
+    /// ```
+    /// use chainrule::{param, Backward};
+    /// let x = param(3.0);
+    /// Backward::of(&[&(&x * 2.0)]).accumulate()?;
+    /// Backward::of(&[&(&x * 5.0)]).accumulate()?;
+    /// assert_eq!(x.grad().unwrap().item()?, 7.0);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn accumulate(&self) -> Result<()> {
         self.pass().accumulate(None)
     }
@@ -81,6 +139,15 @@ impl<'a> Backward<'a> {
     ///
     /// # Errors
     /// As [`Backward::accumulate`].
+    ///
+    /// ```
+    /// use chainrule::{param, Backward};
+    /// let (w, x) = (param(2.0), param(3.0));
+    /// Backward::of(&[&(&w * &x)]).accumulate_into(&[&w])?;
+    /// assert_eq!(w.grad().unwrap().item()?, 3.0);
+    /// assert!(x.grad().is_none());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn accumulate_into(&self, leaves: &[&Tensor]) -> Result<()> {
         self.pass().accumulate(Some(leaves))
     }
@@ -90,6 +157,18 @@ impl<'a> Backward<'a> {
     /// # Errors
     /// As [`Backward::accumulate`]; or an input doesn't require a gradient, or isn't used (see
     /// [`Backward::allow_unused`]).
+    ///
+    /// ```
+    /// use chainrule::{param, Backward};
+    /// let (w, x) = (param(2.0), param(3.0));
+    /// let q = &w * &x;
+    /// let loss = &q * &q;
+    /// let gradients = Backward::of(&[&loss]).gradients(&[&q, &w])?; // q is no leaf
+    /// assert_eq!(gradients[0].as_ref().unwrap().item()?, 12.0);
+    /// assert_eq!(gradients[1].as_ref().unwrap().item()?, 36.0);
+    /// assert!(w.grad().is_none());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn gradients(&self, inputs: &[&Tensor]) -> Result<Vec<Option<Tensor>>> {
         if let Some(i) = inputs.iter().position(|x| !x.requires_grad()) {
             return Err(Error::autograd(format!("input {i} doesn't require a gradient"))
@@ -222,6 +301,16 @@ impl Tensor {
     ///
     /// # Errors
     /// See [`Backward::accumulate`].
+    ///
+    /// ```
+    /// use chainrule::param;
+    /// let (x, y, z) = (param(-2.0), param(5.0), param(-4.0));
+    /// ((&x + &y) * &z).backward()?;
+    /// assert_eq!(x.grad().unwrap().to_string(), "tensor(-4.)");
+    /// assert_eq!(y.grad().unwrap().to_string(), "tensor(-4.)");
+    /// assert_eq!(z.grad().unwrap().to_string(), "tensor(3.)");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn backward(&self) -> Result<()> {
         Pass::from(&[self], &[None]).accumulate(None)
     }
@@ -230,6 +319,15 @@ impl Tensor {
     ///
     /// # Errors
     /// See [`Backward::accumulate`].
+    ///
+    /// ```
+    /// use chainrule::{param, tensor};
+    /// let x = param([1.0, 2.0, 3.0]);
+    /// let y = &x * &x;
+    /// y.backward_with(&tensor([1.0, 0.0, -1.0]))?;
+    /// assert_eq!(x.grad().unwrap().to_string(), "tensor([ 2.,  0., -6.])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn backward_with(&self, upstream: &Tensor) -> Result<()> {
         Pass::from(&[self], &[Some(upstream)]).accumulate(None)
     }

@@ -44,10 +44,37 @@ impl fmt::Debug for NodeHooks {
 }
 
 /// Takes a hook away again; dropping the handle leaves the hook in place.
+///
+/// ```
+/// use chainrule::param;
+/// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicUsize, Ordering};
+/// let (x, calls) = (param(3.0), Arc::new(AtomicUsize::new(0)));
+/// let count = calls.clone();
+/// let handle = x.register_hook(move |_| {
+///     count.fetch_add(1, Ordering::Relaxed);
+///     None
+/// })?;
+/// (&x * 2.0).backward()?;
+/// handle.remove();
+/// (&x * 2.0).backward()?;
+/// assert_eq!(calls.load(Ordering::Relaxed), 1);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 pub struct HookHandle(Box<dyn Fn() + Send + Sync>);
 
 impl HookHandle {
     /// Takes the hook away.
+    ///
+    /// ```
+    /// use chainrule::param;
+    /// let x = param(3.0);
+    /// let doubling = x.register_hook(|g| Some(g * 2.0))?;
+    /// doubling.remove();
+    /// (&x * 5.0).backward()?;
+    /// assert_eq!(x.grad().unwrap().item()?, 5.0);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn remove(&self) {
         (self.0)();
     }
@@ -189,6 +216,20 @@ impl Tensor {
     ///
     /// # Errors
     /// The tensor is no leaf, or doesn't require a gradient.
+    ///
+    /// ```
+    /// use chainrule::{no_grad, param};
+    /// // Plain gradient descent inside the backward pass: no gradient is kept longer than it is needed.
+    /// let w = param(3.0);
+    /// w.register_post_accumulate_grad_hook(|w| {
+    ///     no_grad(|| w.sub_(&(w.grad().unwrap() * 0.1))).unwrap();
+    ///     w.zero_grad();
+    /// })?;
+    /// (&w * &w).backward()?; // ∂/∂w = 6
+    /// assert_eq!(w.to_string(), "tensor(2.4000, requires_grad=True)");
+    /// assert!(w.grad().is_none());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn register_post_accumulate_grad_hook(
         &self,
         hook: impl Fn(&Tensor) + Send + Sync + 'static,

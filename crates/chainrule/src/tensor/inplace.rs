@@ -79,6 +79,14 @@ impl Tensor {
     ///
     /// # Errors
     /// As [`Tensor::update`].
+    ///
+    /// ```
+    /// use chainrule::{tensor, Tensor};
+    /// let x = Tensor::zeros([2, 3]);
+    /// x.copy_(&tensor([1, 2, 3]))?;
+    /// assert_eq!(x.to_string(), "tensor([[1., 2., 3.],\n        [1., 2., 3.]])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn copy_(&self, source: &Tensor) -> Result<()> {
         let source = source.array();
         self.update(|old| source.cast(old.dtype()).expand(*old.shape()).map(|new| new.contiguous()))
@@ -88,6 +96,14 @@ impl Tensor {
     ///
     /// # Errors
     /// As [`Tensor::update`].
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let x = tensor([1.0, 2.0]);
+    /// x.fill_(0.5)?;
+    /// assert_eq!(x.to_string(), "tensor([0.5000, 0.5000])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn fill_(&self, value: impl Number) -> Result<()> {
         self.update(|old| Ok(Array::full_of(*old.shape(), value, old.dtype())))
     }
@@ -96,6 +112,14 @@ impl Tensor {
     ///
     /// # Errors
     /// As [`Tensor::update`].
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let x = tensor([1, 2]);
+    /// x.zero_()?;
+    /// assert_eq!(x.to_string(), "tensor([0, 0])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn zero_(&self) -> Result<()> {
         self.fill_(0)
     }
@@ -104,6 +128,15 @@ impl Tensor {
     ///
     /// # Errors
     /// As [`Tensor::update`].
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let total = tensor([1.0, 2.0]);
+    /// total.add_(&tensor([10.0, 20.0]))?;
+    /// total.add_(&tensor(0.5))?; // broadcast
+    /// assert_eq!(total.to_string(), "tensor([11.5000, 22.5000])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn add_(&self, other: &Tensor) -> Result<()> {
         self.combine_(&gate::arith::Add, other)
     }
@@ -112,6 +145,15 @@ impl Tensor {
     ///
     /// # Errors
     /// As [`Tensor::update`].
+    ///
+    /// ```
+    /// use chainrule::{no_grad, param};
+    /// let w = param([1.0, 2.0]);
+    /// w.square()?.sum()?.backward()?;
+    /// no_grad(|| w.sub_(&(w.grad().unwrap() * 0.25)))?; // a step of gradient descent
+    /// assert_eq!(w.to_string(), "tensor([0.5000, 1.0000], requires_grad=True)");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn sub_(&self, other: &Tensor) -> Result<()> {
         self.combine_(&gate::arith::Sub, other)
     }
@@ -120,6 +162,14 @@ impl Tensor {
     ///
     /// # Errors
     /// As [`Tensor::update`].
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let x = tensor([1.0, 2.0]);
+    /// x.mul_(&tensor([3.0, -1.0]))?;
+    /// assert_eq!(x.to_string(), "tensor([ 3., -2.])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn mul_(&self, other: &Tensor) -> Result<()> {
         self.combine_(&gate::arith::Mul, other)
     }

@@ -4,6 +4,19 @@
 //! points to its *node*; every other tensor is a *leaf*. Nodes point to the nodes of their inputs, so the
 //! graph lives exactly as long as someone holds a tensor that was computed through it. Graphs of scalars are
 //! made of little but nodes, so a scalar that a scalar gate made *is* its node: one block a gate.
+//!
+//! ```
+//! use chainrule::param;
+//! // A graph by hand: x and y are leaves, the sum and the product are nodes.
+//! let (x, y) = (param(2.0), param(3.0));
+//! let q = &x + &y;
+//! let loss = &q * &x;
+//! assert!(x.is_leaf() && !q.is_leaf());
+//! assert_eq!(loss.grad_fn().as_deref(), Some("MulBackward0"));
+//! loss.backward()?; // x is used twice, so two gradients meet in it: q + x
+//! assert_eq!(x.grad().unwrap().item()?, 7.0);
+//! # Ok::<(), chainrule::Error>(())
+//! ```
 
 mod apply;
 mod backward;
@@ -158,6 +171,14 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Tensor {
     /// A leaf holding this array.
+    ///
+    /// ```
+    /// use chainrule::{Array, Tensor};
+    /// let x = Tensor::from_array(Array::arange(0, 3, 1)?);
+    /// assert_eq!(x.to_string(), "tensor([0, 1, 2])");
+    /// assert!(x.is_leaf() && !x.requires_grad());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[inline]
     pub fn from_array(array: Array) -> Tensor {
         Tensor::leaf(array, false)
@@ -213,6 +234,16 @@ impl Tensor {
     }
 
     /// The values, as a snapshot that later in-place updates of the tensor don't change.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let x = tensor([1.0, 2.0]);
+    /// let before = x.array();
+    /// x.fill_(7.0)?;
+    /// assert_eq!(before.to_vec::<f32>()?, [1.0, 2.0]);
+    /// assert_eq!(x.array().to_vec::<f32>()?, [7.0, 7.0]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn array(&self) -> Array {
         self.with_array(Array::clone)
     }
@@ -238,27 +269,54 @@ impl Tensor {
     }
 
     /// Element type and shape.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([[1.0, 2.0]]).meta().to_string(), "f32[1, 2]");
+    /// ```
     #[inline]
     pub fn meta(&self) -> Meta {
         self.with_array(Array::meta)
     }
 
     /// The element type.
+    ///
+    /// ```
+    /// use chainrule::{tensor, DType};
+    /// assert_eq!(tensor([1, 2]).dtype(), DType::I64);
+    /// assert_eq!((tensor([1, 2]) * 0.5).dtype(), DType::F32);
+    /// ```
     pub fn dtype(&self) -> DType {
         self.with_array(Array::dtype)
     }
 
     /// The sizes of the dimensions.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([[1.0, 2.0, 3.0]]).shape(), [1, 3]);
+    /// ```
     pub fn shape(&self) -> Shape {
         self.with_array(|array| *array.shape())
     }
 
     /// The number of dimensions.
+    ///
+    /// ```
+    /// use chainrule::{tensor, Tensor};
+    /// assert_eq!(tensor(1.0).rank(), 0);
+    /// assert_eq!(Tensor::zeros([2, 3, 4]).rank(), 3);
+    /// ```
     pub fn rank(&self) -> usize {
         self.with_array(Array::rank)
     }
 
     /// The number of elements.
+    ///
+    /// ```
+    /// use chainrule::Tensor;
+    /// assert_eq!(Tensor::zeros([2, 3, 4]).elements(), 24);
+    /// ```
     pub fn elements(&self) -> usize {
         self.with_array(Array::elements)
     }
@@ -267,6 +325,13 @@ impl Tensor {
     ///
     /// # Errors
     /// There isn't exactly one element.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([[1.5, 2.5]]).sum()?.item()?, 4.0);
+    /// assert!(tensor([1.5, 2.5]).item().is_err());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn item(&self) -> Result<f64> {
         self.with_array(Array::item)
     }
@@ -275,11 +340,24 @@ impl Tensor {
     ///
     /// # Errors
     /// `T` isn't the element type.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let x = tensor([[1.0, 2.0], [3.0, 4.0]]).t()?;
+    /// assert_eq!(x.to_vec::<f32>()?, [1.0, 3.0, 2.0, 4.0]);
+    /// assert!(x.to_vec::<f64>().is_err());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn to_vec<T: Element>(&self) -> Result<Vec<T>> {
         self.with_array(Array::to_vec)
     }
 
     /// The elements in row-major order, converted to `f64` whatever their type.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([true, false]).to_f64_vec(), [1.0, 0.0]);
+    /// ```
     pub fn to_f64_vec(&self) -> Vec<f64> {
         self.with_array(Array::to_f64_vec)
     }
@@ -288,6 +366,15 @@ impl Tensor {
     ///
     /// # Errors
     /// There isn't exactly one element: which of them should decide?
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert!(tensor(3.0).to_bool()?);
+    /// assert!(!tensor([0]).to_bool()?);
+    /// let error = tensor([1, 1]).to_bool().unwrap_err();
+    /// assert!(error.to_string().contains("the truth value of a tensor with 2 elements is ambiguous"));
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn to_bool(&self) -> Result<bool> {
         if self.elements() != 1 {
             return Err(Error::shape(format!(
@@ -302,6 +389,14 @@ impl Tensor {
     /// Whether gradients are computed for this tensor.
     ///
     /// A gate's output does exactly when gradients were enabled and one of its inputs did.
+    ///
+    /// ```
+    /// use chainrule::{no_grad, param, tensor};
+    /// let x = param(2.0);
+    /// assert!(x.requires_grad() && (&x * 3.0).requires_grad());
+    /// assert!(!tensor(2.0).requires_grad());
+    /// assert!(!no_grad(|| &x * 3.0).requires_grad());
+    /// ```
     #[inline]
     pub fn requires_grad(&self) -> bool {
         match &self.0 {
@@ -314,6 +409,15 @@ impl Tensor {
     ///
     /// # Errors
     /// The elements aren't floats, or the tensor is no leaf.
+    ///
+    /// ```
+    /// use chainrule::{tensor, Tensor};
+    /// let x = Tensor::ones([2]).requires_grad_(true)?;
+    /// assert_eq!(x.to_string(), "tensor([1., 1.], requires_grad=True)");
+    /// assert!(tensor([1, 2]).requires_grad_(true).is_err()); // integers have no gradient
+    /// assert!((&x * 2.0).requires_grad_(false).is_err()); // no leaf
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn requires_grad_(&self, on: bool) -> Result<Tensor> {
         match &self.0 {
             Handle::Leaf(leaf) => {
@@ -336,17 +440,41 @@ impl Tensor {
     }
 
     /// Whether no recorded gate made this tensor.
+    ///
+    /// ```
+    /// use chainrule::param;
+    /// let x = param(2.0);
+    /// let y = &x * 3.0;
+    /// assert!(x.is_leaf() && !y.is_leaf() && y.detach().is_leaf());
+    /// ```
     pub fn is_leaf(&self) -> bool {
         matches!(self.0, Handle::Leaf(_))
     }
 
     /// How often the values were changed in place.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let x = tensor([1.0, 2.0]);
+    /// x.fill_(0.0)?;
+    /// x.add_(&tensor(1.0))?;
+    /// assert_eq!(x.version(), 2);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[inline]
     pub fn version(&self) -> u32 {
         self.as_leaf().map_or(0, |leaf| leaf.version())
     }
 
     /// The name of the node that made this tensor, as PyTorch prints it (`MulBackward0`).
+    ///
+    /// ```
+    /// use chainrule::param;
+    /// let x = param(2.0);
+    /// assert_eq!(x.grad_fn(), None);
+    /// assert_eq!(x.exp()?.grad_fn().as_deref(), Some("ExpBackward0"));
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn grad_fn(&self) -> Option<String> {
         self.node().map(|(node, _)| node.gate().grad_fn())
     }
@@ -370,6 +498,14 @@ impl Tensor {
     }
 
     /// Whether two handles are the same tensor.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let x = tensor(2.0);
+    /// let same = x.clone();
+    /// assert!(x.is(&same));
+    /// assert!(!x.is(&tensor(2.0))); // an equal one, but another
+    /// ```
     #[inline]
     pub fn is(&self, other: &Tensor) -> bool {
         self.id() == other.id()
@@ -394,6 +530,15 @@ impl Tensor {
     }
 
     /// The values as a leaf without history. Shares memory until one of the two is changed in place.
+    ///
+    /// ```
+    /// use chainrule::param;
+    /// let x = param(2.0);
+    /// let y = &x * &x;
+    /// (&y.detach() * &x).backward()?; // y counts as the constant 4
+    /// assert_eq!(x.grad().unwrap().item()?, 4.0);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn detach(&self) -> Tensor {
         // A recorded graph must know where the value came from, to compute it again.
@@ -406,6 +551,15 @@ impl Tensor {
     }
 
     /// A handle that doesn't keep the tensor alive: for hooks that refer to their own tensor.
+    ///
+    /// ```
+    /// use chainrule::param;
+    /// let x = param(2.0);
+    /// let weak = x.downgrade();
+    /// assert!(weak.upgrade().unwrap().is(&x));
+    /// drop(x);
+    /// assert!(weak.upgrade().is_none());
+    /// ```
     pub fn downgrade(&self) -> WeakTensor {
         WeakTensor(match &self.0 {
             Handle::Leaf(leaf) => WeakHandle::Leaf(Shared::downgrade(leaf)),
@@ -417,6 +571,15 @@ impl Tensor {
     /// The accumulated gradient; `None` before the first backward pass.
     ///
     /// Leaves that require a gradient have one, and tensors on which [`Tensor::retain_grad`] was called.
+    ///
+    /// ```
+    /// use chainrule::param;
+    /// let x = param(3.0);
+    /// assert!(x.grad().is_none());
+    /// (&x * &x).backward()?;
+    /// assert_eq!(x.grad().unwrap().item()?, 6.0);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn grad(&self) -> Option<Tensor> {
         match self.node() {
             None => self.as_leaf()?.extra.get().and_then(|extra| lock(&extra.grad).clone()),
@@ -428,6 +591,16 @@ impl Tensor {
     ///
     /// # Errors
     /// Shape or element type aren't the tensor's.
+    ///
+    /// ```
+    /// use chainrule::{param, tensor};
+    /// let x = param([1.0, 2.0]);
+    /// x.set_grad(Some(tensor([0.5, 0.5])))?;
+    /// (&x * 3.0).sum()?.backward()?; // adds to it
+    /// assert_eq!(x.grad().unwrap().to_string(), "tensor([3.5000, 3.5000])");
+    /// assert!(x.set_grad(Some(tensor([1.0]))).is_err());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn set_grad(&self, grad: Option<Tensor>) -> Result<()> {
         if let Some(grad) = &grad
             && grad.meta() != self.meta()
@@ -447,6 +620,15 @@ impl Tensor {
     }
 
     /// Forgets the accumulated gradient.
+    ///
+    /// ```
+    /// use chainrule::param;
+    /// let x = param(3.0);
+    /// (&x * &x).backward()?;
+    /// x.zero_grad();
+    /// assert!(x.grad().is_none());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn zero_grad(&self) {
         match self.node() {
             None => {
@@ -466,6 +648,16 @@ impl Tensor {
     ///
     /// # Errors
     /// The tensor doesn't require a gradient.
+    ///
+    /// ```
+    /// use chainrule::param;
+    /// let x = param(3.0);
+    /// let q = &x * 2.0;
+    /// q.retain_grad()?;
+    /// (&q * &q).backward()?;
+    /// assert_eq!(q.grad().unwrap().item()?, 12.0);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn retain_grad(&self) -> Result<()> {
         match self.node() {
             Some((node, output)) => {
@@ -480,11 +672,27 @@ impl Tensor {
     }
 
     /// Whether [`Tensor::retain_grad`] was called on this computed tensor.
+    ///
+    /// ```
+    /// use chainrule::param;
+    /// let x = param(3.0);
+    /// let q = &x * 2.0;
+    /// assert!(!q.retains_grad());
+    /// q.retain_grad()?;
+    /// assert!(q.retains_grad());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn retains_grad(&self) -> bool {
         self.node().is_some_and(|(node, output)| node.hooks().is_some_and(|hooks| hooks.retains(output)))
     }
 
     /// The text that PyTorch prints, with other options.
+    ///
+    /// ```
+    /// use chainrule::{param, PrintOptions};
+    /// let options = PrintOptions { precision: 2, ..PrintOptions::default() };
+    /// assert_eq!(param([0.5, 1.25]).format_with(&options), "tensor([0.50, 1.25], requires_grad=True)");
+    /// ```
     pub fn format_with(&self, options: &PrintOptions) -> String {
         let mut suffixes = Vec::new();
         if let Some(name) = self.grad_fn() {
@@ -521,6 +729,18 @@ impl From<Shared<Leaf>> for Tensor {
 }
 
 /// A handle on a tensor that doesn't keep it alive; see [`Tensor::downgrade`].
+///
+/// ```
+/// use chainrule::{no_grad, param};
+/// // A hook that refers to its own tensor: a strong handle would keep both alive for ever.
+/// let x = param(3.0);
+/// let weak = x.downgrade();
+/// x.register_hook(move |g| weak.upgrade().map(|x| no_grad(|| g + &x)))?;
+/// (&x * 2.0).backward()?;
+/// assert_eq!(x.grad().unwrap().item()?, 5.0);
+/// assert_eq!(format!("{:?}", x.downgrade()), "weak tensor(3., requires_grad=True)");
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct WeakTensor(WeakHandle);
 
@@ -533,6 +753,12 @@ enum WeakHandle {
 
 impl WeakTensor {
     /// The tensor, if somebody still holds it.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let weak = tensor(1.0).downgrade(); // nobody holds it any more
+    /// assert!(weak.upgrade().is_none());
+    /// ```
     pub fn upgrade(&self) -> Option<Tensor> {
         Some(Tensor(match &self.0 {
             WeakHandle::Leaf(leaf) => Handle::Leaf(leaf.upgrade()?),

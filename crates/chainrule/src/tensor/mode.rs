@@ -26,6 +26,12 @@ thread_local! {
 }
 
 /// Whether gates record how to compute gradients on this thread.
+///
+/// ```
+/// use chainrule::{is_grad_enabled, no_grad};
+/// assert!(is_grad_enabled());
+/// assert!(!no_grad(is_grad_enabled));
+/// ```
 #[inline]
 pub fn is_grad_enabled() -> bool {
     MODES.with(|modes| !modes.no_grad.get())
@@ -49,6 +55,16 @@ pub(crate) fn watches_forward() -> bool {
 }
 
 /// Restores gradient mode when dropped.
+///
+/// ```
+/// use chainrule::{param, GradModeGuard};
+/// let x = param(3.0);
+/// let y = {
+///     let _off = GradModeGuard::set(false);
+///     &x * 2.0
+/// };
+/// assert!(!y.requires_grad() && (&x * 2.0).requires_grad());
+/// ```
 #[derive(Debug)]
 pub struct GradModeGuard {
     before: bool,
@@ -94,12 +110,26 @@ pub fn no_grad<R>(body: impl FnOnce() -> R) -> R {
 }
 
 /// Runs `body` recording gradients, also inside [`no_grad`].
+///
+/// ```
+/// use chainrule::{enable_grad, no_grad, param};
+/// let x = param(3.0);
+/// let y = no_grad(|| enable_grad(|| &x * 2.0));
+/// assert!(y.requires_grad());
+/// ```
 pub fn enable_grad<R>(body: impl FnOnce() -> R) -> R {
     let _guard = GradModeGuard::set(true);
     body()
 }
 
 /// Restores anomaly mode when dropped.
+///
+/// ```
+/// use chainrule::{param, AnomalyGuard};
+/// let _watch = AnomalyGuard::set(true);
+/// let error = param([0.0, 1.0]).reciprocal().unwrap_err();
+/// assert_eq!(error.gate(), Some("Reciprocal"));
+/// ```
 #[derive(Debug)]
 pub struct AnomalyGuard {
     before: bool,
@@ -108,6 +138,14 @@ pub struct AnomalyGuard {
 
 impl AnomalyGuard {
     /// Switches the watch for NaN and infinities on or off until the guard is dropped.
+    ///
+    /// ```
+    /// use chainrule::{param, AnomalyGuard};
+    /// let watch = AnomalyGuard::set(true);
+    /// assert!(param(-1.0).sqrt().is_err()); // NaN
+    /// drop(watch);
+    /// assert!(param(-1.0).sqrt().is_ok());
+    /// ```
     #[must_use = "the mode ends when the guard is dropped"]
     pub fn set(on: bool) -> AnomalyGuard {
         AnomalyGuard { before: MODES.with(|modes| modes.anomaly.replace(on)), _this_thread: PhantomData }

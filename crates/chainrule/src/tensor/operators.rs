@@ -12,11 +12,33 @@ use crate::error::Result;
 ///
 /// As in PyTorch a number changes the result's type only where the tensor's can't express its kind: a float
 /// beside an integer tensor gives f32, an integer beside a `bool` tensor i64.
+///
+/// ```
+/// use chainrule::tensor;
+/// let x = tensor([1, 2]);
+/// assert_eq!(x.add(&tensor([10, 20]))?.to_string(), "tensor([11, 22])");
+/// assert_eq!(x.add(3)?.to_string(), "tensor([4, 5])");
+/// assert_eq!(x.add(0.5)?.to_string(), "tensor([1.5000, 2.5000])");
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 pub trait Operand {
     /// Runs `body` with the operand as a tensor beside `other`.
+    ///
+    /// ```
+    /// use chainrule::{DType, Operand, Tensor};
+    /// let x = Tensor::new([1.0, 2.0], DType::F64)?;
+    /// assert_eq!(2i64.with(&x, |two| two.to_string()), "tensor(2., dtype=torch.float64)");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     fn with<R>(&self, other: &Tensor, body: impl FnOnce(&Tensor) -> R) -> R;
 
     /// The operand beside a 0-d f32, where it is a number.
+    ///
+    /// ```
+    /// use chainrule::{tensor, Operand};
+    /// assert_eq!(0.5f64.as_number(), Some(0.5));
+    /// assert_eq!(tensor(0.5).as_number(), None);
+    /// ```
     fn as_number(&self) -> Option<f32> {
         None
     }
