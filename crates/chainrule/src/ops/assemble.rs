@@ -66,6 +66,13 @@ impl Tensor {
     ///
     /// # Errors
     /// As [`Tensor::select_scatter`].
+    ///
+    /// ```
+    /// use chainrule::{tensor, Slice};
+    /// let y = tensor([1, 2, 3, 4]).slice_scatter(&tensor([8, 9]), 0, Slice::from(..).step(2))?;
+    /// assert_eq!(y.to_string(), "tensor([8, 2, 9, 4])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn slice_scatter(&self, source: &Tensor, dim: isize, range: Slice) -> Result<Tensor> {
         self.replaced("SliceScatter", View::Slice(dim, range), source)
@@ -75,6 +82,13 @@ impl Tensor {
     ///
     /// # Errors
     /// As [`Tensor::select_scatter`].
+    ///
+    /// ```
+    /// use chainrule::{tensor, Tensor};
+    /// let y = Tensor::zeros([2, 2]).diagonal_scatter(&tensor([1.0, 2.0]), 0, 0, 1)?;
+    /// assert_eq!(y.to_string(), "tensor([[1., 0.],\n        [0., 2.]])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn diagonal_scatter(
         &self,
@@ -108,6 +122,13 @@ impl Tensor {
     ///
     /// # Errors
     /// As [`Tensor::as_strided`]; the source hasn't this shape or element type.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let y = tensor([1, 2, 3, 4]).as_strided_scatter(&tensor([8, 9]), &[2], &[3], 0)?;
+    /// assert_eq!(y.to_string(), "tensor([8, 2, 3, 9])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn as_strided_scatter(
         &self,
@@ -313,6 +334,13 @@ impl Tensor {
     ///
     /// # Errors
     /// The element type can't be raised to a power.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let y = tensor([2, 3]).vander(4)?;
+    /// assert_eq!(y.to_string(), "tensor([[ 1,  2,  4,  8],\n        [ 1,  3,  9, 27]])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn vander(&self, n: usize) -> Result<Tensor> {
         let mut columns = vec![self.ones_like()];

@@ -5,6 +5,17 @@ use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
 /// What [`Tensor::scaled_dot_product_attention`] can be told; the default is plain attention.
+///
+/// ```
+/// use chainrule::ops::Attention;
+/// use chainrule::tensor;
+/// let x = tensor([[0.0], [0.0]]);
+/// let values = tensor([[2.0], [4.0]]);
+/// let causal = Attention { causal: true, ..Attention::default() };
+/// let y = x.scaled_dot_product_attention(&x, &values, &causal)?;
+/// assert_eq!(y.to_string(), "tensor([[2.],\n        [3.]])"); // the first query doesn't see the second key
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Attention<'a> {
     /// `bool`: where queries (rows) may look at keys (columns); floats are added to the scores.
@@ -52,6 +63,17 @@ impl Tensor {
     ///
     /// # Errors
     /// As [`Tensor::scaled_dot_product_attention`].
+    ///
+    /// ```
+    /// use chainrule::ops::Attention;
+    /// use chainrule::tensor;
+    /// let (q, k, v) = (tensor([[1.0, 0.0]]), tensor([[1.0, 0.0], [1.0, 0.0]]), tensor([[2.0], [4.0]]));
+    /// let options = Attention { scale: Some(1.0), ..Attention::default() };
+    /// let (y, sums) = q.scaled_dot_product_attention_with_logsumexp(&k, &v, &options)?;
+    /// assert_eq!(y.item()?, 3.0);
+    /// assert!((sums.item()? - (1.0 + 2f64.ln())).abs() < 1e-6); // ln(2·e)
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn scaled_dot_product_attention_with_logsumexp(
         &self,

@@ -6,6 +6,17 @@ use crate::gate::softmax::Reduction;
 use crate::tensor::Tensor;
 
 /// What [`Tensor::ctc_loss`] can be told; the default is PyTorch's.
+///
+/// ```
+/// use chainrule::ops::Ctc;
+/// use chainrule::{tensor, Tensor};
+/// // One time can't spell two labels: the loss is infinite, and counts as 0 where that is asked for.
+/// let x = Tensor::zeros([1, 3]);
+/// let loss = |options: Ctc| x.ctc_loss(&tensor([1, 2]), &[1], &[2], &options)?.item();
+/// assert_eq!(loss(Ctc::default())?, f64::INFINITY);
+/// assert_eq!(loss(Ctc { zero_infinity: true, ..Ctc::default() })?, 0.0);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Ctc {
     /// The class that stands for no label.

@@ -43,6 +43,15 @@ impl Tensor {
     ///
     /// # Errors
     /// An index is out of range or of the wrong type, there are too many, or they don't broadcast.
+    ///
+    /// ```
+    /// use chainrule::{tensor, Index};
+    /// let x = tensor([[1, 2, 3], [4, 5, 6]]);
+    /// let rows = Index::Of(tensor([1, 0]));
+    /// assert_eq!(x.index(&[rows.clone()])?.to_string(), "tensor([[4, 5, 6],\n        [1, 2, 3]])");
+    /// assert_eq!(x.index(&[rows, Index::Of(tensor([0, 2]))])?.to_string(), "tensor([4, 3])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn index(&self, indices: &[Index]) -> Result<Tensor> {
         let named = |error: Error| error.at_gate("Index").with_inputs([self.meta()]);
@@ -281,6 +290,13 @@ impl Tensor {
     ///
     /// # Errors
     /// A place is out of range or not an integer, or there aren't as many sources as places.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let y = tensor([[1, 2], [3, 4]]).put(&tensor([0, 3]), &tensor([10, 10]), true)?;
+    /// assert_eq!(y.to_string(), "tensor([[11,  2],\n        [ 3, 14]])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn put(&self, index: &Tensor, source: &Tensor, accumulate: bool) -> Result<Tensor> {
         let source = source.reshape(index.shape())?;

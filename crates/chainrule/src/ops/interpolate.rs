@@ -6,6 +6,16 @@ use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
 /// How values between elements are found.
+///
+/// ```
+/// use chainrule::ops::{Mode, Resize};
+/// use chainrule::tensor;
+/// let x = tensor([[[0.0, 2.0]]]);
+/// let to_four = |mode| x.interpolate(&Resize::To(vec![4]), mode, false)?.to_vec::<f32>();
+/// assert_eq!(to_four(Mode::Nearest)?, [0.0, 0.0, 2.0, 2.0]);
+/// assert_eq!(to_four(Mode::Linear)?, [0.0, 0.5, 1.5, 2.0]);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     /// The element at or before the place, as PyTorch's `nearest` has it.
@@ -21,6 +31,15 @@ pub enum Mode {
 }
 
 /// The sizes wanted of [`Tensor::interpolate`].
+///
+/// ```
+/// use chainrule::Tensor;
+/// use chainrule::ops::{Mode, Resize};
+/// let x = Tensor::zeros([1, 1, 4, 6]);
+/// let half = Resize::By { factors: vec![0.5, 0.5], exact: false };
+/// assert_eq!(x.interpolate(&half, Mode::Area, false)?.shape(), [1, 1, 2, 3]);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub enum Resize {
     /// These sizes.
@@ -209,6 +228,15 @@ impl Tensor {
     ///
     /// # Errors
     /// There are fewer than three dimensions, or `r` doesn't divide the last two.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let image = tensor([[[1, 2], [3, 4]]]);
+    /// let y = image.pixel_unshuffle(2)?;
+    /// assert_eq!(y.shape(), [4, 1, 1]);
+    /// assert_eq!(y.pixel_shuffle(2)?.to_vec::<i64>()?, [1, 2, 3, 4]); // its opposite
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn pixel_unshuffle(&self, r: usize) -> Result<Tensor> {
         let (lead, [c, h, w]) = self.image("PixelUnshuffle")?;
@@ -227,6 +255,13 @@ impl Tensor {
     ///
     /// # Errors
     /// There are fewer than three dimensions, or the groups don't divide the channels.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let x = tensor([[[1], [2], [3], [4]]]); // four channels in two groups: 1 2, 3 4
+    /// assert_eq!(x.channel_shuffle(2)?.to_vec::<i64>()?, [1, 3, 2, 4]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn channel_shuffle(&self, groups: usize) -> Result<Tensor> {
         let shape = self.shape();

@@ -106,6 +106,13 @@ impl Tensor {
     ///
     /// # Errors
     /// There are no dimensions, or the number of parts doesn't divide the size.
+    ///
+    /// ```
+    /// use chainrule::{tensor, Sections};
+    /// let parts = tensor([[1, 2], [3, 4]]).hsplit(&Sections::Count(2))?;
+    /// assert_eq!(parts[1].to_string(), "tensor([[2],\n        [4]])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn hsplit(&self, sections: &Sections) -> Result<Vec<Tensor>> {
         self.split_evenly("HSplit", sections, if self.rank() == 1 { 0 } else { 1 }, 1)
@@ -115,6 +122,14 @@ impl Tensor {
     ///
     /// # Errors
     /// There are fewer than two dimensions, or the number of parts doesn't divide the size.
+    ///
+    /// ```
+    /// use chainrule::{tensor, Sections};
+    /// let parts = tensor([[1, 2], [3, 4]]).vsplit(&Sections::Count(2))?;
+    /// assert_eq!(parts[1].to_string(), "tensor([[3, 4]])");
+    /// assert!(tensor([1, 2]).vsplit(&Sections::Count(2)).is_err());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn vsplit(&self, sections: &Sections) -> Result<Vec<Tensor>> {
         self.split_evenly("VSplit", sections, 0, 2)
@@ -124,6 +139,13 @@ impl Tensor {
     ///
     /// # Errors
     /// There are fewer than three dimensions, or the number of parts doesn't divide the size.
+    ///
+    /// ```
+    /// use chainrule::{Sections, Tensor};
+    /// let parts = Tensor::zeros([2, 3, 4]).dsplit(&Sections::Count(2))?;
+    /// assert_eq!(parts[0].shape(), [2, 3, 2]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn dsplit(&self, sections: &Sections) -> Result<Vec<Tensor>> {
         self.split_evenly("DSplit", sections, 2, 3)
@@ -178,6 +200,12 @@ impl Tensor {
     ///
     /// # Errors
     /// None: the result is one for the sake of uniformity.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor(1.0).atleast_1d()?.to_string(), "tensor([1.])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn atleast_1d(&self) -> Result<Tensor> {
         if self.rank() == 0 { self.reshape([1]) } else { Ok(self.clone()) }
@@ -187,6 +215,12 @@ impl Tensor {
     ///
     /// # Errors
     /// None: the result is one for the sake of uniformity.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([1.0, 2.0]).atleast_2d()?.to_string(), "tensor([[1., 2.]])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn atleast_2d(&self) -> Result<Tensor> {
         let x = self.atleast_1d()?;
@@ -197,6 +231,13 @@ impl Tensor {
     ///
     /// # Errors
     /// None: the result is one for the sake of uniformity.
+    ///
+    /// ```
+    /// use chainrule::{tensor, Tensor};
+    /// assert_eq!(tensor([1.0, 2.0]).atleast_3d()?.shape(), [1, 2, 1]);
+    /// assert_eq!(Tensor::zeros([2, 3]).atleast_3d()?.shape(), [2, 3, 1]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn atleast_3d(&self) -> Result<Tensor> {
         let x = self.atleast_2d()?;
@@ -224,6 +265,13 @@ impl Tensor {
     ///
     /// # Errors
     /// There are none, or another size differs.
+    ///
+    /// ```
+    /// use chainrule::{tensor, Tensor};
+    /// let y = Tensor::vstack(&[&tensor([1, 2]), &tensor([[3, 4], [5, 6]])])?;
+    /// assert_eq!(y.to_string(), "tensor([[1, 2],\n        [3, 4],\n        [5, 6]])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn vstack(tensors: &[&Tensor]) -> Result<Tensor> {
         let raised = raise(tensors, Tensor::atleast_2d)?;
@@ -234,6 +282,13 @@ impl Tensor {
     ///
     /// # Errors
     /// There are none, or another size differs.
+    ///
+    /// ```
+    /// use chainrule::{tensor, Tensor};
+    /// let y = Tensor::dstack(&[&tensor([1, 2]), &tensor([3, 4])])?;
+    /// assert_eq!(y.to_string(), "tensor([[[1, 3],\n         [2, 4]]])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn dstack(tensors: &[&Tensor]) -> Result<Tensor> {
         let raised = raise(tensors, Tensor::atleast_3d)?;
@@ -244,6 +299,13 @@ impl Tensor {
     ///
     /// # Errors
     /// There are none, or the numbers of rows differ.
+    ///
+    /// ```
+    /// use chainrule::{tensor, Tensor};
+    /// let y = Tensor::column_stack(&[&tensor([1, 2]), &tensor([3, 4])])?;
+    /// assert_eq!(y.to_string(), "tensor([[1, 3],\n        [2, 4]])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn column_stack(tensors: &[&Tensor]) -> Result<Tensor> {
         let raised =

@@ -35,6 +35,15 @@ impl Tensor {
     ///
     /// # Errors
     /// The shapes don't fit.
+    ///
+    /// ```
+    /// use chainrule::gate::softmax::Reduction;
+    /// use chainrule::tensor;
+    /// let (p, t, w) = (tensor([0.5, 0.5]), tensor([1.0, 0.0]), tensor([1.0, 2.0]));
+    /// let losses = p.binary_cross_entropy_weighted(&t, Some(&w), Reduction::None)?;
+    /// assert_eq!(losses.to_string(), "tensor([0.6931, 1.3863])"); // ln 2, 2·ln 2
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn binary_cross_entropy_weighted(
         &self,
@@ -51,6 +60,16 @@ impl Tensor {
     ///
     /// # Errors
     /// The shapes don't fit.
+    ///
+    /// ```
+    /// use chainrule::gate::softmax::Reduction;
+    /// use chainrule::tensor;
+    /// let (x, t) = (tensor([0.0, 0.0]), tensor([1.0, 0.0]));
+    /// let losses =
+    ///     x.binary_cross_entropy_with_logits_weighted(&t, None, Some(&tensor(3.0)), Reduction::None)?;
+    /// assert_eq!(losses.to_string(), "tensor([2.0794, 0.6931])"); // a positive counts three times
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn binary_cross_entropy_with_logits_weighted(
         &self,
@@ -180,7 +199,8 @@ impl Tensor {
     ///
     /// ```
     /// use chainrule::{gate::softmax::Reduction, tensor};
-    /// let loss = tensor([1.0]).gaussian_nll_loss(&tensor([3.0]), &tensor([4.0]), false, 1e-6, Reduction::Sum)?;
+    /// let loss =
+    ///     tensor([1.0]).gaussian_nll_loss(&tensor([3.0]), &tensor([4.0]), false, 1e-6, Reduction::Sum)?;
     /// assert!((loss.item()? - 0.5 * (4f64.ln() + 1.0)).abs() < 1e-6);
     /// # Ok::<(), chainrule::Error>(())
     /// ```
@@ -441,6 +461,16 @@ impl Tensor {
     ///
     /// # Errors
     /// As [`Tensor::triplet_margin_loss`], and the distance's own.
+    ///
+    /// ```
+    /// use chainrule::ops::Triplet;
+    /// use chainrule::{tensor, Tensor};
+    /// let (a, p, n) = (tensor([[0.0, 0.0]]), tensor([[3.0, 4.0]]), tensor([[0.0, 1.0]]));
+    /// let city_blocks = |a: &Tensor, b: &Tensor| a.sub(b)?.abs()?.sum_dim(&[-1], false);
+    /// let loss = a.triplet_margin_loss_with_distance(&p, &n, &Triplet::default(), city_blocks)?;
+    /// assert_eq!(loss.item()?, 7.0); // 7 − 1 + 1
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn triplet_margin_loss_with_distance(
         &self,
@@ -502,6 +532,16 @@ impl Tensor {
 }
 
 /// What [`Tensor::triplet_margin_loss`] can be told; the default is PyTorch's.
+///
+/// ```
+/// use chainrule::ops::Triplet;
+/// use chainrule::tensor;
+/// let (a, p, n) = (tensor([[0.0]]), tensor([[1.0]]), tensor([[5.0]]));
+/// let loss =
+///     |margin| a.triplet_margin_loss(&p, &n, &Triplet { margin, eps: 0.0, ..Triplet::default() })?.item();
+/// assert_eq!((loss(1.0)?, loss(6.0)?), (0.0, 2.0)); // far enough away, or not
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Triplet {
     /// By how much the negative must be further away than the positive.

@@ -29,6 +29,14 @@ impl Tensor {
     ///
     /// # Errors
     /// The mask isn't `bool`, or doesn't broadcast to this shape.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let x = tensor([1.0, 2.0, 3.0]);
+    /// assert_eq!(x.masked(Some(&x.gt(1.5)?))?.sum(&[], false)?.item()?, 5.0);
+    /// assert!(x.masked(Some(&tensor([1, 0, 1]))).is_err()); // no bool
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn masked(&self, mask: Option<&Tensor>) -> Result<Masked> {
         let Some(mask) = mask else { return Ok(Masked { x: self.clone(), mask: None }) };
         let refuse = |error: Error| error.at_gate("Masked").with_inputs([self.meta(), mask.meta()]);
@@ -44,6 +52,13 @@ impl Masked {
     ///
     /// # Errors
     /// None for a mask that [`Tensor::masked`] accepted.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let x = tensor([1.0, 2.0]).masked(Some(&tensor([true, false])))?;
+    /// assert_eq!(x.filled(-1.0)?.to_string(), "tensor([ 1., -1.])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn filled(&self, value: f64) -> Result<Tensor> {
         match &self.mask {
             None => Ok(self.x.clone()),
@@ -64,6 +79,13 @@ impl Masked {
     ///
     /// # Errors
     /// A dimension doesn't exist.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let x = tensor([[1.0, 2.0], [3.0, 4.0]]).masked(Some(&tensor([true, false])))?;
+    /// assert_eq!(x.sum(&[0], false)?.to_string(), "tensor([4., 0.])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn sum(&self, dims: &[isize], keep: bool) -> Result<Tensor> {
         self.filled(0.0)?.sum_dim(dims, keep)
@@ -73,6 +95,13 @@ impl Masked {
     ///
     /// # Errors
     /// A dimension doesn't exist or is named twice.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let x = tensor([2.0, 3.0, 4.0]).masked(Some(&tensor([true, false, true])))?;
+    /// assert_eq!(x.prod(&[], false)?.item()?, 8.0);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn prod(&self, dims: &[isize], keep: bool) -> Result<Tensor> {
         let x = self.filled(1.0)?;
@@ -91,6 +120,13 @@ impl Masked {
     ///
     /// # Errors
     /// The dimension doesn't exist.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let x = tensor([1.0, 2.0, 3.0]).masked(Some(&tensor([true, false, true])))?;
+    /// assert_eq!(x.cumsum(0)?.to_string(), "tensor([1., 1., 4.])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn cumsum(&self, dim: isize) -> Result<Tensor> {
         self.filled(0.0)?.cumsum(dim)
@@ -100,6 +136,13 @@ impl Masked {
     ///
     /// # Errors
     /// The dimension doesn't exist.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let x = tensor([2.0, 3.0, 4.0]).masked(Some(&tensor([true, false, true])))?;
+    /// assert_eq!(x.cumprod(0)?.to_string(), "tensor([2., 2., 8.])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn cumprod(&self, dim: isize) -> Result<Tensor> {
         self.filled(1.0)?.cumprod(dim)
@@ -109,6 +152,13 @@ impl Masked {
     ///
     /// # Errors
     /// A dimension doesn't exist, or there are no elements.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let x = tensor([1.0, 9.0, 3.0]).masked(Some(&tensor([true, false, true])))?;
+    /// assert_eq!(x.amax(&[], false)?.item()?, 3.0);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn amax(&self, dims: &[isize], keep: bool) -> Result<Tensor> {
         self.filled(f64::NEG_INFINITY)?.amax(dims, keep)
@@ -118,15 +168,29 @@ impl Masked {
     ///
     /// # Errors
     /// A dimension doesn't exist, or there are no elements.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let x = tensor([1.0, -9.0, 3.0]).masked(Some(&tensor([true, false, true])))?;
+    /// assert_eq!(x.amin(&[], false)?.item()?, 1.0);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn amin(&self, dims: &[isize], keep: bool) -> Result<Tensor> {
         self.filled(f64::INFINITY)?.amin(dims, keep)
     }
 
-    /// Mean over these dimensions (all, where none is named).
+    /// Mean over these dimensions (all, where none is named); integers become floats.
     ///
     /// # Errors
-    /// The elements aren't floats, or a dimension doesn't exist.
+    /// A dimension doesn't exist.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let x = tensor([1.0, 9.0, 3.0]).masked(Some(&tensor([true, false, true])))?;
+    /// assert_eq!(x.mean(&[], false)?.item()?, 2.0);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn mean(&self, dims: &[isize], keep: bool) -> Result<Tensor> {
         self.sum(dims, keep)?.div(&self.count(dims, keep)?)
@@ -136,6 +200,13 @@ impl Masked {
     ///
     /// # Errors
     /// The elements aren't floats, or a dimension doesn't exist.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let x = tensor([1.0, 99.0, 3.0]).masked(Some(&tensor([true, false, true])))?;
+    /// assert_eq!(x.var(&[], 1.0, false)?.item()?, 2.0);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn var(&self, dims: &[isize], correction: f64, keep: bool) -> Result<Tensor> {
         if self.mask.is_none() {
@@ -152,6 +223,13 @@ impl Masked {
     ///
     /// # Errors
     /// As [`Masked::var`].
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let x = tensor([1.0, 99.0, 3.0]).masked(Some(&tensor([true, false, true])))?;
+    /// assert_eq!(x.std(&[], 0.0, false)?.item()?, 1.0);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn std(&self, dims: &[isize], correction: f64, keep: bool) -> Result<Tensor> {
         match self.mask {
@@ -164,6 +242,13 @@ impl Masked {
     ///
     /// # Errors
     /// As [`Tensor::vector_norm`].
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let x = tensor([3.0, 99.0, 4.0]).masked(Some(&tensor([true, false, true])))?;
+    /// assert_eq!(x.norm(2.0, &[], false)?.item()?, 5.0);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn norm(&self, p: f64, dims: &[isize], keep: bool) -> Result<Tensor> {
         let nothing = if p == f64::NEG_INFINITY { f64::INFINITY } else { 0.0 };
@@ -174,6 +259,13 @@ impl Masked {
     ///
     /// # Errors
     /// As [`Tensor::vector_norm`].
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let x = tensor([3.0, 99.0, 4.0]).masked(Some(&tensor([true, false, true])))?;
+    /// assert_eq!(x.normalize(2.0, 0, 1e-12)?.to_string(), "tensor([0.6000, 0.0000, 0.8000])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn normalize(&self, p: f64, dim: isize, eps: f64) -> Result<Tensor> {
         let norm = self.norm(p, &[dim], true)?;
@@ -184,6 +276,13 @@ impl Masked {
     ///
     /// # Errors
     /// The elements aren't floats, or a dimension doesn't exist.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let x = tensor([0.0, 99.0, 0.0]).masked(Some(&tensor([true, false, true])))?;
+    /// assert_eq!(x.logsumexp(&[], false)?.to_string(), "tensor(0.6931)"); // ln 2
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn logsumexp(&self, dims: &[isize], keep: bool) -> Result<Tensor> {
         self.filled(f64::NEG_INFINITY)?.logsumexp(dims, keep)
@@ -193,6 +292,13 @@ impl Masked {
     ///
     /// # Errors
     /// The elements aren't floats, or the dimension doesn't exist or is empty.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let x = tensor([1.0, 99.0, 3.0, 2.0]).masked(Some(&tensor([true, false, true, true])))?;
+    /// assert_eq!(x.median(0, false)?.item()?, 2.0);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn median(&self, dim: isize, keep: bool) -> Result<Tensor> {
         match self.mask {
@@ -205,6 +311,13 @@ impl Masked {
     ///
     /// # Errors
     /// The elements aren't floats, or the dimension doesn't exist.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let x = tensor([0.0, 99.0, 0.0]).masked(Some(&tensor([true, false, true])))?;
+    /// assert_eq!(x.softmax(0)?.to_string(), "tensor([0.5000, 0.0000, 0.5000])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn softmax(&self, dim: isize) -> Result<Tensor> {
         self.filled(f64::NEG_INFINITY)?.softmax(dim)
@@ -214,6 +327,13 @@ impl Masked {
     ///
     /// # Errors
     /// The elements aren't floats, or the dimension doesn't exist.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let x = tensor([0.0, 99.0, 0.0]).masked(Some(&tensor([true, false, true])))?;
+    /// assert_eq!(x.log_softmax(0)?.to_string(), "tensor([-0.6931,    -inf, -0.6931])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn log_softmax(&self, dim: isize) -> Result<Tensor> {
         self.filled(f64::NEG_INFINITY)?.log_softmax(dim)
@@ -223,6 +343,13 @@ impl Masked {
     ///
     /// # Errors
     /// The elements aren't floats, or the dimension doesn't exist.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let x = tensor([0.0, -99.0, 0.0]).masked(Some(&tensor([true, false, true])))?;
+    /// assert_eq!(x.softmin(0)?.to_string(), "tensor([0.5000, 0.0000, 0.5000])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn softmin(&self, dim: isize) -> Result<Tensor> {
         self.filled(f64::INFINITY)?.softmin(dim)
@@ -232,6 +359,14 @@ impl Masked {
     ///
     /// # Errors
     /// The shapes don't broadcast.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let a = tensor([0.0, 0.0]).masked(Some(&tensor([true, false])))?;
+    /// let b = tensor([0.0, 0.0]).masked(None)?;
+    /// assert_eq!(a.logaddexp(&b)?.to_string(), "tensor([0.6931, 0.0000])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn logaddexp(&self, other: &Masked) -> Result<Tensor> {
         self.filled(f64::NEG_INFINITY)?.logaddexp(&other.filled(f64::NEG_INFINITY)?)

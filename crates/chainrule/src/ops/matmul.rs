@@ -65,6 +65,15 @@ impl Tensor {
     ///
     /// # Errors
     /// These aren't a matrix and a vector whose shapes fit.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(
+    ///     tensor([[1.0, 2.0], [3.0, 4.0]]).mv(&tensor([1.0, -1.0]))?.to_string(),
+    ///     "tensor([-1., -1.])"
+    /// );
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn mv(&self, vector: &Tensor) -> Result<Tensor> {
         expect("Mv", &[self, vector], &[2, 1])?;
@@ -75,6 +84,13 @@ impl Tensor {
     ///
     /// # Errors
     /// These aren't two batches of as many matrices whose shapes fit.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let (a, b) = (tensor([[[1.0, 2.0]], [[3.0, 4.0]]]), tensor([[[1.0], [0.0]], [[0.0], [1.0]]]));
+    /// assert_eq!(a.bmm(&b)?.to_f64_vec(), [1.0, 4.0]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn bmm(&self, other: &Tensor) -> Result<Tensor> {
         same_batch("Bmm", self, other)?;
@@ -85,6 +101,12 @@ impl Tensor {
     ///
     /// # Errors
     /// These aren't two vectors of the same length.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([1.0, 2.0]).vdot(&tensor([3.0, 4.0]))?.item()?, 11.0);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn vdot(&self, other: &Tensor) -> Result<Tensor> {
         self.dot(other)
@@ -110,6 +132,13 @@ impl Tensor {
     ///
     /// # Errors
     /// The last sizes differ.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let (a, b) = (tensor([[1.0, 2.0], [0.0, 1.0]]), tensor([3.0, 4.0]));
+    /// assert_eq!(a.inner(&b)?.to_string(), "tensor([11.,  4.])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn inner(&self, other: &Tensor) -> Result<Tensor> {
         if self.rank() == 0 || other.rank() == 0 {
@@ -139,6 +168,13 @@ impl Tensor {
     ///
     /// # Errors
     /// As [`Tensor::addmm`].
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let y = tensor([1.0]).addmv(&tensor([[2.0, 3.0]]), &tensor([1.0, 1.0]), 10.0, 1.0)?;
+    /// assert_eq!(y.item()?, 15.0); // 10·1 + (2 + 3)
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn addmv(&self, a: &Tensor, v: &Tensor, beta: f64, alpha: f64) -> Result<Tensor> {
         blend(self, beta, &a.mv(v)?, alpha)
@@ -149,6 +185,13 @@ impl Tensor {
     ///
     /// # Errors
     /// These aren't vectors, or the input doesn't broadcast to their product.
+    ///
+    /// ```
+    /// use chainrule::{tensor, Tensor};
+    /// let y = Tensor::ones([2, 2]).addr(&tensor([1.0, 2.0]), &tensor([3.0, 4.0]), 1.0, 1.0)?;
+    /// assert_eq!(y.to_f64_vec(), [4.0, 5.0, 7.0, 9.0]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn addr(&self, a: &Tensor, b: &Tensor, beta: f64, alpha: f64) -> Result<Tensor> {
         blend(self, beta, &a.outer(b)?, alpha)
@@ -159,6 +202,13 @@ impl Tensor {
     ///
     /// # Errors
     /// As [`Tensor::addmm`].
+    ///
+    /// ```
+    /// use chainrule::{tensor, Tensor};
+    /// let (a, b) = (tensor([[[2.0]], [[3.0]]]), tensor([[[5.0]], [[7.0]]]));
+    /// assert_eq!(Tensor::ones([2, 1, 1]).baddbmm(&a, &b, 1.0, 1.0)?.to_f64_vec(), [11.0, 22.0]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn baddbmm(&self, a: &Tensor, b: &Tensor, beta: f64, alpha: f64) -> Result<Tensor> {
         blend(self, beta, &a.bmm(b)?, alpha)
@@ -169,6 +219,13 @@ impl Tensor {
     ///
     /// # Errors
     /// As [`Tensor::addmm`].
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let (a, b) = (tensor([[[2.0]], [[3.0]]]), tensor([[[5.0]], [[7.0]]]));
+    /// assert_eq!(tensor([[1.0]]).addbmm(&a, &b, 1.0, 1.0)?.item()?, 32.0); // 1 + 10 + 21
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn addbmm(&self, a: &Tensor, b: &Tensor, beta: f64, alpha: f64) -> Result<Tensor> {
         blend(self, beta, &a.bmm(b)?.sum_dim(&[0], false)?, alpha)

@@ -2,6 +2,15 @@
 //!
 //! An operator belongs here where a formula of gates is all there is to it; its gradient, of every order,
 //! follows from the gates'. It becomes a gate of its own only where speed or memory was measured to ask for it.
+//!
+//! ```
+//! use chainrule::param;
+//! let (a, b) = (param(3.0), param(4.0));
+//! let c = a.hypot(&b)?; // √(a² + b²), of gates
+//! c.backward()?;
+//! assert_eq!((c.item()?, a.grad().unwrap().to_string()), (5.0, "tensor(0.6000)".into()));
+//! # Ok::<(), chainrule::Error>(())
+//! ```
 
 mod assemble;
 mod attention;

@@ -47,7 +47,10 @@ impl Tensor {
     ///
     /// ```
     /// use chainrule::tensor;
-    /// assert_eq!(tensor([1.0, 2.0]).lerp(&tensor([3.0, 6.0]), 0.25)?.to_string(), "tensor([1.5000, 3.0000])");
+    /// assert_eq!(
+    ///     tensor([1.0, 2.0]).lerp(&tensor([3.0, 6.0]), 0.25)?.to_string(),
+    ///     "tensor([1.5000, 3.0000])"
+    /// );
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     ///
@@ -76,7 +79,8 @@ impl Tensor {
     ///
     /// ```
     /// use chainrule::tensor;
-    /// let y = tensor([-2.0, 0.5, 3.0]).clamp_between(Some(&tensor([-1.0])), Some(&tensor([1.0, 1.0, 2.0])))?;
+    /// let y =
+    ///     tensor([-2.0, 0.5, 3.0]).clamp_between(Some(&tensor([-1.0])), Some(&tensor([1.0, 1.0, 2.0])))?;
     /// assert_eq!(y.to_string(), "tensor([-1.0000,  0.5000,  2.0000])");
     /// # Ok::<(), chainrule::Error>(())
     /// ```
@@ -185,7 +189,10 @@ impl Tensor {
     ///
     /// ```
     /// use chainrule::tensor;
-    /// assert_eq!(tensor([2, 3]).float_power(0.5)?.to_string(), "tensor([1.4142, 1.7321], dtype=torch.float64)");
+    /// assert_eq!(
+    ///     tensor([2, 3]).float_power(0.5)?.to_string(),
+    ///     "tensor([1.4142, 1.7321], dtype=torch.float64)"
+    /// );
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     ///
@@ -276,6 +283,13 @@ impl Tensor {
     ///
     /// # Errors
     /// The elements are `bool`.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([-1, 2]).positive()?.to_string(), "tensor([-1,  2])");
+    /// assert!(tensor([true]).positive().is_err());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn positive(&self) -> Result<Tensor> {
         if self.dtype() == DType::Bool {
@@ -303,6 +317,15 @@ impl Tensor {
     ///
     /// # Errors
     /// None for numbers.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(
+    ///     tensor([1.0, f64::INFINITY, f64::NAN]).isinf()?.to_string(),
+    ///     "tensor([False,  True, False])"
+    /// );
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn isinf(&self) -> Result<Tensor> {
         self.isposinf()?.add(&self.isneginf()?)
@@ -312,6 +335,12 @@ impl Tensor {
     ///
     /// # Errors
     /// None.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([f64::INFINITY, -f64::INFINITY]).isposinf()?.to_string(), "tensor([ True, False])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn isposinf(&self) -> Result<Tensor> {
         self.eq(f64::INFINITY)
@@ -321,6 +350,12 @@ impl Tensor {
     ///
     /// # Errors
     /// None.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([f64::INFINITY, -f64::INFINITY]).isneginf()?.to_string(), "tensor([False,  True])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn isneginf(&self) -> Result<Tensor> {
         self.eq(f64::NEG_INFINITY)
@@ -393,6 +428,14 @@ impl Tensor {
     ///
     /// # Errors
     /// As [`Tensor::isclose`].
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let (a, b) = (tensor([1.0, 2.0]), tensor([1.0, 2.00001]));
+    /// assert!(a.allclose(&b, 1e-5, 1e-8, false)?);
+    /// assert!(!a.allclose(&b, 1e-7, 1e-8, false)?);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn allclose(&self, other: &Tensor, relative: f64, absolute: f64, equal_nan: bool) -> Result<bool> {
         Ok(self.isclose(other, relative, absolute, equal_nan)?.to_f64_vec().iter().all(|&x| x != 0.0))

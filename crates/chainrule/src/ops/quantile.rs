@@ -5,6 +5,19 @@ use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
 /// How a quantile between two elements is found.
+///
+/// ```
+/// use chainrule::ops::Interpolation;
+/// use chainrule::tensor;
+/// let x = tensor([1.0, 2.0, 4.0]);
+/// let of = |by| x.quantile(&tensor(0.75), None, false, by)?.item();
+/// assert_eq!(
+///     (of(Interpolation::Linear)?, of(Interpolation::Lower)?, of(Interpolation::Higher)?),
+///     (3.0, 2.0, 4.0)
+/// );
+/// assert_eq!("midpoint".parse::<Interpolation>()?, Interpolation::Midpoint);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Interpolation {
     /// On the straight line between them
@@ -45,7 +58,8 @@ impl Tensor {
     ///
     /// ```
     /// use chainrule::{ops::Interpolation, tensor};
-    /// let y = tensor([1.0, 3.0, 2.0]).quantile(&tensor([0.25, 1.0]), Some(0), false, Interpolation::Linear)?;
+    /// let y =
+    ///     tensor([1.0, 3.0, 2.0]).quantile(&tensor([0.25, 1.0]), Some(0), false, Interpolation::Linear)?;
     /// assert_eq!(y.to_string(), "tensor([1.5000, 3.0000])");
     /// # Ok::<(), chainrule::Error>(())
     /// ```
@@ -68,6 +82,14 @@ impl Tensor {
     ///
     /// # Errors
     /// As [`Tensor::quantile`].
+    ///
+    /// ```
+    /// use chainrule::ops::Interpolation;
+    /// use chainrule::tensor;
+    /// let x = tensor([1.0, f64::NAN, 3.0]);
+    /// assert_eq!(x.nanquantile(&tensor(0.5), None, false, Interpolation::Linear)?.item()?, 2.0);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn nanquantile(
         &self,

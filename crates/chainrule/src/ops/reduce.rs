@@ -26,6 +26,14 @@ impl Tensor {
     ///
     /// # Errors
     /// The dimension doesn't exist or is empty.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let (values, places) = tensor([[4.0, 1.0], [5.0, 6.0]]).min_dim(1, false)?;
+    /// assert_eq!(values.to_string(), "tensor([1., 5.])");
+    /// assert_eq!(places.to_string(), "tensor([1, 0])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn min_dim(&self, dim: isize, keep: bool) -> Result<(Tensor, Tensor)> {
         self.picked(self.argmin_dim(dim, true)?, dim, keep)
@@ -78,6 +86,13 @@ impl Tensor {
     ///
     /// # Errors
     /// The element type isn't float, or a dimension doesn't exist.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let (deviation, mean) = tensor([1.0, 3.0]).std_mean(&[], 0.0, false)?;
+    /// assert_eq!((deviation.item()?, mean.item()?), (1.0, 2.0));
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn std_mean(&self, dims: &[isize], correction: f64, keep: bool) -> Result<(Tensor, Tensor)> {
         Ok((self.std(dims, correction, keep)?, self.mean_dim(dims, keep)?))
@@ -229,6 +244,13 @@ impl Tensor {
     ///
     /// # Errors
     /// The dimension doesn't exist or is empty.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let (values, places) = tensor([f64::NAN, 3.0, 1.0, 2.0]).nanmedian_dim(0, false)?;
+    /// assert_eq!((values.item()?, places.item()?), (2.0, 3.0));
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn nanmedian_dim(&self, dim: isize, keep: bool) -> Result<(Tensor, Tensor)> {
         self.median_along(dim, keep, true)

@@ -9,6 +9,21 @@ use crate::gate::index::places;
 use crate::tensor::{Tensor, no_grad};
 
 /// How elements that arrive at the same place are combined.
+///
+/// ```
+/// use chainrule::ops::Combine;
+/// use chainrule::{tensor, Tensor};
+/// assert_eq!("amax".parse::<Combine>()?, Combine::Largest);
+/// let y = Tensor::zeros([2]).scatter_reduce(
+///     0,
+///     &tensor([0, 0, 1]),
+///     &tensor([3.0, 5.0, 7.0]),
+///     Combine::Mean,
+///     false,
+/// )?;
+/// assert_eq!(y.to_string(), "tensor([4., 7.])");
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Combine {
     /// Their sum.
@@ -139,6 +154,15 @@ impl Tensor {
     ///
     /// # Errors
     /// An index is out of range or not an integer, or the shapes don't fit.
+    ///
+    /// ```
+    /// use chainrule::ops::Combine;
+    /// use chainrule::{tensor, Tensor};
+    /// let rows = tensor([[1.0, 9.0], [5.0, 2.0], [3.0, 3.0]]);
+    /// let y = Tensor::zeros([2, 2]).index_reduce(0, &tensor([0, 0, 1]), &rows, Combine::Largest, true)?;
+    /// assert_eq!(y.to_string(), "tensor([[5., 9.],\n        [3., 3.]])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn index_reduce(
         &self,

@@ -67,6 +67,12 @@ impl Tensor {
     ///
     /// # Errors
     /// None: the result is one for the sake of uniformity.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([[1, 2], [3, 4]]).ravel()?.to_string(), "tensor([1, 2, 3, 4])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn ravel(&self) -> Result<Tensor> {
         self.reshape([self.elements()])
@@ -113,6 +119,12 @@ impl Tensor {
     ///
     /// # Errors
     /// A dimension doesn't exist or appears twice.
+    ///
+    /// ```
+    /// use chainrule::Tensor;
+    /// assert_eq!(Tensor::zeros([1, 2, 1, 1]).squeeze_dims(&[0, 1, -1])?.shape(), [2, 1]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn squeeze_dims(&self, dims: &[isize]) -> Result<Tensor> {
         Tensor::apply(View::Squeeze(dims.iter().copied().collect()), &[self])
@@ -122,6 +134,13 @@ impl Tensor {
     ///
     /// # Errors
     /// There are fewer than two.
+    ///
+    /// ```
+    /// use chainrule::{tensor, Tensor};
+    /// assert_eq!(Tensor::zeros([5, 2, 3]).mt()?.shape(), [5, 3, 2]);
+    /// assert!(tensor([1.0]).mt().is_err());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn mt(&self) -> Result<Tensor> {
         if self.rank() < 2 {
@@ -185,6 +204,12 @@ impl Tensor {
     ///
     /// # Errors
     /// There are fewer than two dimensions.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([[1, 2], [3, 4]]).fliplr()?.to_string(), "tensor([[2, 1],\n        [4, 3]])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn fliplr(&self) -> Result<Tensor> {
         if self.rank() < 2 {
@@ -197,6 +222,12 @@ impl Tensor {
     ///
     /// # Errors
     /// There are no dimensions.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([[1, 2], [3, 4]]).flipud()?.to_string(), "tensor([[3, 4],\n        [1, 2]])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn flipud(&self) -> Result<Tensor> {
         if self.rank() == 0 {
@@ -276,6 +307,15 @@ impl Tensor {
     ///
     /// # Errors
     /// A number is negative.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(
+    ///     tensor([[1, 2], [3, 4]]).tile(&[2])?.to_string(),
+    ///     "tensor([[1, 2, 1, 2],\n        [3, 4, 3, 4]])"
+    /// );
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn tile(&self, times: &[isize]) -> Result<Tensor> {
         let mut all = vec![1; self.rank().saturating_sub(times.len())];

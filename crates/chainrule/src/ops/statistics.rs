@@ -140,6 +140,13 @@ impl Tensor {
     ///
     /// # Errors
     /// The dimension doesn't exist, or the places don't fit.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let (y, x) = (tensor([0.0, 2.0, 2.0]), tensor([0.0, 1.0, 3.0]));
+    /// assert_eq!(y.cumulative_trapezoid_at(&x, 0)?.to_string(), "tensor([1., 5.])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     #[track_caller]
     pub fn cumulative_trapezoid_at(&self, places: &Tensor, dim: isize) -> Result<Tensor> {
         self.trapezia(dim)?.mul(&self.steps(places, dim)?)?.cumsum(dim)
