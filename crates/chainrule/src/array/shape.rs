@@ -254,6 +254,14 @@ pub trait NewShape {
     ///
     /// # Errors
     /// The sizes don't say what it is, or are too large.
+    ///
+    /// ```
+    /// use chainrule::{NewShape, Shape};
+    /// let current = Shape::from([2, 6]);
+    /// assert_eq!([3, -1].resolve(&current)?, Shape::from([3, 4]));
+    /// assert!([-1, -1].resolve(&current).is_err());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     fn resolve(self, current: &Shape) -> Result<Shape>;
 }
 

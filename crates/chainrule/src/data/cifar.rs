@@ -8,6 +8,16 @@ use crate::error::{Error, Result};
 use crate::io::bytes::read_file;
 
 /// Which of the two sets a file is of.
+///
+/// ```
+/// use chainrule::data::{read_cifar, Cifar};
+/// # let path = std::env::temp_dir().join(format!("chainrule-doc-cifar-kind-{}.bin", std::process::id()));
+/// // One image of CIFAR-100: the class of the group, the class, and the pixels.
+/// std::fs::write(&path, [vec![3, 42], vec![0; 3072]].concat()).unwrap();
+/// assert_eq!(read_cifar(&path, Cifar::Hundred)?.labels, [42]);
+/// # std::fs::remove_file(path).unwrap();
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cifar {
     /// 10 classes, one byte of label
@@ -42,6 +52,16 @@ impl Cifar {
 ///
 /// # Errors
 /// The file can't be read, is cut off, or a label is out of range (with the byte offset).
+///
+/// ```
+/// use chainrule::data::{read_cifar, Cifar};
+/// # let path = std::env::temp_dir().join(format!("chainrule-doc-cifar-read-{}.bin", std::process::id()));
+/// std::fs::write(&path, [vec![5], vec![0; 3072]].concat()).unwrap();
+/// let data = read_cifar(&path, Cifar::Ten)?;
+/// assert_eq!((data.features.shape()[..].to_vec(), &data.classes[5][..]), (vec![1, 3, 32, 32], "dog"));
+/// # std::fs::remove_file(path).unwrap();
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 pub fn read_cifar(path: impl AsRef<Path>, kind: Cifar) -> Result<Dataset> {
     let path = path.as_ref();
     parse(&[&read_file(path)?], kind).map_err(|(_, error)| error.path(path))
@@ -52,6 +72,19 @@ pub fn read_cifar(path: impl AsRef<Path>, kind: Cifar) -> Result<Dataset> {
 ///
 /// # Errors
 /// As [`read_cifar`], or a file is missing.
+///
+/// ```
+/// use chainrule::data::load_cifar;
+/// # let folder = std::env::temp_dir().join(format!("chainrule-doc-cifar-{}", std::process::id()));
+/// # std::fs::create_dir_all(&folder).unwrap();
+/// for name in ["train.bin", "test.bin"] {
+///     std::fs::write(folder.join(name), [vec![0, 7], vec![0; 3072]].concat()).unwrap();
+/// }
+/// let (train, test) = load_cifar(&folder)?;
+/// assert_eq!((&train.name[..], train.len(), test.len()), ("cifar100", 1, 1));
+/// # std::fs::remove_dir_all(folder).unwrap();
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 pub fn load_cifar(folder: impl AsRef<Path>) -> Result<(Dataset, Dataset)> {
     let folder = folder.as_ref();
     let (kind, train, test) = if folder.join("train.bin").is_file() {

@@ -8,6 +8,17 @@ use crate::error::{Error, Result};
 use crate::io::bytes::read_file;
 
 /// How a CSV table is read.
+///
+/// ```
+/// use chainrule::data::{read_csv, CsvOptions};
+/// # let path = std::env::temp_dir().join(format!("chainrule-doc-csv-options-{}.csv", std::process::id()));
+/// std::fs::write(&path, "kind,size,colour\nx,1,red\ny,2,blue\n").unwrap();
+/// let options = CsvOptions { target: Some("kind".into()), categories: true, ..CsvOptions::default() };
+/// let data = read_csv(&path, &options)?;
+/// assert_eq!(data.features.to_vec::<f32>()?, [1.0, 0.0, 1.0, 2.0, 1.0, 0.0]); // size, blue, red
+/// # std::fs::remove_file(path).unwrap();
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct CsvOptions {
     /// The column with the classes: its name, or its number from 0; the last column where it is `None`.
@@ -21,6 +32,18 @@ pub struct CsvOptions {
 }
 
 /// What is done about missing values.
+///
+/// ```
+/// use chainrule::data::{read_csv, CsvOptions, Missing};
+/// # let path = std::env::temp_dir().join(format!("chainrule-doc-csv-missing-{}.csv", std::process::id()));
+/// std::fs::write(&path, "a,kind\n1,x\n?,y\n3,x\n").unwrap();
+/// let error = read_csv(&path, &CsvOptions::default()).unwrap_err();
+/// assert_eq!(error.rule(), "line 3, column a: the value is missing");
+/// let dropped = read_csv(&path, &CsvOptions { missing: Missing::DropRow, ..CsvOptions::default() })?;
+/// assert_eq!(dropped.len(), 2);
+/// # std::fs::remove_file(path).unwrap();
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Missing {
     /// They are errors
@@ -54,6 +77,17 @@ struct Table {
 /// # Errors
 /// The file can't be read; a row has too many or too few fields; a feature is missing, no number or not
 /// finite (with line and column); there is no such target column, or no row.
+///
+/// ```
+/// use chainrule::data::{read_csv, CsvOptions};
+/// # let path = std::env::temp_dir().join(format!("chainrule-doc-csv-{}.csv", std::process::id()));
+/// std::fs::write(&path, "length,width,kind\n5.1,3.5,iris\n6.2,2.9,rose\n").unwrap();
+/// let data = read_csv(&path, &CsvOptions::default())?;
+/// assert_eq!((data.len(), data.width(), &data.labels[..]), (2, 2, &[0, 1][..]));
+/// assert_eq!(data.classes, ["iris", "rose"]);
+/// # std::fs::remove_file(path).unwrap();
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 pub fn read_csv(path: impl AsRef<Path>, options: &CsvOptions) -> Result<Dataset> {
     let path = path.as_ref();
     let bytes = read_file(path)?;
@@ -69,6 +103,16 @@ pub fn read_csv(path: impl AsRef<Path>, options: &CsvOptions) -> Result<Dataset>
 ///
 /// # Errors
 /// As [`read_csv`], or the table has another number of columns.
+///
+/// ```
+/// use chainrule::data::read_features;
+/// # let path = std::env::temp_dir().join(format!("chainrule-doc-csv-features-{}.csv", std::process::id()));
+/// std::fs::write(&path, "length,width\n5.1,3.5\n6.2,2.9\n").unwrap();
+/// assert_eq!(*read_features(&path, 2, None)?.shape(), [2, 2]);
+/// assert!(read_features(&path, 4, None).is_err());
+/// # std::fs::remove_file(path).unwrap();
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 pub fn read_features(path: impl AsRef<Path>, width: usize, target: Option<&str>) -> Result<Array> {
     let path = path.as_ref();
     let bytes = read_file(path)?;

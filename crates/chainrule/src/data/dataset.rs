@@ -5,6 +5,12 @@ use crate::array::{Array, Generator, Shape, dispatch};
 use crate::error::{Error, Result};
 
 /// Examples with a class each.
+///
+/// ```
+/// let digits = chainrule::data::digits();
+/// assert_eq!(*digits.features.shape(), [1797, 64]);
+/// assert_eq!((digits.labels[0], &digits.classes[9][..]), (0, "9"));
+/// ```
 #[derive(Debug, Clone)]
 pub struct Dataset {
     /// What it is called.
@@ -22,6 +28,16 @@ impl Dataset {
     ///
     /// # Errors
     /// The numbers of examples and labels differ, or a label isn't a class.
+    ///
+    /// ```
+    /// use chainrule::data::Dataset;
+    /// use chainrule::Array;
+    /// let features = Array::arange(0.0, 6.0, 1.0)?.reshape([3, 2])?;
+    /// let data = Dataset::new("points", features, vec![0, 1, 0], vec!["a".into(), "b".into()])?;
+    /// assert_eq!((data.len(), data.width()), (3, 2));
+    /// assert!(Dataset::new("none", Array::zeros([3, 2]), vec![0, 1], vec!["a".into(), "b".into()]).is_err());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn new(
         name: impl Into<String>,
         features: Array,
@@ -45,16 +61,28 @@ impl Dataset {
     }
 
     /// How many examples there are.
+    ///
+    /// ```
+    /// assert_eq!(chainrule::data::digits().len(), 1797);
+    /// ```
     pub fn len(&self) -> usize {
         self.labels.len()
     }
 
     /// Whether there are no examples.
+    ///
+    /// ```
+    /// assert!(!chainrule::data::digits().is_empty());
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()
     }
 
     /// How many features an example has, all its dimensions taken together.
+    ///
+    /// ```
+    /// assert_eq!(chainrule::data::digits().width(), 64); // 8 × 8 pixels
+    /// ```
     pub fn width(&self) -> usize {
         self.features.shape().iter().skip(1).product()
     }
@@ -63,6 +91,17 @@ impl Dataset {
     ///
     /// # Errors
     /// There is no such example.
+    ///
+    /// ```
+    /// use chainrule::Array;
+    /// use chainrule::data::Dataset;
+    /// let features = Array::arange(0.0, 6.0, 1.0)?.reshape([3, 2])?;
+    /// let data = Dataset::new("points", features, vec![0, 1, 0], vec!["a".into(), "b".into()])?;
+    /// let last_first = data.select(&[2, 1])?;
+    /// assert_eq!(last_first.features.to_vec::<f32>()?, [4.0, 5.0, 2.0, 3.0]);
+    /// assert_eq!(last_first.labels, [0, 1]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn select(&self, examples: &[usize]) -> Result<Dataset> {
         if let Some(i) = examples.iter().find(|&&i| i >= self.len()) {
             return Err(Error::index(format!("there is no example {i} among {}", self.len())));
@@ -105,6 +144,13 @@ impl Dataset {
     }
 
     /// The examples of each batch of an epoch, shuffled by seed and epoch; the last batch may be smaller.
+    ///
+    /// ```
+    /// let digits = chainrule::data::digits();
+    /// let batches = digits.batches(500, 0, 0);
+    /// assert_eq!(batches.iter().map(Vec::len).collect::<Vec<_>>(), [500, 500, 500, 297]);
+    /// assert_ne!(batches, digits.batches(500, 0, 1)); // every epoch in another order
+    /// ```
     pub fn batches(&self, size: usize, seed: u64, epoch: usize) -> Vec<Vec<usize>> {
         let order = super::loader::epoch_order(self.len(), Some(seed), epoch);
         order.chunks(size.max(1)).map(<[usize]>::to_vec).collect()

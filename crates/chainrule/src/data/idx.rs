@@ -8,6 +8,16 @@ use crate::error::{Error, Result};
 use crate::io::bytes::read_file;
 
 /// The content of an IDX file of bytes.
+///
+/// ```
+/// use chainrule::data::{read_idx, Idx};
+/// # let path = std::env::temp_dir().join(format!("chainrule-doc-idx-type-{}.idx", std::process::id()));
+/// // Bytes (8) in one dimension (1) of size 3.
+/// std::fs::write(&path, [0, 0, 8, 1, 0, 0, 0, 3, 7, 2, 9]).unwrap();
+/// assert_eq!(read_idx(&path)?, Idx { shape: vec![3], values: vec![7, 2, 9] });
+/// # std::fs::remove_file(path).unwrap();
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Idx {
     /// The sizes of the dimensions.
@@ -20,6 +30,15 @@ pub struct Idx {
 ///
 /// # Errors
 /// The file can't be read; its magic number, type or length is wrong (with the byte offset).
+///
+/// ```
+/// use chainrule::data::read_idx;
+/// # let path = std::env::temp_dir().join(format!("chainrule-doc-idx-read-{}.idx", std::process::id()));
+/// std::fs::write(&path, [0, 0, 8, 1, 0, 0, 0, 3, 7, 2]).unwrap();
+/// let error = read_idx(&path).unwrap_err();
+/// assert!(error.to_string().ends_with("at byte 10: the sizes [3] promise 3 bytes, and there are 2"));
+/// # std::fs::remove_file(path).unwrap();
+/// ```
 pub fn read_idx(path: impl AsRef<Path>) -> Result<Idx> {
     let path = path.as_ref();
     parse(&read_file(path)?).map_err(|error| error.path(path))
@@ -67,6 +86,21 @@ fn parse(bytes: &[u8]) -> Result<Idx> {
 ///
 /// # Errors
 /// A file is missing or broken, the numbers of images and labels differ, or a label isn't 0 to 9.
+///
+/// ```
+/// use chainrule::data::load_mnist;
+/// # let folder = std::env::temp_dir().join(format!("chainrule-doc-mnist-{}", std::process::id()));
+/// # std::fs::create_dir_all(&folder).unwrap();
+/// for part in ["train", "t10k"] {
+///     let images = [vec![0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 2], vec![0, 255, 0, 255]].concat();
+///     std::fs::write(folder.join(format!("{part}-images-idx3-ubyte")), images).unwrap();
+///     std::fs::write(folder.join(format!("{part}-labels-idx1-ubyte")), [0, 0, 8, 1, 0, 0, 0, 1, 4]).unwrap();
+/// }
+/// let (train, test) = load_mnist(&folder)?;
+/// assert_eq!((train.labels, test.width()), (vec![4], 4));
+/// # std::fs::remove_dir_all(folder).unwrap();
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 pub fn load_mnist(folder: impl AsRef<Path>) -> Result<(Dataset, Dataset)> {
     let folder = folder.as_ref();
     Ok((part(folder, "train")?, part(folder, "t10k")?))

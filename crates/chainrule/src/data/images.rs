@@ -19,6 +19,17 @@ const MOST_BYTES: u64 = 1 << 30;
 ///
 /// # Errors
 /// The file can't be read, or doesn't decode.
+///
+/// ```
+/// use chainrule::data::read_image;
+/// # let path = std::env::temp_dir().join(format!("chainrule-doc-red-{}.png", std::process::id()));
+/// image::RgbImage::from_pixel(2, 1, image::Rgb([255, 0, 9])).save(&path).unwrap();
+/// let pixels = read_image(&path)?;
+/// assert_eq!(*pixels.shape(), [3, 1, 2]);
+/// assert_eq!(pixels.to_vec::<u8>()?, [255, 255, 0, 0, 9, 9]);
+/// # std::fs::remove_file(path).unwrap();
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 pub fn read_image(path: impl AsRef<Path>) -> Result<Array> {
     let path = path.as_ref();
     decode_image(&read_file(path)?).map_err(|error| error.path(path))
@@ -28,6 +39,15 @@ pub fn read_image(path: impl AsRef<Path>) -> Result<Array> {
 ///
 /// # Errors
 /// The bytes don't decode.
+///
+/// ```
+/// use chainrule::data::decode_image;
+/// let mut png = std::io::Cursor::new(Vec::new());
+/// image::RgbImage::new(5, 4).write_to(&mut png, image::ImageFormat::Png).unwrap();
+/// assert_eq!(*decode_image(png.get_ref())?.shape(), [3, 4, 5]);
+/// assert_eq!(decode_image(b"GIF89a").unwrap_err().rule(), "this is neither a JPEG nor a PNG image");
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 pub fn decode_image(bytes: &[u8]) -> Result<Array> {
     let wrong = |rule: String| Error::new(crate::ErrorKind::Format, rule);
     let mut reader = ImageReader::new(Cursor::new(bytes))
@@ -52,6 +72,20 @@ pub fn decode_image(bytes: &[u8]) -> Result<Array> {
 ///
 /// Classes are sorted by name, images by path; hidden files and files with other endings are passed over. Images are
 /// read when they are asked for.
+///
+/// ```
+/// use chainrule::data::{ImageFolder, Loader};
+/// # let folder = std::env::temp_dir().join(format!("chainrule-doc-images-{}", std::process::id()));
+/// for class in ["cat", "dog"] {
+///     std::fs::create_dir_all(folder.join(class)).unwrap();
+///     image::RgbImage::new(5, 4).save(folder.join(class).join("1.png")).unwrap();
+/// }
+/// let batch = Loader::new(ImageFolder::open(&folder)?, 2).epoch(0).next().unwrap()?;
+/// assert_eq!(*batch.inputs.shape(), [2, 3, 4, 5]);
+/// assert_eq!(batch.targets.to_vec::<i64>()?, [0, 1]);
+/// # std::fs::remove_dir_all(folder).unwrap();
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct ImageFolder {
     /// The names of the classes.
@@ -65,6 +99,15 @@ impl ImageFolder {
     ///
     /// # Errors
     /// The folder can't be read, has no class, or a class has no image.
+    ///
+    /// ```
+    /// use chainrule::data::ImageFolder;
+    /// # let folder = std::env::temp_dir().join(format!("chainrule-doc-no-images-{}", std::process::id()));
+    /// std::fs::create_dir_all(folder.join("cat")).unwrap();
+    /// let error = ImageFolder::open(&folder).unwrap_err();
+    /// assert_eq!(error.rule(), "the class has no image (.jpg, .jpeg or .png)");
+    /// # std::fs::remove_dir_all(folder).unwrap();
+    /// ```
     pub fn open(folder: impl AsRef<Path>) -> Result<ImageFolder> {
         let folder = folder.as_ref();
         let classes: Vec<PathBuf> = entries(folder)?.into_iter().filter(|path| path.is_dir()).collect();

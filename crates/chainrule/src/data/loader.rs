@@ -9,6 +9,14 @@ use crate::array::{Array, Generator, Shape, dispatch};
 use crate::error::{Error, Result};
 
 /// Some examples at once.
+///
+/// ```
+/// use chainrule::data::{digits, Loader};
+/// let batch = Loader::new(digits(), 3).epoch(0).next().unwrap()?;
+/// assert_eq!((batch.inputs.shape()[..].to_vec(), &batch.indices[..]), (vec![3, 64], &[0, 1, 2][..]));
+/// assert_eq!(batch.targets.to_vec::<i64>()?, [0, 1, 2]);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Batch {
     /// The inputs, `[n, …]`.
@@ -41,6 +49,11 @@ pub struct Loader<S> {
 
 impl<S: Source + 'static> Loader<S> {
     /// Batches of this many examples (at least one), in the source's order, made when they are asked for.
+    ///
+    /// ```
+    /// use chainrule::data::{digits, Loader};
+    /// assert_eq!(Loader::new(digits(), 100).len(), 18);
+    /// ```
     pub fn new(source: S, size: usize) -> Loader<S> {
         Loader {
             source: Arc::new(source),
@@ -53,47 +66,107 @@ impl<S: Source + 'static> Loader<S> {
     }
 
     /// Shuffles each epoch anew, by this seed; it decides what is random in the examples, too.
+    ///
+    /// ```
+    /// use chainrule::data::{digits, Loader};
+    /// let first = |seed| Loader::new(digits(), 5).shuffle(seed).epoch(0).next().unwrap().unwrap().indices;
+    /// assert_eq!(first(1), first(1));
+    /// assert_ne!(first(1), first(2));
+    /// ```
     pub fn shuffle(self, seed: u64) -> Loader<S> {
         Loader { seed: Some(seed), ..self }
     }
 
     /// Reads ahead on this many threads; 0 reads on the caller's when a batch is asked for.
+    ///
+    /// ```
+    /// use chainrule::data::{digits, Loader};
+    /// let order = |workers| -> Vec<usize> {
+    ///     let loader = Loader::new(digits(), 300).shuffle(0).workers(workers);
+    ///     loader.epoch(0).flat_map(|batch| batch.unwrap().indices).collect()
+    /// };
+    /// assert_eq!(order(0), order(3));
+    /// ```
     pub fn workers(self, workers: usize) -> Loader<S> {
         Loader { workers, ..self }
     }
 
     /// How many batches each worker may have ready (2 by default).
+    ///
+    /// ```
+    /// use chainrule::data::{digits, Loader};
+    /// let loader = Loader::new(digits(), 600).workers(1).ahead(8);
+    /// assert_eq!(loader.epoch(0).count(), 3);
+    /// ```
     pub fn ahead(self, batches: usize) -> Loader<S> {
         Loader { ahead: batches, ..self }
     }
 
     /// Leaves the last batch out where it isn't full.
+    ///
+    /// ```
+    /// use chainrule::data::{digits, Loader};
+    /// let loader = Loader::new(digits(), 500).drop_last(true);
+    /// assert!(loader.epoch(0).all(|batch| batch.unwrap().indices.len() == 500));
+    /// assert_eq!(loader.len(), 3);
+    /// ```
     pub fn drop_last(self, on: bool) -> Loader<S> {
         Loader { drop_last: on, ..self }
     }
 
     /// The source.
+    ///
+    /// ```
+    /// use chainrule::data::{digits, Loader};
+    /// assert_eq!(Loader::new(digits(), 32).source().classes.len(), 10);
+    /// ```
     pub fn source(&self) -> &S {
         &self.source
     }
 
     /// Batches in an epoch.
+    ///
+    /// ```
+    /// use chainrule::data::{digits, Loader};
+    /// assert_eq!(Loader::new(digits(), 1000).len(), 2);
+    /// ```
     pub fn len(&self) -> usize {
         let n = self.source.len();
         if self.drop_last { n / self.size } else { n.div_ceil(self.size) }
     }
 
     /// Whether an epoch has no batch.
+    ///
+    /// ```
+    /// use chainrule::data::{digits, Loader};
+    /// assert!(!Loader::new(digits(), 32).is_empty());
+    /// assert!(Loader::new(digits(), 2000).drop_last(true).is_empty());
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// The batches of an epoch (counted from 0).
+    ///
+    /// ```
+    /// use chainrule::data::{digits, Loader};
+    /// let loader = Loader::new(digits(), 500).shuffle(0);
+    /// let seen = |epoch| loader.epoch(epoch).next().unwrap().unwrap().indices;
+    /// assert_ne!(seen(0), seen(1)); // shuffled anew
+    /// ```
     pub fn epoch(&self, epoch: usize) -> Batches<S> {
         self.epoch_from(epoch, 0)
     }
 
     /// The batches of an epoch from this one on: how training goes on in the middle.
+    ///
+    /// ```
+    /// use chainrule::data::{digits, Loader};
+    /// let loader = Loader::new(digits(), 500).shuffle(0);
+    /// let third = loader.epoch(4).nth(2).unwrap()?;
+    /// assert_eq!(loader.epoch_from(4, 2).next().unwrap()?.indices, third.indices);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn epoch_from(&self, epoch: usize, first: usize) -> Batches<S> {
         let order = epoch_order(self.source.len(), self.seed, epoch);
         let plan: Vec<Vec<usize>> = order.chunks(self.size).take(self.len()).map(<[usize]>::to_vec).collect();
@@ -213,6 +286,13 @@ impl Drop for Worker {
 }
 
 /// The batches of an epoch; see [`Loader::epoch`].
+///
+/// ```
+/// use chainrule::data::{digits, Loader};
+/// let mut batches = Loader::new(digits(), 500).epoch(0);
+/// batches.next();
+/// assert_eq!(batches.len(), 3); // left
+/// ```
 #[derive(Debug)]
 pub struct Batches<S> {
     task: Arc<Task<S>>,

@@ -2,6 +2,14 @@
 //!
 //! A [`Source`] gives examples one by one: a [`Dataset`] in memory, an [`ImageFolder`], a [`Text`]'s windows, or
 //! anything else that implements it. A [`Loader`] shuffles it and makes batches of it on worker threads.
+//!
+//! ```
+//! use chainrule::data::{digits, Loader};
+//! let (train, test) = digits().stratified_split(0.2, 0)?;
+//! let batches = Loader::new(train, 32).shuffle(0).epoch(0);
+//! assert_eq!((batches.len(), test.len()), (45, 359));
+//! # Ok::<(), chainrule::Error>(())
+//! ```
 
 mod cifar;
 mod csv;
@@ -33,6 +41,14 @@ use crate::array::{Array, Generator};
 use crate::error::Result;
 
 /// One example: what a network is given, and what it should answer.
+///
+/// ```
+/// use chainrule::Generator;
+/// use chainrule::data::{digits, Example, Source};
+/// let Example { input, target } = digits().example(7, &mut Generator::new(0))?;
+/// assert_eq!((input.elements(), target.item()?), (64, 7.0));
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Example {
     /// The network's input.
@@ -64,9 +80,19 @@ pub struct Example {
 /// ```
 pub trait Source: Send + Sync {
     /// How many examples there are.
+    ///
+    /// ```
+    /// use chainrule::data::{digits, Source};
+    /// assert_eq!(Source::len(&digits()), 1797);
+    /// ```
     fn len(&self) -> usize;
 
     /// Whether there are none.
+    ///
+    /// ```
+    /// use chainrule::data::{digits, Source};
+    /// assert!(!Source::is_empty(&digits()));
+    /// ```
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -76,6 +102,18 @@ pub trait Source: Send + Sync {
     ///
     /// # Errors
     /// There is no such example, or it can't be read.
+    ///
+    /// ```
+    /// use chainrule::data::{digits, Source, Transform, Transformed};
+    /// use chainrule::Generator;
+    /// let image = Transform::RandomFlip { probability: 0.5 };
+    /// let flipped = Transformed::new(chainrule::data::Text::new("hello")?.windows(2)?, vec![]);
+    /// let (first, again) =
+    ///     (flipped.example(1, &mut Generator::new(3))?, flipped.example(1, &mut Generator::new(3))?);
+    /// assert_eq!(first.input.to_vec::<i64>()?, again.input.to_vec::<i64>()?);
+    /// assert!(digits().example(1797, &mut Generator::new(0)).is_err());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     fn example(&self, i: usize, random: &mut Generator) -> Result<Example>;
 }
 

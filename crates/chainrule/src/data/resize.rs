@@ -6,6 +6,16 @@ use crate::array::{Array, DType, Shape};
 use crate::error::{Error, Result};
 
 /// How the pixels of a resized image follow from those around their place.
+///
+/// ```
+/// use chainrule::Array;
+/// use chainrule::data::{resize, Filter};
+/// let image = Array::literal([[[0.0, 8.0]]])?;
+/// let wider = |filter| resize(&image, 1, 4, filter)?.to_vec::<f32>();
+/// assert_eq!(wider(Filter::Bilinear)?, [0.0, 2.0, 6.0, 8.0]);
+/// assert!(wider(Filter::Bicubic)?[0] < 0.0); // cubics overshoot
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Filter {

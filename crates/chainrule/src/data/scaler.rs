@@ -5,6 +5,14 @@ use crate::array::Array;
 use crate::error::{Error, Result};
 
 /// Subtracts a mean from each feature and divides by a scale, both taken from the training part alone.
+///
+/// ```
+/// use chainrule::Array;
+/// use chainrule::data::Scaler;
+/// let scaler = Scaler { mean: vec![1.0, 0.0], scale: vec![2.0, 1.0] };
+/// assert_eq!(scaler.apply(&Array::literal([[5.0, 5.0]])?)?.to_vec::<f32>()?, [2.0, 5.0]);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scaler {
     /// What is subtracted from each feature.
@@ -15,6 +23,16 @@ pub struct Scaler {
 
 impl Scaler {
     /// Mean and standard deviation of each feature (features that never vary are left unscaled).
+    ///
+    /// ```
+    /// use chainrule::Array;
+    /// use chainrule::data::{Dataset, Scaler};
+    /// let features = Array::literal([[1.0, 7.0], [3.0, 7.0]])?;
+    /// let data = Dataset::new("points", features, vec![0, 0], vec!["a".into()])?;
+    /// let scaler = Scaler::standardise(&data);
+    /// assert_eq!((scaler.mean, scaler.scale), (vec![2.0, 7.0], vec![1.0, 1.0]));
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn standardise(data: &Dataset) -> Scaler {
         let width = data.width();
         let values = data.features.to_f64_vec();
@@ -36,6 +54,13 @@ impl Scaler {
     }
 
     /// Division of all features by their common largest magnitude, for pixels.
+    ///
+    /// ```
+    /// use chainrule::data::{digits, Scaler};
+    /// let scaled = Scaler::by_largest(&digits()).apply(&digits().features)?;
+    /// assert_eq!(scaled.to_vec::<f32>()?.into_iter().fold(0.0, f32::max), 1.0);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn by_largest(data: &Dataset) -> Scaler {
         let largest = data.features.to_f64_vec().into_iter().fold(0.0f64, |m, x| m.max(x.abs()));
         let scale = if largest > 0.0 { largest as f32 } else { 1.0 };
@@ -46,6 +71,15 @@ impl Scaler {
     ///
     /// # Errors
     /// The number of features is another one.
+    ///
+    /// ```
+    /// use chainrule::Array;
+    /// use chainrule::data::{digits, Scaler};
+    /// let scaler = Scaler::standardise(&digits());
+    /// assert_eq!(*scaler.apply(&digits().features)?.shape(), [1797, 64]);
+    /// assert!(scaler.apply(&Array::zeros([1, 65])).is_err());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn apply(&self, features: &Array) -> Result<Array> {
         let width = self.mean.len();
         if features.rank() < 2 || features.shape().iter().skip(1).product::<usize>() != width {
@@ -67,6 +101,16 @@ impl Scaler {
 }
 
 /// What stands in for a missing value.
+///
+/// ```
+/// use chainrule::Array;
+/// use chainrule::data::{Dataset, FillIn, Imputer};
+/// let features = Array::literal([[1.0], [f64::NAN], [2.0], [9.0]])?;
+/// let data = Dataset::new("points", features, vec![0; 4], vec!["a".into()])?;
+/// let value = |fill_in| Ok::<f32, chainrule::Error>(Imputer::fit(&data, fill_in)?.values[0]);
+/// assert_eq!((value(FillIn::Mean)?, value(FillIn::Median)?, value(FillIn::Number(0.5))?), (4.0, 2.0, 0.5));
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum FillIn {
     /// The mean of the feature's values that are there
@@ -102,6 +146,16 @@ impl Imputer {
     ///
     /// # Errors
     /// A feature has no value at all.
+    ///
+    /// ```
+    /// use chainrule::Array;
+    /// use chainrule::data::{Dataset, FillIn, Imputer};
+    /// let nothing = Array::literal([[f64::NAN]])?;
+    /// let data = Dataset::new("points", nothing, vec![0], vec!["a".into()])?;
+    /// assert!(Imputer::fit(&data, FillIn::Mean).is_err());
+    /// assert!(Imputer::fit(&data, FillIn::Number(0.0)).is_ok());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn fit(train: &Dataset, fill_in: FillIn) -> Result<Imputer> {
         let width = train.width();
         let all = train.features.to_f64_vec();
@@ -129,6 +183,15 @@ impl Imputer {
     ///
     /// # Errors
     /// The number of features is another one.
+    ///
+    /// ```
+    /// use chainrule::Array;
+    /// use chainrule::data::Imputer;
+    /// let imputer = Imputer { values: vec![5.0, 6.0] };
+    /// let features = Array::literal([[1.0, f64::NAN]])?;
+    /// assert_eq!(imputer.apply(&features)?.to_vec::<f32>()?, [1.0, 6.0]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn apply(&self, features: &Array) -> Result<Array> {
         let width = self.values.len();
         if features.rank() < 2 || features.shape().iter().skip(1).product::<usize>() != width {

@@ -31,6 +31,14 @@ impl Text {
     ///
     /// # Errors
     /// The text is empty.
+    ///
+    /// ```
+    /// use chainrule::data::Text;
+    /// let text = Text::new("abba")?;
+    /// assert_eq!((&text.alphabet[..], &text.codes[..]), (&['a', 'b'][..], &[0, 1, 1, 0][..]));
+    /// assert!(Text::new("").is_err());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn new(text: &str) -> Result<Text> {
         let mut alphabet: Vec<char> = text.chars().collect();
         alphabet.sort_unstable();
@@ -47,6 +55,15 @@ impl Text {
     ///
     /// # Errors
     /// The file can't be read, is empty, or isn't UTF-8 (with the byte offset).
+    ///
+    /// ```
+    /// use chainrule::data::Text;
+    /// # let path = std::env::temp_dir().join(format!("chainrule-doc-text-{}.txt", std::process::id()));
+    /// std::fs::write(&path, b"ab\xff").unwrap();
+    /// let error = Text::read(&path).unwrap_err();
+    /// assert!(error.to_string().ends_with("at byte 2: the text isn't UTF-8"));
+    /// # std::fs::remove_file(path).unwrap();
+    /// ```
     pub fn read(path: impl AsRef<Path>) -> Result<Text> {
         let path = path.as_ref();
         let bytes = read_file(path)?;
@@ -59,6 +76,14 @@ impl Text {
     ///
     /// # Errors
     /// A character isn't in the alphabet.
+    ///
+    /// ```
+    /// use chainrule::data::Text;
+    /// let text = Text::new("hello")?;
+    /// assert_eq!(text.encode("hole")?, [1, 3, 2, 0]);
+    /// assert!(text.encode("help").is_err());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn encode(&self, text: &str) -> Result<Vec<i64>> {
         let code = |(i, c): (usize, char)| {
             self.alphabet.binary_search(&c).map(|place| place as i64).map_err(|_| {
@@ -72,6 +97,14 @@ impl Text {
     ///
     /// # Errors
     /// A number isn't one of them.
+    ///
+    /// ```
+    /// use chainrule::data::Text;
+    /// let text = Text::new("hello")?;
+    /// assert_eq!(text.decode(&[1, 3, 2, 0])?, "hole");
+    /// assert!(text.decode(&[4]).is_err());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn decode(&self, codes: &[i64]) -> Result<String> {
         let letter = |&code: &i64| {
             let found = usize::try_from(code).ok().and_then(|place| self.alphabet.get(place));
@@ -87,6 +120,16 @@ impl Text {
     ///
     /// # Errors
     /// The length is 0, or the text isn't longer than it.
+    ///
+    /// ```
+    /// use chainrule::Generator;
+    /// use chainrule::data::{Source, Text};
+    /// let windows = Text::new("hello")?.windows(3)?;
+    /// let example = windows.example(0, &mut Generator::new(0))?;
+    /// assert_eq!(example.input.to_vec::<i64>()?, [1, 0, 2]); // "hel"
+    /// assert_eq!(example.target.to_vec::<i64>()?, [0, 2, 2]); // "ell"
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn windows(&self, length: usize) -> Result<Windows> {
         if length == 0 || self.codes.len() <= length {
             return Err(Error::argument(format!(
@@ -99,6 +142,13 @@ impl Text {
 }
 
 /// The stretches of a text; see [`Text::windows`].
+///
+/// ```
+/// use chainrule::data::{Source, Text};
+/// assert_eq!(Text::new("hello")?.windows(3)?.len(), 2);
+/// assert!(Text::new("hello")?.windows(5).is_err()); // nothing follows
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Windows {
     codes: Vec<i64>,

@@ -89,6 +89,18 @@ impl Transform {
     ///
     /// # Errors
     /// The image has another shape or element type than the step needs.
+    ///
+    /// ```
+    /// use chainrule::data::Transform;
+    /// use chainrule::{Array, Generator};
+    /// let image = Array::literal([[[1, 2, 3]]])?; // one channel, one row
+    /// let mut random = Generator::new(0);
+    /// let crop = Transform::CenterCrop { height: 1, width: 1 };
+    /// assert_eq!(crop.apply(&image, &mut random)?.to_vec::<i64>()?, [2]);
+    /// let flip = Transform::RandomFlip { probability: 1.0 };
+    /// assert_eq!(flip.apply(&image, &mut random)?.to_vec::<i64>()?, [3, 2, 1]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn apply(&self, image: &Array, random: &mut Generator) -> Result<Array> {
         let [channels, height, width] = image.shape()[..] else {
             return Err(Error::shape(format!(
@@ -163,6 +175,15 @@ impl Transform {
     ///
     /// # Errors
     /// As [`Transform::apply`].
+    ///
+    /// ```
+    /// use chainrule::data::Transform;
+    /// use chainrule::{Array, DType};
+    /// let image = Array::full_of([3, 4, 4], 255, DType::U8);
+    /// let steps = [Transform::CenterCrop { height: 2, width: 2 }, Transform::Float { divisor: 255.0 }];
+    /// assert_eq!(Transform::all(&steps, image)?.to_vec::<f32>()?, [1.0; 12]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn all(steps: &[Transform], image: Array) -> Result<Array> {
         let mut random = Generator::new(0);
         steps.iter().try_fold(image, |image, step| step.apply(&image, &mut random))
@@ -228,6 +249,18 @@ pub fn one_hot(labels: &[i64], classes: usize) -> Result<Array> {
 }
 
 /// A source whose inputs go through transforms, each example with random numbers of its own.
+///
+/// ```
+/// use chainrule::data::{Dataset, Loader, Transform, Transformed};
+/// use chainrule::{Array, DType};
+/// let images = Array::full_of([2, 3, 8, 8], 255, DType::U8);
+/// let data = Dataset::new("white", images, vec![0, 0], vec!["white".into()])?;
+/// let steps =
+///     vec![Transform::RandomCrop { height: 4, width: 4, padding: 0 }, Transform::Float { divisor: 255.0 }];
+/// let batch = Loader::new(Transformed::new(data, steps), 2).epoch(0).next().unwrap()?;
+/// assert_eq!(batch.inputs.to_vec::<f32>()?, [1.0; 2 * 3 * 4 * 4]);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Transformed<S> {
     source: S,
@@ -236,6 +269,15 @@ pub struct Transformed<S> {
 
 impl<S: Source> Transformed<S> {
     /// The source with these steps.
+    ///
+    /// ```
+    /// use chainrule::data::{Dataset, Source, Transform, Transformed};
+    /// use chainrule::{Array, Generator};
+    /// let data = Dataset::new("white", Array::ones([1, 3, 8, 8]), vec![0], vec!["white".into()])?;
+    /// let squares = Transformed::new(data, vec![Transform::CenterCrop { height: 4, width: 4 }]);
+    /// assert_eq!(*squares.example(0, &mut Generator::new(0))?.input.shape(), [3, 4, 4]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn new(source: S, steps: Vec<Transform>) -> Transformed<S> {
         Transformed { source, steps }
     }

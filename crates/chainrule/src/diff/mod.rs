@@ -3,6 +3,15 @@
 //! A function takes tensors and returns one or several (see [`Values`]). It is called with tensors of its own
 //! that stand for the inputs, so nothing is accumulated in anybody's `.grad`. Where the given inputs are
 //! themselves being differentiated, so are the results: derivatives nest to any order and in any mix of modes.
+//!
+//! ```
+//! use chainrule::diff::{hessian, vjp};
+//! use chainrule::{tensor, Tensor};
+//! let x = tensor([1.0, 2.0]);
+//! let cubes = |x: &[Tensor]| x[0].pow(3.0)?.sum();
+//! assert_eq!(hessian(cubes, &[&x])?[0][0].to_string(), "tensor([[ 6.,  0.],\n        [ 0., 12.]])");
+//! # Ok::<(), chainrule::Error>(())
+//! ```
 
 mod checkpoint;
 mod forward;
@@ -16,8 +25,21 @@ use crate::gate::view::View;
 use crate::tensor::{Backward, Tensor, enable_grad, is_grad_enabled, no_grad, watches_forward};
 
 /// What a differentiated function returns: a tensor, or several.
+///
+/// ```
+/// use chainrule::diff::Values;
+/// use chainrule::tensor;
+/// assert_eq!([tensor(1.0), tensor(2.0)].into_tensors().len(), 2);
+/// ```
 pub trait Values {
     /// The tensors in their order.
+    ///
+    /// ```
+    /// use chainrule::diff::Values;
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor(1.5).into_tensors()[0].item()?, 1.5);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     fn into_tensors(self) -> Vec<Tensor>;
 }
 

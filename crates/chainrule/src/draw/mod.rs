@@ -1,6 +1,14 @@
 //! Pictures of graphs: torchviz's backward graphs, forward pictures, and the lecturer's board.
 //!
 //! A [`Picture`] says what is shown; [`Picture::to_dot`], … write it.
+//!
+//! ```
+//! use chainrule::draw::make_dot;
+//! use chainrule::param;
+//! let (w, x) = (param(2.0), param(3.0));
+//! let dot = make_dot(&(&w * &x), [("w", &w), ("x", &x)], &Default::default()).to_dot();
+//! assert!(dot.starts_with("digraph") && dot.contains("MulBackward0"));
+//! ```
 
 mod dot;
 mod layout;

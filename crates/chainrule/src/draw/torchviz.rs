@@ -8,6 +8,16 @@ use crate::gate::{Needs, Next, SavedAs, TorchNode, Use};
 use crate::tensor::{Origin, Tensor, Visit};
 
 /// What [`make_dot`] shows besides the nodes; the defaults are torchviz's.
+///
+/// ```
+/// use chainrule::draw::{make_dot, DotOptions, NodeKind, NO_PARAMS};
+/// use chainrule::param;
+/// let y = param([1.0, 2.0]).exp()?;
+/// let options = DotOptions { show_saved: true, ..DotOptions::default() };
+/// let picture = make_dot(&y, NO_PARAMS, &options);
+/// assert!(picture.nodes.iter().any(|node| node.kind == NodeKind::Saved)); // exp keeps its output
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DotOptions {
     /// List each node's attributes in its label.
@@ -53,6 +63,16 @@ where
 }
 
 /// Like [`make_dot`], of several tensors.
+///
+/// ```
+/// use chainrule::draw::{make_dot_of, NodeKind, NO_PARAMS};
+/// use chainrule::param;
+/// let x = param(2.0);
+/// let picture = make_dot_of(&[&x.exp()?, &x.sin()?], NO_PARAMS, &Default::default());
+/// let outputs = picture.nodes.iter().filter(|node| node.kind == NodeKind::Output);
+/// assert_eq!(outputs.count(), 2);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 pub fn make_dot_of<N, T>(
     outputs: &[&Tensor],
     params: impl IntoIterator<Item = (N, T)>,

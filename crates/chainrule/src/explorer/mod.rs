@@ -4,6 +4,18 @@
 //! shows. Of a small graph: the values and gradients of the last run and each gate's formula as an expression
 //! tree, out of which the page makes its formulas and its own evaluator. Of a network: statistics of values
 //! and gradients, costs, and what each gate keeps for its backward pass.
+//!
+//! ```
+//! use chainrule::formula::Expr;
+//! use chainrule::{tensor, ComputationalGraph};
+//! let expr = Expr::parse("x*y")?;
+//! let mut graph = ComputationalGraph::from_expr(&expr)?;
+//! graph.forward(&[("x", &tensor(2.0)), ("y", &tensor(3.0))])?;
+//! graph.backward()?;
+//! let html = graph.explorer()?.html();
+//! assert!(!html.contains("https://") && html.contains("<script>")); // a page that needs nothing else
+//! # Ok::<(), chainrule::Error>(())
+//! ```
 
 mod circuit;
 mod network;
@@ -63,6 +75,16 @@ impl ComputationalGraph {
     ///
     /// # Errors
     /// [`ComputationalGraph::forward`] hasn't run.
+    ///
+    /// ```
+    /// use chainrule::{param, ComputationalGraph};
+    /// let (x, y) = (param(2.0), param(3.0));
+    /// let mut graph = ComputationalGraph::capture(&(&x * &y))?;
+    /// assert!(graph.explorer().is_err()); // there is nothing to show yet
+    /// graph.forward(&[])?;
+    /// assert!(graph.explorer()?.html().contains("1 gates"));
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn explorer(&self) -> Result<Explorer> {
         let small = self.len() <= MOST_GATES
             && self.run.as_ref().is_none_or(|run| run.tensors.iter().all(|x| x.elements() <= MOST_ELEMENTS));
@@ -108,18 +130,45 @@ impl Explorer {
     }
 
     /// The title at the page's head, in place of the number of gates.
+    ///
+    /// ```
+    /// use chainrule::explorer::Explorer;
+    /// use chainrule::param;
+    /// let page = Explorer::of(&param([1.0, 2.0]).square()?.sum()?, &[])?.title("a sum of squares");
+    /// assert!(page.html().contains("<title>a sum of squares</title>"));
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn title(mut self, title: impl Into<String>) -> Explorer {
         self.title = Some(title.into());
         self
     }
 
     /// The expression that the graph computes, shown as a formula at the page's head.
+    ///
+    /// ```
+    /// use chainrule::formula::Expr;
+    /// use chainrule::{tensor, ComputationalGraph};
+    /// let expr = Expr::parse("x*y")?;
+    /// let mut graph = ComputationalGraph::from_expr(&expr)?;
+    /// graph.forward(&[("x", &tensor(2.0)), ("y", &tensor(3.0))])?;
+    /// let html = graph.explorer()?.expression(&expr).html();
+    /// assert!(html.contains("<title>x*y</title>"));
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn expression(mut self, expr: &Expr) -> Explorer {
         self.expression = Some(expr.clone());
         self
     }
 
     /// The page: one HTML file without references to anything outside.
+    ///
+    /// ```
+    /// use chainrule::explorer::Explorer;
+    /// use chainrule::param;
+    /// let html = Explorer::of(&param([1.0, 2.0]).square()?.sum()?, &[])?.html();
+    /// assert!(html.starts_with("<!doctype html>") && html.trim_end().ends_with("</html>"));
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn html(&self) -> String {
         let gates = match &self.content {
             Content::Circuit(circuit) => circuit.gates(),
@@ -134,6 +183,17 @@ impl Explorer {
     ///
     /// # Errors
     /// The file can't be written.
+    ///
+    /// ```
+    /// use chainrule::explorer::Explorer;
+    /// use chainrule::param;
+    /// # let path = std::env::temp_dir().join(format!("chainrule-doc-explorer-{}.html", std::process::id()));
+    /// let page = Explorer::of(&param([1.0, 2.0]).square()?.sum()?, &[])?;
+    /// page.save(&path)?;
+    /// assert_eq!(std::fs::read_to_string(&path).unwrap(), page.html());
+    /// # std::fs::remove_file(path).unwrap();
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         write_atomic(path, self.html().as_bytes())
     }

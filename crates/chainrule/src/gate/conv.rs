@@ -3,6 +3,17 @@
 //! The three are closed under differentiation. With `y = conv(x, w)`, the gradient of x is a transposed
 //! convolution of the upstream gradient with w, that of w a third gate of x and the upstream gradient; the
 //! gradients of those two are again among the three.
+//!
+//! ```
+//! use chainrule::gate::Conv;
+//! use chainrule::{param, tensor};
+//! let (x, w) = (tensor([[[1.0, 4.0, 9.0, 16.0]]]), param([[[-1.0, 1.0]]])); // a kernel of differences
+//! let y = x.conv(&w, None, Conv::default())?;
+//! y.sum()?.backward()?;
+//! assert_eq!(y.to_string(), "tensor([[[3., 5., 7.]]], grad_fn=<ConvolutionBackward0>)");
+//! assert_eq!(w.grad().unwrap().to_f64_vec(), [14.0, 29.0]); // what each tap saw
+//! # Ok::<(), chainrule::Error>(())
+//! ```
 
 use super::reduce::only_float;
 use super::window::Sizes;
@@ -21,6 +32,16 @@ pub(super) use samples::uneven;
 pub(super) const GATES: &[Entry] = &[Conv::ENTRY, ConvTranspose::ENTRY, ConvWeight::ENTRY];
 
 /// Zeros around the input of a convolution.
+///
+/// ```
+/// use chainrule::Tensor;
+/// use chainrule::gate::{Conv, Padding};
+/// let (x, w) = (Tensor::ones([1, 1, 7]), Tensor::ones([1, 1, 3]));
+/// let sizes = [Padding::Valid, Padding::Same, Padding::from(2)].map(|padding| {
+///     x.conv(&w, None, Conv::default().padding(padding)).unwrap().elements()
+/// });
+/// assert_eq!(sizes, [5, 7, 9]);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Padding {
     /// So many at both ends of each dimension.
@@ -53,6 +74,15 @@ impl std::fmt::Display for Padding {
 ///
 /// x is `[n, channels, sizes…]`, w `[filters, channels / groups, kernel…]`, b `[filters]` (it may be left out);
 /// y is `[n, filters, (size + 2·padding − dilation·(kernel − 1) − 1) / stride + 1, …]`, rounded down.
+///
+/// ```
+/// use chainrule::Tensor;
+/// use chainrule::gate::Conv;
+/// let (photos, filters) = (Tensor::zeros([1, 3, 224, 224]), Tensor::zeros([4, 3, 11, 11]));
+/// let conv = Conv { stride: 4.into(), padding: 2.into(), ..Conv::default() };
+/// assert_eq!(photos.conv(&filters, None, conv)?.shape(), [1, 4, 55, 55]);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Conv {
     /// How far the kernel moves between neighbouring outputs.
@@ -85,21 +115,54 @@ impl Conv {
     };
 
     /// With this stride.
+    ///
+    /// ```
+    /// use chainrule::gate::Conv;
+    /// use chainrule::tensor;
+    /// let (x, w) = (tensor([[[1.0, 2.0, 3.0, 4.0]]]), tensor([[[1.0, 1.0]]]));
+    /// assert_eq!(x.conv(&w, None, Conv::default().stride(2))?.to_f64_vec(), [3.0, 7.0]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn stride(self, stride: impl Into<Sizes>) -> Conv {
         Conv { stride: stride.into(), ..self }
     }
 
     /// With these zeros around the input.
+    ///
+    /// ```
+    /// use chainrule::gate::Conv;
+    /// use chainrule::tensor;
+    /// let (x, w) = (tensor([[[1.0, 2.0]]]), tensor([[[1.0, 1.0]]]));
+    /// assert_eq!(x.conv(&w, None, Conv::default().padding(1))?.to_f64_vec(), [1.0, 3.0, 2.0]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn padding(self, padding: impl Into<Padding>) -> Conv {
         Conv { padding: padding.into(), ..self }
     }
 
     /// With this distance between taps.
+    ///
+    /// ```
+    /// use chainrule::gate::Conv;
+    /// use chainrule::tensor;
+    /// let (x, w) = (tensor([[[1.0, 2.0, 3.0, 4.0]]]), tensor([[[1.0, 1.0]]]));
+    /// assert_eq!(x.conv(&w, None, Conv::default().dilation(2))?.to_f64_vec(), [4.0, 6.0]); // 1 + 3, 2 + 4
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn dilation(self, dilation: impl Into<Sizes>) -> Conv {
         Conv { dilation: dilation.into(), ..self }
     }
 
     /// With so many groups.
+    ///
+    /// ```
+    /// use chainrule::gate::Conv;
+    /// use chainrule::tensor;
+    /// // Two channels in two groups: each filter sees its own channel alone.
+    /// let (x, w) = (tensor([[[1.0], [2.0]]]), tensor([[[10.0]], [[100.0]]]));
+    /// assert_eq!(x.conv(&w, None, Conv::default().groups(2))?.to_f64_vec(), [10.0, 200.0]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn groups(self, groups: usize) -> Conv {
         Conv { groups, ..self }
     }
@@ -383,6 +446,15 @@ impl Gate for Conv {
 /// `x[n, c, i] = b[c] + Σ w[f, c, k]·g[n, f, o]` over all o and k with `o·stride + k·dilation − padding = i`.
 ///
 /// g is `[n, filters, sizes…]`, w `[filters, channels / groups, kernel…]`, b `[channels]`.
+///
+/// ```
+/// use chainrule::gate::{Conv, ConvTranspose};
+/// use chainrule::{tensor, Tensor};
+/// let spread = ConvTranspose { conv: Conv::default().stride(2), shape: [1, 1, 4].into() };
+/// let y = Tensor::apply(spread, &[&tensor([[[1.0, 10.0]]]), &tensor([[[1.0, 2.0]]])])?;
+/// assert_eq!(y.to_f64_vec(), [1.0, 2.0, 10.0, 20.0]);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConvTranspose {
     /// The convolution whose input's gradient this is.
@@ -477,6 +549,15 @@ impl Gate for ConvTranspose {
 /// The gradient of a convolution's weight: `w[f, c, k] = Σ g[n, f, o]·x[n, c, o·stride + k·dilation − padding]`.
 ///
 /// x is `[n, channels, sizes…]`, g `[n, filters, sizes…]`.
+///
+/// ```
+/// use chainrule::gate::{conv::ConvWeight, Conv};
+/// use chainrule::{tensor, Tensor};
+/// let gradient = ConvWeight { conv: Conv::default(), shape: [1, 1, 2].into() };
+/// let w = Tensor::apply(gradient, &[&tensor([[[1.0, 2.0, 3.0]]]), &tensor([[[1.0, 10.0]]])])?;
+/// assert_eq!(w.to_f64_vec(), [21.0, 32.0]); // 1·1 + 10·2, 1·2 + 10·3
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConvWeight {
     /// The convolution whose weight's gradient this is.

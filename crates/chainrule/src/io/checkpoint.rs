@@ -12,6 +12,17 @@ use crate::array::{Array, Shape, dispatch};
 use crate::error::{Error, Result};
 
 /// What a checkpoint holds: numbers, texts and tensors in lists and dictionaries.
+///
+/// ```
+/// use chainrule::Array;
+/// use chainrule::io::Item;
+/// let content = Item::Dict(vec![
+///     ("epoch".into(), Item::Int(7)),
+///     ("model".into(), Item::Dict(vec![("0.weight".into(), Item::Tensor(Array::ones([2, 2])))])),
+/// ]);
+/// assert!(matches!(content.get("epoch"), Some(Item::Int(7))));
+/// assert_eq!(content.tensors()[0].0, "model.0.weight");
+/// ```
 #[derive(Debug, Clone)]
 pub enum Item {
     /// Python's `None`
@@ -36,6 +47,13 @@ pub enum Item {
 
 impl Item {
     /// The entry of a dictionary.
+    ///
+    /// ```
+    /// use chainrule::io::Item;
+    /// let content = Item::Dict(vec![("lr".into(), Item::Float(0.1))]);
+    /// assert!(matches!(content.get("lr"), Some(Item::Float(lr)) if *lr == 0.1));
+    /// assert!(content.get("epoch").is_none() && Item::None.get("lr").is_none());
+    /// ```
     pub fn get(&self, key: &str) -> Option<&Item> {
         match self {
             Item::Dict(entries) => entries.iter().find(|(name, _)| name == key).map(|(_, item)| item),
@@ -46,6 +64,13 @@ impl Item {
     /// All tensors with their names: the keys that lead to them, joined by dots, list entries by their number.
     ///
     /// Of a state dictionary these are the parameters' names.
+    ///
+    /// ```
+    /// use chainrule::Array;
+    /// use chainrule::io::Item;
+    /// let content = Item::List(vec![Item::Int(1), Item::Tensor(Array::zeros([2]))]);
+    /// assert_eq!(content.tensors()[0].0, "1"); // its place in the list
+    /// ```
     pub fn tensors(&self) -> Vec<(String, Array)> {
         let mut found = Vec::new();
         self.collect(String::new(), &mut found);
@@ -74,6 +99,16 @@ impl Item {
 ///
 /// # Errors
 /// The file can't be read, is broken, or wants to call something (a whole saved model does).
+///
+/// ```
+/// use chainrule::ErrorKind;
+/// use chainrule::io::load_checkpoint;
+/// # let path = std::env::temp_dir().join(format!("chainrule-doc-checkpoint-{}.pth", std::process::id()));
+/// std::fs::write(&path, "no checkpoint").unwrap();
+/// let error = load_checkpoint(&path).unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::Format);
+/// # std::fs::remove_file(path).unwrap();
+/// ```
 pub fn load_checkpoint(path: impl AsRef<Path>) -> Result<Item> {
     let path = path.as_ref();
     parse(&read_file(path)?).map_err(|error| error.path(path))

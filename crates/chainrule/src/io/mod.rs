@@ -1,6 +1,17 @@
 //! Files: tensors in the formats of safetensors, NumPy and PyTorch; everything written whole or not at all.
 //!
 //! [`load_tensors`] reads named arrays from any of them, telling the format by the file's first bytes.
+//!
+//! ```
+//! use chainrule::Array;
+//! use chainrule::io;
+//! # let path = std::env::temp_dir().join(format!("chainrule-doc-io-{}.safetensors", std::process::id()));
+//! io::save_tensors(&path, &[("w".into(), Array::ones([2, 3]))], &[])?;
+//! let (tensors, _) = io::load_tensors(&path)?;
+//! assert_eq!((&tensors[0].0[..], tensors[0].1.shape()[..].to_vec()), ("w", vec![2, 3]));
+//! # std::fs::remove_file(path).unwrap();
+//! # Ok::<(), chainrule::Error>(())
+//! ```
 
 #[cfg(feature = "archives")]
 mod archive;

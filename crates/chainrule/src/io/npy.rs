@@ -37,6 +37,18 @@ pub fn save_npy(path: impl AsRef<Path>, array: &Array) -> Result<()> {
 ///
 /// # Errors
 /// The file can't be read, is cut off, or holds another type (objects are pickles, which aren't run).
+///
+/// ```
+/// use chainrule::Array;
+/// use chainrule::io;
+/// # let path = std::env::temp_dir().join(format!("chainrule-doc-npy-{}.npy", std::process::id()));
+/// io::save_npy(&path, &Array::literal([true, false])?)?;
+/// assert_eq!(io::load_npy(&path)?.to_vec::<bool>()?, [true, false]);
+/// std::fs::write(&path, "no array").unwrap();
+/// assert!(io::load_npy(&path).is_err());
+/// # std::fs::remove_file(path).unwrap();
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 pub fn load_npy(path: impl AsRef<Path>) -> Result<Array> {
     let path = path.as_ref();
     parse(&read_file(path)?).map_err(|error| error.path(path))

@@ -18,6 +18,20 @@ use crate::error::{Error, Result};
 ///
 /// # Errors
 /// The file can't be written, or two arrays have the same name.
+///
+/// ```
+/// use chainrule::Array;
+/// use chainrule::io;
+/// # let name = format!("chainrule-doc-tensors-{}.safetensors", std::process::id());
+/// # let path = std::env::temp_dir().join(name);
+/// let tensors = [("b".into(), Array::zeros([3])), ("w".into(), Array::ones([3, 2]))];
+/// io::save_tensors(&path, &tensors, &[("epoch".into(), "7".into())])?;
+/// let (loaded, about) = io::load_tensors(&path)?;
+/// assert!(loaded[1].1.same_as(&tensors[1].1));
+/// assert_eq!(about, [("epoch".to_string(), "7".to_string())]);
+/// # std::fs::remove_file(path).unwrap();
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 pub fn save_tensors(
     path: impl AsRef<Path>,
     tensors: &[(String, Array)],

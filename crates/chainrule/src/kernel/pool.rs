@@ -38,6 +38,14 @@ pub fn num_threads() -> usize {
 /// Sets how many threads work on one gate (at least 1). Results are the same bits whatever the number.
 ///
 /// By default all processors, or what the environment variable `CHAINRULE_NUM_THREADS` says.
+///
+/// ```
+/// use chainrule::{num_threads, set_num_threads};
+/// let before = num_threads();
+/// set_num_threads(1);
+/// assert_eq!(num_threads(), 1);
+/// # set_num_threads(before);
+/// ```
 pub fn set_num_threads(threads: usize) {
     THREADS.store(threads.max(1), Ordering::Relaxed);
 }

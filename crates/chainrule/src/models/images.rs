@@ -24,6 +24,14 @@ fn pool() -> MaxPool2d {
 ///
 /// Input `[n, channels, 28, 28]`, output `[n, classes]`, logits; 61,706 parameters for one channel and 10 classes,
 /// named by the layers' places.
+///
+/// ```
+/// use chainrule::Generator;
+/// use chainrule::{models::LeNet, nn::Module};
+/// let net = LeNet::build(&mut Generator::new(0))?;
+/// assert_eq!((net.parameter_count(), &net.state()[0].0[..]), (61_706, "0.weight"));
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct LeNet;
 
@@ -47,6 +55,14 @@ impl LeNet {
     ///
     /// # Errors
     /// There are no channels.
+    ///
+    /// ```
+    /// use chainrule::{Generator, Tensor};
+    /// use chainrule::{models::LeNet, nn::Module};
+    /// let net = LeNet::sized(3, 5, &mut Generator::new(0))?;
+    /// assert_eq!(net.call(&Tensor::zeros([2, 3, 28, 28]))?.shape(), [2, 5]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn sized(channels: usize, classes: usize, g: &mut Generator) -> Result<Sequential> {
         Ok(Sequential::new()
             .push(Conv2d::new(channels, 6, 5, padded(2), g)?)
@@ -68,6 +84,14 @@ impl LeNet {
 ///
 /// Input `[n, 3, 224, 224]` (or 227, or any size from 63 on), output `[n, classes]`, logits; 61,100,840
 /// parameters for 1000 classes.
+///
+/// ```no_run
+/// use chainrule::Generator;
+/// use chainrule::{models::AlexNet, nn::Module};
+/// let net = AlexNet::build(1000, &mut Generator::new(0))?;
+/// assert_eq!((net.parameter_count(), &net.state()[0].0[..]), (61_100_840, "features.0.weight"));
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct AlexNet;
 
@@ -76,6 +100,14 @@ impl AlexNet {
     ///
     /// # Errors
     /// None: the result is one for the sake of uniformity.
+    ///
+    /// ```no_run
+    /// use chainrule::{Generator, Tensor};
+    /// use chainrule::{models::AlexNet, nn::Module};
+    /// let net = AlexNet::build(2, &mut Generator::new(0))?;
+    /// assert_eq!(net.call(&Tensor::zeros([1, 3, 224, 224]))?.shape(), [1, 2]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn build(classes: usize, g: &mut Generator) -> Result<Sequential> {
         let features = Sequential::new()
             .push(Conv2d::new(3, 64, 11, padded(2).stride(4), g)?)
@@ -99,6 +131,14 @@ impl AlexNet {
     ///
     /// # Errors
     /// None: the result is one for the sake of uniformity.
+    ///
+    /// ```no_run
+    /// use chainrule::{Generator, Tensor};
+    /// use chainrule::{models::AlexNet, nn::Module};
+    /// let net = AlexNet::of_2012(1000, &mut Generator::new(0))?;
+    /// assert_eq!(net.call(&Tensor::zeros([1, 3, 227, 227]))?.shape(), [1, 1000]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn of_2012(classes: usize, g: &mut Generator) -> Result<Sequential> {
         let normalise = || LocalResponseNorm { k: 2.0, ..LocalResponseNorm::new(5) };
         let features = Sequential::new()
@@ -183,6 +223,14 @@ fn he(channels: usize, filters: usize, kernel: usize, options: Conv, g: &mut Gen
 ///
 /// Input `[n, 3, 224, 224]`, output `[n, classes]`, logits; 1,248,424 parameters (1.0) or 1,235,496 (1.1) for
 /// 1000 classes.
+///
+/// ```
+/// use chainrule::Generator;
+/// use chainrule::{models::SqueezeNet, nn::Module};
+/// let net = SqueezeNet::v1_1(2, &mut Generator::new(0))?;
+/// assert_eq!((net.parameter_count(), &net.state()[0].0[..]), (723_522, "features.0.weight"));
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct SqueezeNet;
 
@@ -191,6 +239,14 @@ impl SqueezeNet {
     ///
     /// # Errors
     /// None: the result is one for the sake of uniformity.
+    ///
+    /// ```
+    /// use chainrule::Generator;
+    /// use chainrule::{models::SqueezeNet, nn::Module};
+    /// let net = SqueezeNet::v1_0(2, &mut Generator::new(0))?;
+    /// assert_eq!(net.parameter_count(), 736_450);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn v1_0(classes: usize, g: &mut Generator) -> Result<Sequential> {
         SqueezeNet::first(classes, 0, g)
     }
@@ -199,6 +255,14 @@ impl SqueezeNet {
     ///
     /// # Errors
     /// None: the result is one for the sake of uniformity.
+    ///
+    /// ```
+    /// use chainrule::Generator;
+    /// use chainrule::{models::SqueezeNet, nn::Module};
+    /// let net = SqueezeNet::v1_0_caffe(2, &mut Generator::new(0))?;
+    /// assert_eq!(net.state().last().unwrap().0, "classifier.1.bias");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn v1_0_caffe(classes: usize, g: &mut Generator) -> Result<Sequential> {
         SqueezeNet::first(classes, 1, g)
     }
@@ -226,6 +290,14 @@ impl SqueezeNet {
     ///
     /// # Errors
     /// None: the result is one for the sake of uniformity.
+    ///
+    /// ```
+    /// use chainrule::{Generator, Tensor};
+    /// use chainrule::{models::SqueezeNet, nn::Module};
+    /// let net = SqueezeNet::v1_1(2, &mut Generator::new(0))?;
+    /// assert_eq!(net.call(&Tensor::zeros([1, 3, 32, 32]))?.shape(), [1, 2]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn v1_1(classes: usize, g: &mut Generator) -> Result<Sequential> {
         let ceil = || MaxPool2d::new(Window::new(3).stride(2).ceil(true));
         let features = Sequential::new()
@@ -333,6 +405,14 @@ impl Module for BasicBlock {
 ///
 /// Input `[n, 3, 224, 224]` (or any size from 32 on), output `[n, classes]`, logits; 11,689,512 parameters for
 /// 1000 classes.
+///
+/// ```no_run
+/// use chainrule::Generator;
+/// use chainrule::{models::ResNet18, nn::Module};
+/// let net = ResNet18::build(1000, &mut Generator::new(0))?;
+/// assert_eq!(net.parameter_count(), 11_689_512);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct ResNet18;
 
@@ -341,6 +421,15 @@ impl ResNet18 {
     ///
     /// # Errors
     /// None: the result is one for the sake of uniformity.
+    ///
+    /// ```no_run
+    /// use chainrule::{Generator, Tensor};
+    /// use chainrule::{models::ResNet18, nn::Module};
+    /// let net = ResNet18::build(2, &mut Generator::new(0))?;
+    /// net.set_training(false);
+    /// assert_eq!(net.call(&Tensor::zeros([1, 3, 32, 32]))?.shape(), [1, 2]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn build(classes: usize, g: &mut Generator) -> Result<Sequential> {
         let mut net = Sequential::new()
             .push_named("conv1", he_normal(3, 64, 7, padded(3).stride(2), g)?)

@@ -1,4 +1,12 @@
 //! Networks by name.
+//!
+//! ```
+//! use chainrule::{Generator, Tensor};
+//! use chainrule::{models::Mlp, nn::{Activation, Module}};
+//! let net = Mlp::build(&[64, 32, 10], Activation::Relu, &mut Generator::new(0))?;
+//! assert_eq!(net.call(&Tensor::zeros([5, 64]))?.shape(), [5, 10]);
+//! # Ok::<(), chainrule::Error>(())
+//! ```
 
 mod images;
 mod table;
@@ -15,6 +23,15 @@ use crate::nn::{Activation, Linear, Sequential};
 /// Softmax regression: one linear layer, whose outputs are logits. W is k×d.
 ///
 /// Input `[n, d]`, output `[n, k]`.
+///
+/// ```
+/// use chainrule::{Generator, Tensor};
+/// use chainrule::{models::SoftmaxRegression, nn::Module};
+/// let net = SoftmaxRegression::build(4, 3, &mut Generator::new(0))?;
+/// let p = net.call(&Tensor::ones([2, 4]))?.softmax(1)?;
+/// assert!(p.sum_dim(&[1], false)?.allclose(&Tensor::ones([2]), 1e-6, 0.0, false)?);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct SoftmaxRegression;
 
@@ -38,6 +55,15 @@ impl SoftmaxRegression {
 /// Multilayer perceptron: linear layers with an activation between them; the outputs are logits.
 ///
 /// Input `[n, sizes[0]]`, output `[n, sizes.last()]`; the linear layers are `0`, `2`, `4`… in the names.
+///
+/// ```
+/// use chainrule::Generator;
+/// use chainrule::{models::Mlp, nn::{Activation, Module}};
+/// let net = Mlp::build(&[4, 8, 8, 3], Activation::Tanh, &mut Generator::new(0))?;
+/// let names: Vec<String> = net.named_parameters().into_iter().map(|(name, _)| name).collect();
+/// assert_eq!(names, ["0.weight", "0.bias", "2.weight", "2.bias", "4.weight", "4.bias"]);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Mlp;
 

@@ -10,6 +10,13 @@ use crate::nn::{Activation, Module, Sequential};
 use crate::tensor::Tensor;
 
 /// A network that has a name.
+///
+/// ```
+/// use chainrule::models;
+/// let lenet = models::by_name("lenet")?;
+/// assert_eq!((lenet.example, lenet.classes, lenet.tokens), (&[1, 28, 28][..], 10, None));
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct NamedModel {
     /// The name: `alexnet`.
@@ -162,6 +169,14 @@ impl NamedModel {
     ///
     /// # Errors
     /// There are no classes.
+    ///
+    /// ```
+    /// use chainrule::Generator;
+    /// use chainrule::models;
+    /// let network = models::by_name("lenet")?.build(10, &mut Generator::new(0))?;
+    /// assert_eq!(network.parameter_count(), 61_706);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn build(&self, classes: usize, generator: &mut Generator) -> Result<Box<dyn Module>> {
         self.build_for(self.example, classes, generator)
     }

@@ -49,6 +49,16 @@ impl Module for Block {
 }
 
 /// A Vision Transformer (Dosovitskiy et al., 2020): an image cut into patches, which attend to each other.
+///
+/// ```
+/// use chainrule::Generator;
+/// use chainrule::models::{VisionSizes, VisionTransformer};
+/// use chainrule::nn::Module;
+/// let sizes = VisionSizes { image: 8, width: 16, depth: 1, ..VisionSizes::default() };
+/// let net = VisionTransformer::new(sizes, &mut Generator::new(0))?;
+/// assert_eq!(net.state()[0].0, "class_token");
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct VisionTransformer {
     class_token: Tensor,
@@ -60,6 +70,14 @@ pub struct VisionTransformer {
 }
 
 /// The sizes of a [`VisionTransformer`].
+///
+/// ```
+/// use chainrule::Generator;
+/// use chainrule::models::{VisionSizes, VisionTransformer};
+/// let uneven = VisionSizes { image: 30, patch: 4, ..VisionSizes::default() };
+/// let error = VisionTransformer::new(uneven, &mut Generator::new(0)).unwrap_err();
+/// assert_eq!(error.to_string(), "patches of 4 don't divide an image of 30");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VisionSizes {
     /// Channels of the image.
@@ -147,6 +165,16 @@ impl Module for VisionTransformer {
 }
 
 /// A small GPT (Radford et al., 2019) over characters: from the characters so far to the logits of the next.
+///
+/// ```
+/// use chainrule::Generator;
+/// use chainrule::models::{CharGpt, GptSizes};
+/// use chainrule::nn::Module;
+/// let sizes = GptSizes { characters: 30, length: 16, width: 8, heads: 2, depth: 1 };
+/// let net = CharGpt::new(sizes, &mut Generator::new(0))?;
+/// assert_eq!(net.state()[0].0, "transformer.wte.weight");
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct CharGpt {
     wte: Embedding,
@@ -157,6 +185,14 @@ pub struct CharGpt {
 }
 
 /// The sizes of a [`CharGpt`].
+///
+/// ```
+/// use chainrule::Generator;
+/// use chainrule::models::{CharGpt, GptSizes};
+/// let sizes = GptSizes { characters: 30, length: 16, width: 8, heads: 3, depth: 1 };
+/// let error = CharGpt::new(sizes, &mut Generator::new(0)).unwrap_err();
+/// assert_eq!(error.to_string(), "3 heads don't divide a width of 8 evenly");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GptSizes {
     /// Different characters.
@@ -206,6 +242,17 @@ impl CharGpt {
     ///
     /// # Errors
     /// There is no text to continue, or it has numbers of no character.
+    ///
+    /// ```
+    /// use chainrule::Generator;
+    /// use chainrule::models::{CharGpt, GptSizes};
+    /// let sizes = GptSizes { characters: 30, length: 16, width: 8, heads: 2, depth: 1 };
+    /// let net = CharGpt::new(sizes, &mut Generator::new(0))?;
+    /// let text = net.write(&[1, 2, 3], 5, 0.8, &mut Generator::new(1))?;
+    /// assert_eq!((text.len(), &text[..3]), (8, &[1, 2, 3][..]));
+    /// assert!(text.iter().all(|character| (0..30).contains(character)));
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn write(&self, text: &[i64], count: usize, temperature: f64, g: &mut Generator) -> Result<Vec<i64>> {
         if text.is_empty() {
             return Err(Error::argument("there is no text to continue: give it one character at least"));

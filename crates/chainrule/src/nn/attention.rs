@@ -74,6 +74,16 @@ fn weights(
 /// Attention with several heads; its parameters are named as PyTorch's `MultiheadAttention` names them.
 ///
 /// Inputs are `[n, length, width]` (`batch_first` in PyTorch).
+///
+/// ```
+/// use chainrule::nn::{Module, MultiheadAttention};
+/// use chainrule::{Generator, Tensor};
+/// let layer = MultiheadAttention::new(8, 2, &mut Generator::new(0))?;
+/// assert_eq!(layer.call(&Tensor::ones([1, 5, 8]))?.shape(), [1, 5, 8]);
+/// let names: Vec<String> = layer.state().into_iter().map(|(name, _)| name).collect();
+/// assert_eq!(names, ["in_proj_weight", "in_proj_bias", "out_proj.weight", "out_proj.bias"]);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct MultiheadAttention {
     /// The projections to queries, keys and values, one under the other: `[3·width, width]`.
@@ -93,6 +103,12 @@ impl MultiheadAttention {
     ///
     /// # Errors
     /// The heads don't divide the width evenly.
+    ///
+    /// ```
+    /// use chainrule::Generator;
+    /// use chainrule::nn::MultiheadAttention;
+    /// assert!(MultiheadAttention::new(8, 3, &mut Generator::new(0)).is_err());
+    /// ```
     pub fn new(width: usize, heads: usize, generator: &mut Generator) -> Result<MultiheadAttention> {
         if heads == 0 || !width.is_multiple_of(heads) {
             return Err(Error::argument(format!("{heads} heads don't divide a width of {width} evenly")));
@@ -112,11 +128,32 @@ impl MultiheadAttention {
     }
 
     /// Each place sees itself and those before it only.
+    ///
+    /// ```
+    /// use chainrule::nn::{Module, MultiheadAttention};
+    /// use chainrule::{Generator, Tensor};
+    /// let layer = MultiheadAttention::new(4, 2, &mut Generator::new(0))?.causal();
+    /// let x = Tensor::randn([1, 3, 4]);
+    /// let first = layer.call(&x)?.select(1, 0)?;
+    /// // What comes later makes no difference to the first place.
+    /// assert!(first.allclose(&layer.call(&x.narrow(1, 0, 1)?)?.select(1, 0)?, 1e-5, 1e-6, false)?);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn causal(self) -> MultiheadAttention {
         MultiheadAttention { causal: true, ..self }
     }
 
     /// With attention weights left out at random while training.
+    ///
+    /// ```
+    /// use chainrule::nn::{Module, MultiheadAttention};
+    /// use chainrule::{Generator, Tensor};
+    /// let layer = MultiheadAttention::new(4, 2, &mut Generator::new(0))?.dropout(0.5);
+    /// let x = Tensor::ones([1, 3, 4]);
+    /// layer.set_training(false);
+    /// assert_eq!(layer.call(&x)?.to_f64_vec(), layer.call(&x)?.to_f64_vec());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn dropout(self, p: f64) -> MultiheadAttention {
         MultiheadAttention { p, ..self }
     }
@@ -131,6 +168,15 @@ impl MultiheadAttention {
     ///
     /// # Errors
     /// The shapes don't fit.
+    ///
+    /// ```
+    /// use chainrule::nn::MultiheadAttention;
+    /// use chainrule::{Generator, Tensor};
+    /// let layer = MultiheadAttention::new(4, 2, &mut Generator::new(0))?;
+    /// let (queries, memory) = (Tensor::ones([1, 2, 4]), Tensor::ones([1, 7, 4]));
+    /// assert_eq!(layer.attend(&queries, &memory, &memory, None)?.shape(), [1, 2, 4]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn attend(&self, q: &Tensor, k: &Tensor, v: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
         let width = self.in_proj_weight.shape()[1];
         for x in [q, k, v] {

@@ -20,6 +20,15 @@ pub(super) fn weight_and_bias(weight: Option<&Tensor>, bias: Option<&Tensor>) ->
 }
 
 /// Linear layer `y = x·Wᵀ + b`; W is `[out, in]`, b `[out]`, both initialised as in PyTorch.
+///
+/// ```
+/// use chainrule::nn::{Linear, Module};
+/// use chainrule::{param, tensor};
+/// let layer = Linear { weight: param([[1.0, 2.0], [0.0, 1.0]]), bias: Some(param([0.5, 0.5])) };
+/// assert_eq!(layer.call(&tensor([[1.0, 1.0]]))?.to_f64_vec(), [3.5, 1.5]);
+/// assert_eq!(layer.to_string(), "Linear(in_features=2, out_features=2, bias=True)");
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Linear {
     /// W, of shape `[out, in]`.
@@ -30,6 +39,13 @@ pub struct Linear {
 
 impl Linear {
     /// A layer with a bias.
+    ///
+    /// ```
+    /// use chainrule::Generator;
+    /// use chainrule::nn::{Linear, Module};
+    /// let layer = Linear::new(3, 2, &mut Generator::new(0));
+    /// assert_eq!((layer.weight.shape()[..].to_vec(), layer.parameter_count()), (vec![2, 3], 8));
+    /// ```
     pub fn new(inputs: usize, outputs: usize, generator: &mut Generator) -> Linear {
         let weight = init::default_uniform([outputs, inputs], inputs, generator);
         let bias = init::default_uniform([outputs], inputs, generator);
@@ -37,6 +53,13 @@ impl Linear {
     }
 
     /// A layer without a bias.
+    ///
+    /// ```
+    /// use chainrule::Generator;
+    /// use chainrule::nn::{Linear, Module};
+    /// let layer = Linear::without_bias(3, 2, &mut Generator::new(0));
+    /// assert_eq!(layer.describe(), "Linear(in_features=3, out_features=2, bias=False)");
+    /// ```
     pub fn without_bias(inputs: usize, outputs: usize, generator: &mut Generator) -> Linear {
         let weight = init::default_uniform([outputs, inputs], inputs, generator);
         Linear { weight: Tensor::leaf(weight, true), bias: None }
@@ -66,6 +89,14 @@ impl Module for Linear {
 }
 
 /// An activation function as a layer.
+///
+/// ```
+/// use chainrule::nn::{Activation, Module};
+/// use chainrule::tensor;
+/// assert_eq!(Activation::Relu.call(&tensor([-1.0, 2.0]))?.to_string(), "tensor([0., 2.])");
+/// assert_eq!(Activation::Gelu.describe(), "GELU(approximate='none')");
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Activation {
     /// `max(0, x)`
@@ -113,6 +144,17 @@ enum Dropped {
 }
 
 /// Dropout while training; passes everything through in evaluation.
+///
+/// ```
+/// use chainrule::Tensor;
+/// use chainrule::nn::{Dropout, Module};
+/// let layer = Dropout::new(0.5)?;
+/// let x = Tensor::ones([100]);
+/// assert!(layer.call(&x)?.to_f64_vec().contains(&0.0)); // made to be trained…
+/// layer.set_training(false);
+/// assert!(layer.call(&x)?.is(&x)); // …and out of the way later
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Dropout {
     p: f64,
@@ -134,6 +176,13 @@ impl Dropout {
     ///
     /// # Errors
     /// p isn't in 0…1.
+    ///
+    /// ```
+    /// use chainrule::nn::{Dropout, Module};
+    /// assert_eq!(Dropout::new(0.5)?.describe(), "Dropout(p=0.5, inplace=False)");
+    /// assert!(Dropout::new(1.5).is_err());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn new(p: f64) -> Result<Dropout> {
         Dropout::of(p, Dropped::Elements)
     }
@@ -142,6 +191,14 @@ impl Dropout {
     ///
     /// # Errors
     /// p isn't in 0…1.
+    ///
+    /// ```
+    /// use chainrule::Tensor;
+    /// use chainrule::nn::{Dropout, Module};
+    /// let y = Dropout::channels(0.5)?.call(&Tensor::ones([1, 8, 2, 2]))?.to_f64_vec();
+    /// assert!(y.chunks(4).all(|channel| channel == [0.0; 4] || channel == [2.0; 4]));
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn channels(p: f64) -> Result<Dropout> {
         Dropout::of(p, Dropped::Channels)
     }
@@ -150,6 +207,15 @@ impl Dropout {
     ///
     /// # Errors
     /// p isn't in 0…1.
+    ///
+    /// ```
+    /// use chainrule::Tensor;
+    /// use chainrule::nn::{Dropout, Module};
+    /// let layer = Dropout::alpha(0.5)?;
+    /// let lowest = layer.call(&Tensor::zeros([100]))?.min()?.item()?;
+    /// assert!(lowest < -0.7); // not 0 but what SELU tends to, scaled
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn alpha(p: f64) -> Result<Dropout> {
         Dropout::of(p, Dropped::Alpha)
     }
@@ -182,6 +248,13 @@ impl Module for Dropout {
 }
 
 /// All dimensions but the first as one.
+///
+/// ```
+/// use chainrule::Tensor;
+/// use chainrule::nn::{Flatten, Module};
+/// assert_eq!(Flatten.call(&Tensor::zeros([8, 3, 4, 4]))?.shape(), [8, 48]);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Flatten;
 
@@ -196,6 +269,14 @@ impl Module for Flatten {
 }
 
 /// Passes its input through.
+///
+/// ```
+/// use chainrule::nn::{Identity, Module};
+/// use chainrule::tensor;
+/// let x = tensor([1.0, 2.0]);
+/// assert!(Identity.call(&x)?.is(&x));
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Identity;
 
@@ -206,6 +287,14 @@ impl Module for Identity {
 }
 
 /// Rows of a table by their numbers: from integers of any shape to vectors.
+///
+/// ```
+/// use chainrule::nn::{Embedding, Module};
+/// use chainrule::{tensor, Generator};
+/// let layer = Embedding::new(10, 4, &mut Generator::new(0));
+/// assert_eq!(layer.call(&tensor([[1, 2, 3]]))?.shape(), [1, 3, 4]);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Embedding {
     /// The table, of shape `[count, width]`.
@@ -215,6 +304,12 @@ pub struct Embedding {
 
 impl Embedding {
     /// A table of `count` normally distributed vectors.
+    ///
+    /// ```
+    /// use chainrule::Generator;
+    /// use chainrule::nn::{Embedding, Module};
+    /// assert_eq!(Embedding::new(10, 4, &mut Generator::new(0)).describe(), "Embedding(10, 4)");
+    /// ```
     pub fn new(count: usize, width: usize, generator: &mut Generator) -> Embedding {
         Embedding { weight: Tensor::leaf(generator.randn([count, width], DType::F32), true), padding: None }
     }
@@ -223,6 +318,15 @@ impl Embedding {
     ///
     /// # Errors
     /// There is no such row.
+    ///
+    /// ```
+    /// use chainrule::nn::{Embedding, Module};
+    /// use chainrule::{tensor, Generator};
+    /// let layer = Embedding::new(10, 2, &mut Generator::new(0)).with_padding(0)?;
+    /// assert_eq!(layer.call(&tensor([0]))?.to_f64_vec(), [0.0, 0.0]);
+    /// assert!(layer.with_padding(10).is_err());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn with_padding(mut self, row: usize) -> Result<Embedding> {
         let shape = self.weight.shape();
         if row >= shape[0] {
@@ -253,21 +357,57 @@ impl Module for Embedding {
 }
 
 /// Modules one after another; their parameters are named by their places, `0.weight`, `2.bias`, or by names.
+///
+/// ```
+/// use chainrule::nn::{Activation, Linear, Module, Sequential};
+/// use chainrule::{Generator, Tensor};
+/// let mut generator = Generator::new(0);
+/// let net = Sequential::new()
+///     .push(Linear::new(4, 8, &mut generator))
+///     .push(Activation::Tanh)
+///     .push(Linear::new(8, 3, &mut generator));
+/// assert_eq!(net.call(&Tensor::ones([5, 4]))?.shape(), [5, 3]);
+/// assert_eq!(net.state()[3].0, "2.bias");
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Default)]
 pub struct Sequential(ModuleList);
 
 impl Sequential {
     /// No module yet: the identity.
+    ///
+    /// ```
+    /// use chainrule::nn::{Module, Sequential};
+    /// use chainrule::tensor;
+    /// let x = tensor([1.0, 2.0]);
+    /// assert!(Sequential::new().call(&x)?.is(&x));
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn new() -> Sequential {
         Sequential::default()
     }
 
     /// With one more module at the end, named by its place.
+    ///
+    /// ```
+    /// use chainrule::nn::{Activation, Module, Sequential};
+    /// use chainrule::tensor;
+    /// let net = Sequential::new().push(Activation::Relu).push(Activation::Tanh);
+    /// assert_eq!(net.call(&tensor([-1.0, 0.5]))?.to_string(), "tensor([0.0000, 0.4621])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn push(self, module: impl Module + 'static) -> Sequential {
         Sequential(self.0.push(module))
     }
 
     /// With one more module at the end under a name.
+    ///
+    /// ```
+    /// use chainrule::Generator;
+    /// use chainrule::nn::{Linear, Module, Sequential};
+    /// let net = Sequential::new().push_named("fc", Linear::new(2, 3, &mut Generator::new(0)));
+    /// assert_eq!(net.state()[0].0, "fc.weight");
+    /// ```
     pub fn push_named(self, name: &str, module: impl Module + 'static) -> Sequential {
         Sequential(self.0.push_named(name, module))
     }
@@ -276,6 +416,16 @@ impl Sequential {
     ///
     /// # Errors
     /// A module fails.
+    ///
+    /// ```
+    /// use chainrule::nn::{Activation, Sequential};
+    /// use chainrule::tensor;
+    /// let net = Sequential::new().push(Activation::Relu).push(Activation::Tanh);
+    /// let values = net.activations(&tensor([-1.0, 0.5]))?;
+    /// assert_eq!(values[0].to_string(), "tensor([0.0000, 0.5000])");
+    /// assert_eq!(values.len(), 2);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn activations(&self, x: &Tensor) -> Result<Vec<Tensor>> {
         let mut all: Vec<Tensor> = Vec::with_capacity(self.0.len());
         for module in self.0.iter() {
@@ -302,7 +452,8 @@ impl Module for Sequential {
 /// use chainrule::nn::{Linear, Module, ModuleList};
 /// use chainrule::Generator;
 /// let mut generator = Generator::new(0);
-/// let list = ModuleList::new().push(Linear::new(2, 3, &mut generator)).push(Linear::new(3, 1, &mut generator));
+/// let list =
+///     ModuleList::new().push(Linear::new(2, 3, &mut generator)).push(Linear::new(3, 1, &mut generator));
 /// assert_eq!(list.state()[2].0, "1.weight");
 /// assert_eq!(list.iter().count(), 2);
 /// ```
@@ -311,43 +462,93 @@ pub struct ModuleList(Vec<(String, Box<dyn Module>)>);
 
 impl ModuleList {
     /// No module yet.
+    ///
+    /// ```
+    /// use chainrule::nn::ModuleList;
+    /// assert!(ModuleList::new().is_empty());
+    /// ```
     pub fn new() -> ModuleList {
         ModuleList::default()
     }
 
     /// With one more module at the end, named by its place.
+    ///
+    /// ```
+    /// use chainrule::nn::{Activation, ModuleList};
+    /// let list = ModuleList::new().push(Activation::Relu).push(Activation::Tanh);
+    /// assert_eq!(list.children()[1].0, "1");
+    /// ```
     pub fn push(self, module: impl Module + 'static) -> ModuleList {
         let name = self.0.len().to_string();
         self.push_named(&name, module)
     }
 
     /// With one more module at the end under a name.
+    ///
+    /// ```
+    /// use chainrule::Generator;
+    /// use chainrule::nn::{Linear, ModuleList};
+    /// let list = ModuleList::new().push_named("head", Linear::new(2, 3, &mut Generator::new(0)));
+    /// assert_eq!(list.state()[1].0, "head.bias");
+    /// ```
     pub fn push_named(mut self, name: &str, module: impl Module + 'static) -> ModuleList {
         self.0.push((name.to_string(), Box::new(module)));
         self
     }
 
     /// The modules.
+    ///
+    /// ```
+    /// use chainrule::nn::{Activation, Module, ModuleList};
+    /// let list = ModuleList::new().push(Activation::Relu).push(Activation::Tanh);
+    /// let texts: Vec<String> = list.iter().map(|module| module.describe()).collect();
+    /// assert_eq!(texts, ["ReLU()", "Tanh()"]);
+    /// ```
     pub fn iter(&self) -> impl Iterator<Item = &dyn Module> {
         self.0.iter().map(|(_, module)| &**module)
     }
 
     /// How many there are.
+    ///
+    /// ```
+    /// use chainrule::nn::{Activation, ModuleList};
+    /// assert_eq!(ModuleList::new().push(Activation::Relu).len(), 1);
+    /// ```
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
     /// Whether there are none.
+    ///
+    /// ```
+    /// use chainrule::nn::{Activation, ModuleList};
+    /// assert!(!ModuleList::new().push(Activation::Relu).is_empty());
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// The modules and their names.
+    ///
+    /// ```
+    /// use chainrule::nn::{Activation, ModuleList};
+    /// let list = ModuleList::new().push(Activation::Relu);
+    /// let (name, module) = &list.children()[0];
+    /// assert_eq!((&name[..], module.describe()), ("0", "ReLU()".into()));
+    /// ```
     pub fn children(&self) -> Vec<(String, &dyn Module)> {
         self.0.iter().map(|(name, module)| (name.clone(), &**module)).collect()
     }
 
     /// The state of all modules.
+    ///
+    /// ```
+    /// use chainrule::Generator;
+    /// use chainrule::nn::{Linear, ModuleList};
+    /// let list = ModuleList::new().push(Linear::new(2, 3, &mut Generator::new(0)));
+    /// let names: Vec<String> = list.state().into_iter().map(|(name, _)| name).collect();
+    /// assert_eq!(names, ["0.weight", "0.bias"]);
+    /// ```
     pub fn state(&self) -> Vec<(String, Owned)> {
         let prefixed = |(name, module): &(String, Box<dyn Module>)| {
             let name = name.clone();
@@ -357,9 +558,17 @@ impl ModuleList {
     }
 }
 
-/// `x + module(x)`, and an activation after it where wanted: a residual connection (He et al., 2015).
+/// `x + module(x)`: a residual connection (He et al., 2015).
 ///
 /// Where shapes change, a `shortcut` brings x to the new shape.
+///
+/// ```
+/// use chainrule::nn::{Activation, Module, Residual};
+/// use chainrule::tensor;
+/// let y = Residual::new(Activation::Relu).call(&tensor([-1.0, 2.0]))?;
+/// assert_eq!(y.to_string(), "tensor([-1.,  4.])"); // x + max(0, x)
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Residual {
     module: Box<dyn Module>,
@@ -368,11 +577,29 @@ pub struct Residual {
 
 impl Residual {
     /// Around a module; its parameters are named `module.…`.
+    ///
+    /// ```
+    /// use chainrule::Generator;
+    /// use chainrule::nn::{Linear, Module, Residual};
+    /// let layer = Residual::new(Linear::new(2, 2, &mut Generator::new(0)));
+    /// assert_eq!(layer.state()[0].0, "module.weight");
+    /// ```
     pub fn new(module: impl Module + 'static) -> Residual {
         Residual { module: Box::new(module), shortcut: None }
     }
 
     /// With a module on the way around; its parameters are named `shortcut.…`.
+    ///
+    /// ```
+    /// use chainrule::nn::{Linear, Module, Residual};
+    /// use chainrule::{Generator, Tensor};
+    /// let mut generator = Generator::new(0);
+    /// let layer = Residual::new(Linear::new(2, 3, &mut generator))
+    ///     .with_shortcut(Linear::without_bias(2, 3, &mut generator));
+    /// assert_eq!(layer.call(&Tensor::ones([1, 2]))?.shape(), [1, 3]);
+    /// assert_eq!(layer.state()[2].0, "shortcut.weight");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn with_shortcut(mut self, shortcut: impl Module + 'static) -> Residual {
         self.shortcut = Some(Box::new(shortcut));
         self

@@ -7,6 +7,19 @@ use crate::error::{Error, Result};
 use crate::tensor::{Tensor, no_grad};
 
 /// How named values fit a module.
+///
+/// ```
+/// use chainrule::nn::{Linear, LoadReport, Module};
+/// use chainrule::{Generator, Tensor};
+/// let layer = Linear::new(2, 3, &mut Generator::new(0));
+/// let report: LoadReport = layer.load_matching(&[("weight".into(), Tensor::ones([2, 2]))])?;
+/// assert_eq!(report.misshaped[0].0, "weight");
+/// assert_eq!(
+///     report.to_string(),
+///     "0 loaded; missing: bias; misshaped: weight (expected [3, 2], given [2, 2])"
+/// );
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct LoadReport {
     /// The names that fit.
@@ -21,6 +34,15 @@ pub struct LoadReport {
 
 impl LoadReport {
     /// Whether every name of the module was given with its shape, and no other.
+    ///
+    /// ```
+    /// use chainrule::nn::{Linear, Module};
+    /// use chainrule::{Generator, Tensor};
+    /// let layer = Linear::without_bias(2, 3, &mut Generator::new(0));
+    /// assert!(layer.load_matching(&[("weight".into(), Tensor::ones([3, 2]))])?.is_complete());
+    /// assert!(!layer.load_matching(&[])?.is_complete());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn is_complete(&self) -> bool {
         self.missing.is_empty() && self.unexpected.is_empty() && self.misshaped.is_empty()
     }

@@ -1,4 +1,26 @@
 //! Layers: modules with named parameters.
+//!
+//! ```
+//! use chainrule::nn::{Activation, Linear, Module, Sequential};
+//! use chainrule::optim::{Adam, Optimizer};
+//! use chainrule::{tensor, DType, Generator};
+//! // Exclusive or, learned by two layers.
+//! let mut generator = Generator::new(1);
+//! let net = Sequential::new()
+//!     .push(Linear::new(2, 8, &mut generator))
+//!     .push(Activation::Tanh)
+//!     .push(Linear::new(8, 1, &mut generator));
+//! let x = tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]);
+//! let y = tensor([[0.0], [1.0], [1.0], [0.0]]);
+//! let mut adam = Adam::new(&net.parameters(), 0.05);
+//! for _ in 0..200 {
+//!     adam.zero_grad();
+//!     net.call(&x)?.binary_cross_entropy_with_logits(&y)?.backward()?;
+//!     adam.step()?;
+//! }
+//! assert_eq!(net.call(&x)?.gt(0.0)?.cast(DType::F32)?.to_f64_vec(), y.to_f64_vec());
+//! # Ok::<(), chainrule::Error>(())
+//! ```
 
 mod attention;
 pub mod init;

@@ -12,6 +12,14 @@ use crate::error::{Error, Result};
 use crate::tensor::{Recording, Tensor, is_recording};
 
 /// What a module owns under a name.
+///
+/// ```
+/// use chainrule::nn::{BatchNorm1d, Module, Owned};
+/// let layer = BatchNorm1d::new(4)?;
+/// let trained = layer.state().iter().filter(|(_, owned)| matches!(owned, Owned::Parameter(_))).count();
+/// assert_eq!((trained, layer.state().len()), (2, 5)); // the rest are buffers
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub enum Owned {
     /// A tensor that training changes.
@@ -22,6 +30,13 @@ pub enum Owned {
 
 impl Owned {
     /// The tensor.
+    ///
+    /// ```
+    /// use chainrule::Generator;
+    /// use chainrule::nn::{Linear, Module};
+    /// let layer = Linear::new(2, 3, &mut Generator::new(0));
+    /// assert!(layer.state()[0].1.tensor().is(&layer.weight));
+    /// ```
     pub fn tensor(&self) -> &Tensor {
         match self {
             Owned::Parameter(tensor) | Owned::Buffer(tensor) => tensor,
@@ -50,24 +65,76 @@ pub trait Module: Debug + Send + Sync {
     ///
     /// # Errors
     /// The input's shape or element type doesn't fit.
+    ///
+    /// ```
+    /// use chainrule::nn::Module;
+    /// use chainrule::{tensor, Result, Tensor};
+    /// /// y = x·|x|, without parameters.
+    /// #[derive(Debug)]
+    /// struct SignedSquare;
+    /// impl Module for SignedSquare {
+    ///     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+    ///         x.mul(&x.abs()?)
+    ///     }
+    /// }
+    /// assert_eq!(SignedSquare.call(&tensor([-3.0, 2.0]))?.to_string(), "tensor([-9.,  4.])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     fn forward(&self, x: &Tensor) -> Result<Tensor>;
 
     /// The parameters and buffers of this module itself, without those of its children.
+    ///
+    /// ```
+    /// use chainrule::nn::{current, Module, Owned};
+    /// use chainrule::{param, Result, Tensor};
+    /// /// y = s·x
+    /// #[derive(Debug)]
+    /// struct Scale(Tensor);
+    /// impl Module for Scale {
+    ///     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+    ///         x.mul(&current(&self.0))
+    ///     }
+    ///     fn owned(&self) -> Vec<(&'static str, Owned)> {
+    ///         vec![("scale", Owned::Parameter(self.0.clone()))]
+    ///     }
+    /// }
+    /// assert_eq!(Scale(param(2.0)).named_parameters()[0].0, "scale");
+    /// ```
     fn owned(&self) -> Vec<(&'static str, Owned)> {
         Vec::new()
     }
 
     /// The modules that this one is made of, by name.
+    ///
+    /// ```
+    /// use chainrule::nn::{Activation, Module, Sequential};
+    /// let net = Sequential::new().push_named("act", Activation::Relu);
+    /// assert_eq!(net.children()[0].0, "act");
+    /// ```
     fn children(&self) -> Vec<(String, &dyn Module)> {
         Vec::new()
     }
 
     /// Where the module keeps whether it is being trained, if that makes a difference to it.
+    ///
+    /// ```
+    /// use chainrule::nn::{Dropout, Identity, Module};
+    /// assert!(Dropout::new(0.5)?.training_flag().is_some() && Identity.training_flag().is_none());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     fn training_flag(&self) -> Option<&AtomicBool> {
         None
     }
 
     /// The module's settings as PyTorch prints them: `Linear(in_features=2, out_features=3, bias=True)`.
+    ///
+    /// ```
+    /// use chainrule::Generator;
+    /// use chainrule::nn::{Identity, Linear, Module};
+    /// assert_eq!(Identity.describe(), "Identity()");
+    /// let layer = Linear::new(2, 3, &mut Generator::new(0));
+    /// assert_eq!(layer.describe(), "Linear(in_features=2, out_features=3, bias=True)");
+    /// ```
     fn describe(&self) -> String {
         let name = type_name::<Self>();
         let name = name.split('<').next().unwrap_or(name);
@@ -78,6 +145,13 @@ pub trait Module: Debug + Send + Sync {
     ///
     /// # Errors
     /// As `forward`.
+    ///
+    /// ```
+    /// use chainrule::nn::{Activation, Module};
+    /// use chainrule::tensor;
+    /// assert_eq!(Activation::Relu.call(&tensor([-1.0, 2.0]))?.to_string(), "tensor([0., 2.])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     fn call(&self, x: &Tensor) -> Result<Tensor> {
         if !is_recording() {
             return self.forward(x);
@@ -100,6 +174,14 @@ pub trait Module: Debug + Send + Sync {
     }
 
     /// Parameters and buffers by name, as PyTorch's `state_dict` names and orders them.
+    ///
+    /// ```
+    /// use chainrule::nn::{BatchNorm1d, Module, Sequential};
+    /// let net = Sequential::new().push(BatchNorm1d::new(4)?);
+    /// let names: Vec<String> = net.state().into_iter().map(|(name, _)| name).collect();
+    /// assert_eq!(names[..3], ["0.weight", "0.bias", "0.running_mean"]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     fn state(&self) -> Vec<(String, Owned)> {
         let mut all: Vec<(String, Owned)> =
             self.owned().into_iter().map(|(name, owned)| (name.to_string(), owned)).collect();
@@ -110,6 +192,14 @@ pub trait Module: Debug + Send + Sync {
     }
 
     /// The parameters by name, as PyTorch's `state_dict` names them.
+    ///
+    /// ```
+    /// use chainrule::Generator;
+    /// use chainrule::nn::{Linear, Module};
+    /// let layer = Linear::new(2, 3, &mut Generator::new(0));
+    /// let (name, weight) = &layer.named_parameters()[0];
+    /// assert_eq!((&name[..], weight.shape()), ("weight", [3, 2].into()));
+    /// ```
     fn named_parameters(&self) -> Vec<(String, Tensor)> {
         let parameter = |(name, owned)| match owned {
             Owned::Parameter(tensor) => Some((name, tensor)),
@@ -119,6 +209,12 @@ pub trait Module: Debug + Send + Sync {
     }
 
     /// Tensors of the state that aren't trained, by name: running means and variances.
+    ///
+    /// ```
+    /// use chainrule::nn::{BatchNorm1d, Module};
+    /// assert_eq!(BatchNorm1d::new(4)?.named_buffers()[0].0, "running_mean");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     fn named_buffers(&self) -> Vec<(String, Tensor)> {
         let buffer = |(name, owned)| match owned {
             Owned::Parameter(_) => None,
@@ -132,6 +228,16 @@ pub trait Module: Debug + Send + Sync {
     ///
     /// # Errors
     /// There are too few parameters, or they don't fit.
+    ///
+    /// ```
+    /// use chainrule::nn::{Linear, Module};
+    /// use chainrule::{tensor, Generator};
+    /// let layer = Linear::without_bias(2, 1, &mut Generator::new(0));
+    /// let other = tensor([[10.0, 1.0]]);
+    /// let y = layer.forward_with(&mut [other].into_iter(), &tensor([[1.0, 2.0]]))?;
+    /// assert_eq!(y.item()?, 12.0);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     fn forward_with(&self, parameters: &mut dyn Iterator<Item = Tensor>, x: &Tensor) -> Result<Tensor> {
         /// Takes the replacements away again, also after a panic.
         struct Guard(usize);
@@ -153,11 +259,26 @@ pub trait Module: Debug + Send + Sync {
     }
 
     /// The parameters without their names.
+    ///
+    /// ```
+    /// use chainrule::Generator;
+    /// use chainrule::nn::{Linear, Module};
+    /// assert_eq!(Linear::new(2, 3, &mut Generator::new(0)).parameters().len(), 2);
+    /// ```
     fn parameters(&self) -> Vec<Tensor> {
         self.named_parameters().into_iter().map(|(_, parameter)| parameter).collect()
     }
 
     /// Switches between training (dropout drops, batches are normalised by themselves) and evaluation.
+    ///
+    /// ```
+    /// use chainrule::Tensor;
+    /// use chainrule::nn::{Dropout, Module, Sequential};
+    /// let net = Sequential::new().push(Dropout::new(0.5)?);
+    /// net.set_training(false); // and its children
+    /// assert_eq!(net.call(&Tensor::ones([4]))?.to_f64_vec(), [1.0; 4]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     fn set_training(&self, on: bool) {
         if let Some(flag) = self.training_flag() {
             flag.store(on, Ordering::Relaxed);
@@ -182,6 +303,12 @@ pub trait Module: Debug + Send + Sync {
     }
 
     /// How many numbers the parameters hold; shared ones count once.
+    ///
+    /// ```
+    /// use chainrule::Generator;
+    /// use chainrule::nn::{Linear, Module};
+    /// assert_eq!(Linear::new(64, 10, &mut Generator::new(0)).parameter_count(), 650);
+    /// ```
     fn parameter_count(&self) -> usize {
         let all = self.parameters();
         let first = |i: usize| !all[..i].iter().any(|other| other.is(&all[i]));
@@ -193,6 +320,16 @@ pub trait Module: Debug + Send + Sync {
     ///
     /// # Errors
     /// A name is missing, left over, or of another shape; nothing is changed then.
+    ///
+    /// ```
+    /// use chainrule::nn::{Linear, Module};
+    /// use chainrule::{tensor, Generator};
+    /// let layer = Linear::without_bias(2, 1, &mut Generator::new(0));
+    /// layer.load_parameters(&[("weight".into(), tensor([[3.0, 4.0]]))])?;
+    /// assert_eq!(layer.weight.to_f64_vec(), [3.0, 4.0]);
+    /// assert!(layer.load_parameters(&[("wait".into(), tensor([[3.0, 4.0]]))]).is_err());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     fn load_parameters(&self, values: &[(String, Tensor)]) -> Result<()> {
         let given = |name: &str| values.iter().any(|(other, _)| other == name);
         let own: Vec<(String, Tensor)> = self
@@ -234,6 +371,13 @@ thread_local! {
 }
 
 /// The tensor that stands for a parameter now: itself, or what [`Module::forward_with`] was given for it.
+///
+/// ```
+/// use chainrule::nn::current;
+/// use chainrule::param;
+/// let w = param(2.0);
+/// assert!(current(&w).is(&w)); // unless `forward_with` has put another one in its place
+/// ```
 pub fn current(parameter: &Tensor) -> Tensor {
     REPLACED.with_borrow(|all| {
         let found = all.iter().rev().find(|(id, _)| *id == parameter.id());

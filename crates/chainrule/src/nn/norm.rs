@@ -17,6 +17,16 @@ fn constant(shape: &[usize], value: f64) -> Result<Tensor> {
 
 /// Batch normalisation of `[n, channels, …]` with `D` sizes after the channels (none, for `BatchNorm1d`, too):
 /// see [`Tensor::batch_norm`].
+///
+/// ```
+/// use chainrule::nn::{BatchNorm1d, Module};
+/// use chainrule::tensor;
+/// let layer = BatchNorm1d::new(1)?;
+/// let y = layer.call(&tensor([[1.0], [3.0]]))?;
+/// assert_eq!(y.detach().to_string(), "tensor([[-1.0000],\n        [ 1.0000]])");
+/// assert_eq!(layer.running_mean.to_string(), "tensor([0.2000])"); // 0.9·0 + 0.1·2
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct BatchNormNd<const D: usize> {
     /// The scale of each channel, 1 at first.
@@ -130,6 +140,14 @@ fn number(x: f64) -> String {
 }
 
 /// Layer normalisation over the last dimensions: see [`Tensor::layer_norm`].
+///
+/// ```
+/// use chainrule::nn::{LayerNorm, Module};
+/// use chainrule::tensor;
+/// let y = LayerNorm::new(&[2])?.call(&tensor([[1.0, 3.0], [10.0, 30.0]]))?;
+/// assert_eq!(y.detach().to_string(), "tensor([[-1.0000,  1.0000],\n        [-1.0000,  1.0000]])");
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct LayerNorm {
     /// The scale of each element, 1 at first.
@@ -145,6 +163,12 @@ impl LayerNorm {
     ///
     /// # Errors
     /// The shape has too many dimensions.
+    ///
+    /// ```
+    /// use chainrule::nn::{LayerNorm, Module};
+    /// assert_eq!(LayerNorm::new(&[8])?.describe(), "LayerNorm((8,), eps=1e-05, elementwise_affine=True)");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn new(shape: &[usize]) -> Result<LayerNorm> {
         Ok(LayerNorm { weight: constant(shape, 1.0)?, bias: constant(shape, 0.0)?, epsilon: 1e-5 })
     }
@@ -167,6 +191,14 @@ impl Module for LayerNorm {
 }
 
 /// Normalisation by the root of the mean square: see [`Tensor::rms_norm`].
+///
+/// ```
+/// use chainrule::nn::{Module, RmsNorm};
+/// use chainrule::tensor;
+/// let y = RmsNorm::new(&[2])?.call(&tensor([[3.0, 4.0]]))?;
+/// assert_eq!(y.detach().to_string(), "tensor([[0.8485, 1.1314]])"); // x / √12.5
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct RmsNorm {
     /// The scale of each element, 1 at first.
@@ -180,6 +212,12 @@ impl RmsNorm {
     ///
     /// # Errors
     /// The shape has too many dimensions.
+    ///
+    /// ```
+    /// use chainrule::nn::{Module, RmsNorm};
+    /// assert_eq!(RmsNorm::new(&[8])?.describe(), "RMSNorm((8,), eps=None, elementwise_affine=True)");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn new(shape: &[usize]) -> Result<RmsNorm> {
         Ok(RmsNorm { weight: constant(shape, 1.0)?, epsilon: None })
     }
@@ -202,6 +240,14 @@ impl Module for RmsNorm {
 }
 
 /// Group normalisation of `[n, channels, …]`: see [`Tensor::group_norm`].
+///
+/// ```
+/// use chainrule::nn::{GroupNorm, Module};
+/// use chainrule::tensor;
+/// let y = GroupNorm::new(2, 4)?.call(&tensor([[1.0, 3.0, 10.0, 30.0]]))?;
+/// assert_eq!(y.detach().to_string(), "tensor([[-1.0000,  1.0000, -1.0000,  1.0000]])");
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct GroupNorm {
     /// The scale of each channel, 1 at first.
@@ -218,6 +264,11 @@ impl GroupNorm {
     ///
     /// # Errors
     /// The groups don't divide the channels evenly.
+    ///
+    /// ```
+    /// use chainrule::nn::GroupNorm;
+    /// assert!(GroupNorm::new(2, 4).is_ok() && GroupNorm::new(3, 4).is_err());
+    /// ```
     pub fn new(groups: usize, channels: usize) -> Result<GroupNorm> {
         if groups == 0 || !channels.is_multiple_of(groups) {
             return Err(Error::argument(format!("{groups} groups don't divide {channels} channels evenly")));
@@ -248,6 +299,14 @@ impl Module for GroupNorm {
 }
 
 /// Instance normalisation: each channel of each example by itself (Ulyanov et al., 2016); no parameters.
+///
+/// ```
+/// use chainrule::nn::{InstanceNorm1d, Module};
+/// use chainrule::tensor;
+/// let y = InstanceNorm1d::default().call(&tensor([[[1.0, 3.0], [10.0, 30.0]]]))?;
+/// assert_eq!(y.to_string(), "tensor([[[-1.0000,  1.0000],\n         [-1.0000,  1.0000]]])");
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct InstanceNormNd<const D: usize> {
     /// ε, which keeps the divisor off 0.
@@ -286,6 +345,17 @@ impl<const D: usize> Module for InstanceNormNd<D> {
 }
 
 /// Local response normalisation across channels: see [`Tensor::local_response_norm`].
+///
+/// ```
+/// use chainrule::nn::{LocalResponseNorm, Module};
+/// use chainrule::tensor;
+/// let layer = LocalResponseNorm { size: 1, alpha: 1.0, beta: 1.0, k: 1.0 };
+/// assert_eq!(
+///     layer.call(&tensor([[[1.0], [3.0]]]))?.to_string(),
+///     "tensor([[[0.5000],\n         [0.3000]]])"
+/// ); // x/(1 + x²)
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct LocalResponseNorm {
     /// How many channels are taken together.
@@ -300,6 +370,12 @@ pub struct LocalResponseNorm {
 
 impl LocalResponseNorm {
     /// With PyTorch's α = 1e-4, β = 0.75 and k = 1.
+    ///
+    /// ```
+    /// use chainrule::nn::LocalResponseNorm;
+    /// let layer = LocalResponseNorm::new(5);
+    /// assert_eq!((layer.alpha, layer.beta, layer.k), (1e-4, 0.75, 1.0));
+    /// ```
     pub fn new(size: usize) -> LocalResponseNorm {
         LocalResponseNorm { size, alpha: 1e-4, beta: 0.75, k: 1.0 }
     }

@@ -1,6 +1,18 @@
 //! Layers for signals, images and volumes: convolutions, pooling, padding.
 //!
 //! `Conv2d` and the like are names for one layer with its number of dimensions.
+//!
+//! ```
+//! use chainrule::gate::{Conv, Window};
+//! use chainrule::nn::{Conv2d, Flatten, MaxPool2d, Module, Sequential};
+//! use chainrule::{Generator, Tensor};
+//! let net = Sequential::new()
+//!     .push(Conv2d::new(1, 4, 3, Conv::default().padding(1), &mut Generator::new(0))?)
+//!     .push(MaxPool2d::new(Window::new(2)))
+//!     .push(Flatten);
+//! assert_eq!(net.call(&Tensor::ones([2, 1, 8, 8]))?.shape(), [2, 4 * 4 * 4]);
+//! # Ok::<(), chainrule::Error>(())
+//! ```
 
 use super::layers::{python, weight_and_bias};
 use super::module::current_of;
@@ -11,6 +23,16 @@ use crate::gate::{AvgPool, Conv, PadMode, Padding, Sizes, Window};
 use crate::tensor::Tensor;
 
 /// Convolution over `[n, channels, sizes…]` with `D` sizes: see [`Conv`](crate::gate::Conv).
+///
+/// ```
+/// use chainrule::gate::Conv;
+/// use chainrule::nn::{Conv1d, Module};
+/// use chainrule::{param, tensor, Generator};
+/// let mut layer = Conv1d::new(1, 1, 2, Conv::default(), &mut Generator::new(0))?.without_bias();
+/// layer.weight = param([[[1.0, -1.0]]]);
+/// assert_eq!(layer.call(&tensor([[[1.0, 4.0, 9.0]]]))?.to_f64_vec(), [-3.0, -5.0]); // differences
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct ConvNd<const D: usize> {
     /// The weight, of shape `[filters, channels / groups, kernel…]`.
@@ -91,11 +113,31 @@ impl<const D: usize> ConvNd<D> {
     }
 
     /// Without the bias.
+    ///
+    /// ```
+    /// use chainrule::Generator;
+    /// use chainrule::gate::Conv;
+    /// use chainrule::nn::{Conv2d, Module};
+    /// let layer = Conv2d::new(3, 8, 3, Conv::default(), &mut Generator::new(0))?.without_bias();
+    /// assert_eq!(layer.describe(), "Conv2d(3, 8, kernel_size=(3, 3), stride=(1, 1), bias=False)");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn without_bias(self) -> ConvNd<D> {
         ConvNd { bias: None, ..self }
     }
 
     /// With another padding than zeros (`padding_mode` of PyTorch).
+    ///
+    /// ```
+    /// use chainrule::gate::{Conv, PadMode};
+    /// use chainrule::nn::{Conv1d, Module};
+    /// use chainrule::{param, tensor, Generator};
+    /// let layer = Conv1d::new(1, 1, 3, Conv::default().padding(1), &mut Generator::new(0))?;
+    /// let mut layer = layer.padded_by(PadMode::Circular).without_bias();
+    /// layer.weight = param([[[1.0, 0.0, 0.0]]]); // each output is the element before
+    /// assert_eq!(layer.call(&tensor([[[1.0, 2.0, 3.0]]]))?.to_f64_vec(), [3.0, 1.0, 2.0]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn padded_by(self, mode: PadMode) -> ConvNd<D> {
         ConvNd { mode, ..self }
     }
@@ -172,6 +214,16 @@ fn tuple<const D: usize>(sizes: Sizes) -> String {
 }
 
 /// Transposed convolution: see [`Tensor::conv_transpose`].
+///
+/// ```
+/// use chainrule::gate::Conv;
+/// use chainrule::nn::{ConvTranspose2d, Module};
+/// use chainrule::{Generator, Tensor};
+/// let up = Conv::default().stride(2);
+/// let layer = ConvTranspose2d::new(8, 3, 2, up, 0, &mut Generator::new(0))?;
+/// assert_eq!(layer.call(&Tensor::ones([1, 8, 5, 5]))?.shape(), [1, 3, 10, 10]); // twice as large
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct ConvTransposeNd<const D: usize> {
     /// The weight, of shape `[channels, filters / groups, kernel…]`.
@@ -196,6 +248,15 @@ impl<const D: usize> ConvTransposeNd<D> {
     ///
     /// # Errors
     /// The groups don't divide the channels, or the kernel has sizes for another number of dimensions.
+    ///
+    /// ```
+    /// use chainrule::Generator;
+    /// use chainrule::gate::Conv;
+    /// use chainrule::nn::ConvTranspose1d;
+    /// let layer = ConvTranspose1d::new(8, 3, 4, Conv::default(), 0, &mut Generator::new(0))?;
+    /// assert_eq!(layer.weight.shape(), [8, 3, 4]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn new(
         channels: usize,
         filters: usize,
@@ -242,6 +303,15 @@ impl<const D: usize> Module for ConvTransposeNd<D> {
 }
 
 /// The largest element of each window: see [`MaxPool`](crate::gate::MaxPool).
+///
+/// ```
+/// use chainrule::gate::Window;
+/// use chainrule::nn::{MaxPool1d, Module};
+/// use chainrule::tensor;
+/// let layer = MaxPool1d::new(Window::new(2));
+/// assert_eq!(layer.call(&tensor([[[1.0, 5.0, 2.0, 4.0]]]))?.to_f64_vec(), [5.0, 4.0]);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct MaxPoolNd<const D: usize>(pub Window);
 
@@ -254,6 +324,15 @@ pub type MaxPool3d = MaxPoolNd<3>;
 
 impl<const D: usize> MaxPoolNd<D> {
     /// With these windows.
+    ///
+    /// ```
+    /// use chainrule::gate::Window;
+    /// use chainrule::nn::{MaxPool2d, Module};
+    /// assert_eq!(
+    ///     MaxPool2d::new(Window::new(3).stride(2)).describe(),
+    ///     "MaxPool2d(kernel_size=3, stride=2, padding=0, dilation=1, ceil_mode=False)"
+    /// );
+    /// ```
     pub fn new(window: Window) -> MaxPoolNd<D> {
         MaxPoolNd(window)
     }
@@ -292,6 +371,15 @@ fn describe_pool(kind: &str, dims: usize, window: &Window) -> String {
 }
 
 /// The mean of each window: see [`AvgPool`].
+///
+/// ```
+/// use chainrule::gate::{AvgPool, Window};
+/// use chainrule::nn::{AvgPool1d, Module};
+/// use chainrule::tensor;
+/// let layer = AvgPool1d::new(AvgPool::of(Window::new(2)));
+/// assert_eq!(layer.call(&tensor([[[1.0, 5.0, 2.0, 4.0]]]))?.to_f64_vec(), [3.0, 3.0]);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct AvgPoolNd<const D: usize>(pub AvgPool);
 
@@ -304,6 +392,13 @@ pub type AvgPool3d = AvgPoolNd<3>;
 
 impl<const D: usize> AvgPoolNd<D> {
     /// With these windows.
+    ///
+    /// ```
+    /// use chainrule::gate::{AvgPool, Window};
+    /// use chainrule::nn::{AvgPool2d, Module};
+    /// let layer = AvgPool2d::new(AvgPool::of(Window::new(2)));
+    /// assert_eq!(layer.describe(), "AvgPool2d(kernel_size=2, stride=2, padding=0)");
+    /// ```
     pub fn new(pool: AvgPool) -> AvgPoolNd<D> {
         AvgPoolNd(pool)
     }
@@ -320,6 +415,14 @@ impl<const D: usize> Module for AvgPoolNd<D> {
 }
 
 /// The means of so many windows in each dimension, whatever the input's sizes.
+///
+/// ```
+/// use chainrule::nn::{AdaptiveAvgPool2d, Module};
+/// use chainrule::tensor;
+/// let layer = AdaptiveAvgPool2d::new([1, 1]);
+/// assert_eq!(layer.call(&tensor([[[[1.0, 2.0], [3.0, 6.0]]]]))?.to_f64_vec(), [3.0]);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct AdaptiveAvgPoolNd<const D: usize>(pub [usize; D]);
 
@@ -332,6 +435,13 @@ pub type AdaptiveAvgPool3d = AdaptiveAvgPoolNd<3>;
 
 impl<const D: usize> AdaptiveAvgPoolNd<D> {
     /// With so many windows in each dimension.
+    ///
+    /// ```
+    /// use chainrule::Tensor;
+    /// use chainrule::nn::{AdaptiveAvgPool2d, Module};
+    /// assert_eq!(AdaptiveAvgPool2d::new([6, 6]).call(&Tensor::ones([1, 4, 13, 17]))?.shape(), [1, 4, 6, 6]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn new(sizes: [usize; D]) -> AdaptiveAvgPoolNd<D> {
         AdaptiveAvgPoolNd(sizes)
     }
@@ -348,6 +458,14 @@ impl<const D: usize> Module for AdaptiveAvgPoolNd<D> {
 }
 
 /// The largest elements of so many windows in each dimension, whatever the input's sizes.
+///
+/// ```
+/// use chainrule::nn::{AdaptiveMaxPool1d, Module};
+/// use chainrule::tensor;
+/// let layer = AdaptiveMaxPool1d::new([2]);
+/// assert_eq!(layer.call(&tensor([[[1.0, 5.0, 2.0, 4.0]]]))?.to_f64_vec(), [5.0, 4.0]);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct AdaptiveMaxPoolNd<const D: usize>(pub [usize; D]);
 
@@ -360,6 +478,11 @@ pub type AdaptiveMaxPool3d = AdaptiveMaxPoolNd<3>;
 
 impl<const D: usize> AdaptiveMaxPoolNd<D> {
     /// With so many windows in each dimension.
+    ///
+    /// ```
+    /// use chainrule::nn::{AdaptiveMaxPool2d, Module};
+    /// assert_eq!(AdaptiveMaxPool2d::new([2, 3]).describe(), "AdaptiveMaxPool2d(output_size=(2, 3))");
+    /// ```
     pub fn new(sizes: [usize; D]) -> AdaptiveMaxPoolNd<D> {
         AdaptiveMaxPoolNd(sizes)
     }
@@ -376,6 +499,15 @@ impl<const D: usize> Module for AdaptiveMaxPoolNd<D> {
 }
 
 /// Padding as a layer: see [`Tensor::pad`] (`ReflectionPad2d` and its relatives in PyTorch).
+///
+/// ```
+/// use chainrule::gate::PadMode;
+/// use chainrule::nn::{Module, Pad};
+/// use chainrule::tensor;
+/// let layer = Pad { pads: vec![(1, 1)], mode: PadMode::Reflect };
+/// assert_eq!(layer.call(&tensor([[1.0, 2.0, 3.0]]))?.to_f64_vec(), [2.0, 1.0, 2.0, 3.0, 2.0]);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Pad {
     /// How many elements before and after each dimension, beginning with the last.

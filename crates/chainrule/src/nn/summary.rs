@@ -9,6 +9,15 @@ use crate::error::Result;
 use crate::tensor::{Recording, Step, Tensor};
 
 /// One layer as it ran.
+///
+/// ```
+/// use chainrule::nn::{Activation, Linear, Sequential, Summary};
+/// use chainrule::{Generator, Tensor};
+/// let net = Sequential::new().push(Linear::new(4, 3, &mut Generator::new(0))).push(Activation::Relu);
+/// let row = &Summary::of(&net, &Tensor::zeros([2, 4]))?.rows[1]; // after the network's own
+/// assert_eq!((&row.name[..], row.parameters, row.multiply_adds), ("0", 15, 24));
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct LayerRow {
     /// How deep it lies in other modules.
@@ -68,6 +77,14 @@ impl Summary {
     ///
     /// # Errors
     /// The input doesn't fit the network.
+    ///
+    /// ```
+    /// use chainrule::nn::{Linear, Summary};
+    /// use chainrule::{Generator, Tensor};
+    /// let summary = Summary::of(&Linear::new(4, 3, &mut Generator::new(0)), &Tensor::zeros([2, 4]))?;
+    /// assert_eq!((summary.parameters, summary.multiply_adds), (15, 24));
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn of(network: &dyn Module, x: &Tensor) -> Result<Summary> {
         let ((result, events), recording) = Recording::of(|| observe(|| crate::no_grad(|| network.call(x))));
         result?;

@@ -4,6 +4,18 @@ use super::{Moment, Real, Rule, Updater, check};
 use crate::error::Result;
 
 /// What Adagrad can be told; the default is PyTorch's.
+///
+/// ```
+/// use chainrule::optim::{Adagrad, AdagradOptions, Optimizer};
+/// use chainrule::param;
+/// let w = param(3.0);
+/// let mut adagrad =
+///     Adagrad::with(&[w.clone()], 0.5, AdagradOptions { initial: 64.0, ..Default::default() })?;
+/// w.square()?.backward()?;
+/// adagrad.step()?;
+/// assert!((w.item()? - 2.7).abs() < 1e-6); // 3 − 0.5·6/√(64 + 36)
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AdagradOptions {
     /// How fast the learning rate falls with the steps (η).

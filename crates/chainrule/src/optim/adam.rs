@@ -4,6 +4,15 @@ use super::{Moment, Real, Rule, Updater, check};
 use crate::error::Result;
 
 /// What Adam can be told; the default is PyTorch's.
+///
+/// ```
+/// use chainrule::optim::{Adam, AdamOptions, Optimizer};
+/// use chainrule::param;
+/// let options = AdamOptions { beta1: 0.8, amsgrad: true, ..AdamOptions::default() };
+/// let adam = Adam::with(&[param(1.0)], 1e-3, options)?;
+/// assert_eq!(adam.learning_rate(), 1e-3);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AdamOptions {
     /// How slowly the mean of gradients changes (β₁).
@@ -35,6 +44,18 @@ impl Default for AdamOptions {
 
 impl AdamOptions {
     /// AdamW with PyTorch's weight decay of 0.01.
+    ///
+    /// ```
+    /// use chainrule::optim::{Adam, AdamOptions, Optimizer};
+    /// use chainrule::param;
+    /// let w = param(3.0);
+    /// let mut adamw =
+    ///     Adam::with(&[w.clone()], 0.1, AdamOptions { weight_decay: 0.5, ..AdamOptions::adamw() })?;
+    /// w.set_grad(Some(chainrule::tensor(0.0)))?;
+    /// adamw.step()?;
+    /// assert!((w.item()? - 3.0 * (1.0 - 0.1 * 0.5)).abs() < 1e-6); // the pull to 0 alone
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn adamw() -> AdamOptions {
         AdamOptions { weight_decay: 0.01, decoupled: true, ..AdamOptions::default() }
     }

@@ -5,6 +5,12 @@ use serde::{Deserialize, Serialize};
 use super::Optimizer;
 
 /// Which way a measure improves.
+///
+/// ```
+/// use chainrule::optim::{Goal, Threshold};
+/// assert!(Goal::Lowest.is_better(0.5, Some(1.0), Threshold::Absolute(0.1)));
+/// assert!(!Goal::Highest.is_better(0.5, Some(1.0), Threshold::Absolute(0.1)));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Goal {
@@ -16,6 +22,12 @@ pub enum Goal {
 }
 
 /// How much better than the best so far counts as an improvement.
+///
+/// ```
+/// use chainrule::optim::{Goal, Threshold};
+/// let better = |threshold| Goal::Lowest.is_better(9.5, Some(10.0), threshold);
+/// assert!(better(Threshold::Relative(0.01)) && !better(Threshold::Absolute(1.0)));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Threshold {
@@ -27,6 +39,13 @@ pub enum Threshold {
 
 impl Goal {
     /// Whether a measure is better than the best so far; the first one always is, NaN never.
+    ///
+    /// ```
+    /// use chainrule::optim::{Goal, Threshold};
+    /// let threshold = Threshold::Relative(1e-4);
+    /// assert!(Goal::Lowest.is_better(2.0, None, threshold));
+    /// assert!(!Goal::Lowest.is_better(f64::NAN, None, threshold));
+    /// ```
     pub fn is_better(self, value: f64, best: Option<f64>, threshold: Threshold) -> bool {
         let Some(best) = best else { return !value.is_nan() };
         match (self, threshold) {
@@ -39,6 +58,12 @@ impl Goal {
 }
 
 /// What a [`Plateau`] can be told; the default is PyTorch's.
+///
+/// ```
+/// use chainrule::optim::{Goal, PlateauOptions};
+/// let options = PlateauOptions { goal: Goal::Highest, ..PlateauOptions::default() };
+/// assert_eq!((options.factor, options.patience), (0.1, 10));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PlateauOptions {
@@ -93,11 +118,26 @@ pub struct Plateau {
 
 impl Plateau {
     /// One that hasn't seen a measure yet.
+    ///
+    /// ```
+    /// use chainrule::optim::{Plateau, PlateauOptions};
+    /// assert_eq!(Plateau::new(PlateauOptions::default()).best(), None);
+    /// ```
     pub fn new(options: PlateauOptions) -> Plateau {
         Plateau { options, best: None, bad: 0, cooling: 0 }
     }
 
     /// Takes note of a measure; says whether it lowered the learning rates.
+    ///
+    /// ```
+    /// use chainrule::optim::{Optimizer, Plateau, PlateauOptions, Sgd};
+    /// use chainrule::param;
+    /// let mut sgd = Sgd::new(&[param(1.0)], 0.1);
+    /// let mut plateau = Plateau::new(PlateauOptions { patience: 0, factor: 0.5, ..Default::default() });
+    /// assert!(!plateau.step(1.0, &mut sgd));
+    /// assert!(plateau.step(1.0, &mut sgd)); // not better, and no patience
+    /// assert_eq!(sgd.learning_rate(), 0.05);
+    /// ```
     pub fn step(&mut self, value: f64, optimizer: &mut dyn Optimizer) -> bool {
         let PlateauOptions { goal, factor, patience, threshold, cooldown, minimum, eps } = self.options;
         if goal.is_better(value, self.best, threshold) {
@@ -127,6 +167,17 @@ impl Plateau {
     }
 
     /// The best measure so far.
+    ///
+    /// ```
+    /// use chainrule::optim::{Plateau, PlateauOptions, Sgd};
+    /// use chainrule::param;
+    /// let mut sgd = Sgd::new(&[param(1.0)], 0.1);
+    /// let mut plateau = Plateau::new(PlateauOptions::default());
+    /// for loss in [3.0, 1.0, 2.0] {
+    ///     plateau.step(loss, &mut sgd);
+    /// }
+    /// assert_eq!(plateau.best(), Some(1.0));
+    /// ```
     pub fn best(&self) -> Option<f64> {
         self.best
     }

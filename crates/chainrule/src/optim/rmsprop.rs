@@ -4,6 +4,17 @@ use super::{Moment, Real, Rule, Updater, check};
 use crate::error::Result;
 
 /// What RMSprop can be told; the default is PyTorch's.
+///
+/// ```
+/// use chainrule::optim::{Optimizer, RmsProp, RmsPropOptions};
+/// use chainrule::param;
+/// let w = param(3.0);
+/// let mut rmsprop = RmsProp::with(&[w.clone()], 0.1, RmsPropOptions { alpha: 0.75, ..Default::default() })?;
+/// w.square()?.backward()?;
+/// rmsprop.step()?;
+/// assert!((w.item()? - 2.8).abs() < 1e-6); // 3 − 0.1·6/√(0.25·36)
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RmsPropOptions {
     /// How slowly the mean of squared gradients changes (α).

@@ -79,6 +79,13 @@ pub enum Schedule {
 
 /// The 1cycle rule (Smith and Topin, 2018) by PyTorch's `OneCycleLR`: from `γ/divisor` up to γ, then down to
 /// `γ/(divisor·final_divisor)`, which is kept; the momentum goes the other way.
+///
+/// ```
+/// use chainrule::optim::{OneCycle, Schedule};
+/// let schedule = Schedule::OneCycle(OneCycle { steps: 100, ..OneCycle::default() });
+/// assert!((schedule.rate(1.0, 0) - 1.0 / 25.0).abs() < 1e-12 && schedule.rate(1.0, 29) == 1.0);
+/// assert!(schedule.rate(1.0, 99) < 1e-5);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct OneCycle {
@@ -113,6 +120,14 @@ impl Default for OneCycle {
 }
 
 /// The shape of a way from one value to another.
+///
+/// ```
+/// use chainrule::optim::{Anneal, OneCycle, Schedule};
+/// let cycle =
+///     OneCycle { steps: 21, rise: 0.5, anneal: Anneal::Linear, divisor: 10.0, ..OneCycle::default() };
+/// let middle = Schedule::OneCycle(cycle).rate(1.0, 4); // of the 9.5 steps up
+/// assert!((middle - (0.1 + 0.9 * 4.0 / 9.5)).abs() < 1e-12);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Anneal {
@@ -158,6 +173,12 @@ impl OneCycle {
 
 impl Schedule {
     /// The learning rate at step t for the base rate γ.
+    ///
+    /// ```
+    /// use chainrule::optim::Schedule;
+    /// let schedule = Schedule::MultiStep { at: vec![30, 60], factor: 0.5 };
+    /// assert_eq!([0, 30, 60].map(|t| schedule.rate(0.8, t)), [0.8, 0.4, 0.2]);
+    /// ```
     pub fn rate(&self, base: f64, t: usize) -> f64 {
         match self {
             Schedule::Constant => base,
@@ -188,6 +209,13 @@ impl Schedule {
     }
 
     /// The momentum at step t, where the schedule changes it.
+    ///
+    /// ```
+    /// use chainrule::optim::{OneCycle, Schedule};
+    /// let schedule = Schedule::OneCycle(OneCycle { steps: 100, ..OneCycle::default() });
+    /// assert_eq!((schedule.momentum(0), schedule.momentum(29)), (Some(0.95), Some(0.85)));
+    /// assert_eq!(Schedule::Constant.momentum(0), None);
+    /// ```
     pub fn momentum(&self, t: usize) -> Option<f64> {
         match self {
             Schedule::OneCycle(cycle) => {
@@ -200,6 +228,12 @@ impl Schedule {
     }
 
     /// This schedule after a warm-up: evenly from `γ·start` to γ over so many steps.
+    ///
+    /// ```
+    /// use chainrule::optim::Schedule;
+    /// let schedule = Schedule::Constant.warm_up(4, 0.0);
+    /// assert_eq!([0, 1, 2, 4, 9].map(|t| schedule.rate(1.0, t)), [0.0, 0.25, 0.5, 1.0, 1.0]);
+    /// ```
     pub fn warm_up(self, steps: usize, start: f64) -> Schedule {
         Schedule::WarmUp { start, steps, then: Box::new(self) }
     }
@@ -223,6 +257,14 @@ pub struct Scheduler {
 
 impl Scheduler {
     /// Sets the rates of step 0.
+    ///
+    /// ```
+    /// use chainrule::optim::{Optimizer, Schedule, Scheduler, Sgd};
+    /// use chainrule::param;
+    /// let mut sgd = Sgd::new(&[param(1.0)], 0.8);
+    /// Scheduler::new(Schedule::Constant.warm_up(4, 0.25), &mut sgd);
+    /// assert_eq!(sgd.learning_rate(), 0.2);
+    /// ```
     pub fn new(schedule: Schedule, optimizer: &mut dyn Optimizer) -> Scheduler {
         let mut scheduler = Scheduler { schedule, bases: optimizer.rates(), t: 0 };
         scheduler.go_to(0, optimizer);
@@ -230,12 +272,33 @@ impl Scheduler {
     }
 
     /// Sets the rates of the next step.
+    ///
+    /// ```
+    /// use chainrule::optim::{Optimizer, Schedule, Scheduler, Sgd};
+    /// use chainrule::param;
+    /// let mut sgd = Sgd::new(&[param(1.0)], 0.8);
+    /// let mut scheduler = Scheduler::new(Schedule::Step { every: 2, factor: 0.5 }, &mut sgd);
+    /// let rates = [(); 3].map(|()| {
+    ///     scheduler.step(&mut sgd);
+    ///     sgd.learning_rate()
+    /// });
+    /// assert_eq!(rates, [0.8, 0.4, 0.4]);
+    /// ```
     pub fn step(&mut self, optimizer: &mut dyn Optimizer) {
         self.go_to(self.t + 1, optimizer);
     }
 
     /// Sets the rates of step t: how training goes on after a restart, with a scheduler made before the
     /// optimiser's state is loaded.
+    ///
+    /// ```
+    /// use chainrule::optim::{Optimizer, Schedule, Scheduler, Sgd};
+    /// use chainrule::param;
+    /// let mut sgd = Sgd::new(&[param(1.0)], 1.0);
+    /// let mut scheduler = Scheduler::new(Schedule::Exponential { factor: 0.5 }, &mut sgd);
+    /// scheduler.go_to(3, &mut sgd);
+    /// assert_eq!(sgd.learning_rate(), 0.125);
+    /// ```
     pub fn go_to(&mut self, t: usize, optimizer: &mut dyn Optimizer) {
         self.t = t;
         for (rate, &base) in optimizer.rates_mut().into_iter().zip(&self.bases) {
@@ -247,6 +310,15 @@ impl Scheduler {
     }
 
     /// The step that the rates are of.
+    ///
+    /// ```
+    /// use chainrule::optim::{Schedule, Scheduler, Sgd};
+    /// use chainrule::param;
+    /// let mut sgd = Sgd::new(&[param(1.0)], 1.0);
+    /// let mut scheduler = Scheduler::new(Schedule::Constant, &mut sgd);
+    /// scheduler.step(&mut sgd);
+    /// assert_eq!(scheduler.t(), 1);
+    /// ```
     pub fn t(&self) -> usize {
         self.t
     }

@@ -4,6 +4,17 @@ use super::{Moment, Real, Rule, Updater, check};
 use crate::error::{Error, Result};
 
 /// What SGD can be told; the default is plain gradient descent.
+///
+/// ```
+/// use chainrule::optim::{Optimizer, Sgd, SgdOptions};
+/// use chainrule::param;
+/// let w = param(3.0);
+/// let mut sgd = Sgd::with(&[w.clone()], 0.1, SgdOptions { weight_decay: 0.5, ..SgdOptions::default() })?;
+/// w.square()?.backward()?;
+/// sgd.step()?;
+/// assert!((w.item()? - 2.25).abs() < 1e-6); // 3 − 0.1·(6 + 0.5·3)
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct SgdOptions {
     /// How much of the last update goes on (μ).

@@ -9,6 +9,15 @@ use crate::kernel::update::{Part, update};
 use crate::tensor::{Tensor, no_grad};
 
 /// Float elements with the arithmetic of an update rule.
+///
+/// ```
+/// use chainrule::optim::Real;
+/// /// One step of plain gradient descent, in either precision.
+/// fn descend<T: Real>(p: T, g: T, rate: f64) -> T {
+///     p - T::from_f64(rate) * g
+/// }
+/// assert_eq!((descend(3.0f32, 6.0, 0.5), descend(3.0f64, 6.0, 0.5)), (0.0, 0.0));
+/// ```
 pub trait Real:
     Element
     + Add<Output = Self>
@@ -20,14 +29,30 @@ pub trait Real:
     + MulAssign
 {
     /// `√self`
+    ///
+    /// ```
+    /// use chainrule::optim::Real;
+    /// assert_eq!(<f32 as Real>::sqrt(9.0), 3.0);
+    /// ```
     fn sqrt(self) -> Self;
 
     /// The larger of two numbers; NaN where one is NaN.
+    ///
+    /// ```
+    /// use chainrule::optim::Real;
+    /// assert_eq!(1.0f64.larger(2.0), 2.0);
+    /// assert!(1.0f64.larger(f64::NAN).is_nan());
+    /// ```
     fn larger(self, other: Self) -> Self {
         if self >= other || self.to_f64().is_nan() { self } else { other }
     }
 
     /// `self + weight·(end − self)`, from the nearer end, as PyTorch computes it.
+    ///
+    /// ```
+    /// use chainrule::optim::Real;
+    /// assert_eq!(2.0f64.lerp(6.0, 0.25), 3.0);
+    /// ```
     fn lerp(self, end: Self, weight: f64) -> Self {
         if weight < 0.5 {
             self + Self::from_f64(weight) * (end - self)
@@ -52,6 +77,14 @@ impl Real for f64 {
 }
 
 /// When a parameter is updated.
+///
+/// ```
+/// use chainrule::optim::{AdamOptions, Moment, Rule};
+/// let at = Moment { rate: 0.1, step: 1 };
+/// let (mut p, mut m, mut v) = ([3.0f64], [0.0], [0.0]);
+/// AdamOptions::default().update(at, &mut p, &[6.0], &mut [&mut m[..], &mut v[..]]);
+/// assert!((p[0] - 2.9).abs() < 1e-6); // the first step has the length of the rate
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Moment {
     /// The learning rate γ.
@@ -84,6 +117,13 @@ pub struct Moment {
 pub trait Rule: std::fmt::Debug + Clone + Default + Send + Sync + 'static {
     /// The names of what is kept for each parameter between steps, each of the parameter's size, with the value
     /// all its elements begin with.
+    ///
+    /// ```
+    /// use chainrule::optim::{Rule, SgdOptions};
+    /// let momentum = SgdOptions { momentum: 0.9, ..SgdOptions::default() };
+    /// assert_eq!(momentum.memory(), [("momentum_buffer", 0.0)]);
+    /// assert!(SgdOptions::default().memory().is_empty());
+    /// ```
     fn memory(&self) -> Vec<(&'static str, f64)> {
         Vec::new()
     }
@@ -91,9 +131,21 @@ pub trait Rule: std::fmt::Debug + Clone + Default + Send + Sync + 'static {
     /// Changes the parameter's elements `p` by their gradients `g`; `memory` has the elements of
     /// [`Rule::memory`] in its order. Each place depends on its own numbers alone: large parameters are cut into
     /// parts.
+    ///
+    /// ```
+    /// use chainrule::optim::{Moment, Rule, SgdOptions};
+    /// let mut p = [3.0f32, 1.0];
+    /// SgdOptions::default().update(Moment { rate: 0.5, step: 1 }, &mut p, &[6.0, 2.0], &mut []);
+    /// assert_eq!(p, [0.0, 0.0]);
+    /// ```
     fn update<T: Real>(&self, at: Moment, p: &mut [T], g: &[T], memory: &mut [&mut [T]]);
 
     /// What a cyclic schedule changes beside the learning rate.
+    ///
+    /// ```
+    /// use chainrule::optim::{AdamOptions, Rule};
+    /// assert_eq!(AdamOptions::default().momentum_mut(), Some(&mut 0.9)); // β₁
+    /// ```
     fn momentum_mut(&mut self) -> Option<&mut f64> {
         None
     }
@@ -102,6 +154,12 @@ pub trait Rule: std::fmt::Debug + Clone + Default + Send + Sync + 'static {
     ///
     /// # Errors
     /// An option is out of its range.
+    ///
+    /// ```
+    /// use chainrule::optim::{AdamOptions, Rule};
+    /// let error = AdamOptions { beta1: 1.0, ..AdamOptions::default() }.check().unwrap_err();
+    /// assert_eq!(error.to_string(), "the β₁ of Adam must be from 0 to below 1, not 1");
+    /// ```
     fn check(&self) -> Result<()> {
         Ok(())
     }
@@ -133,11 +191,25 @@ pub struct Group<R> {
 
 impl<R: Rule> Group<R> {
     /// A group with the rule's default options.
+    ///
+    /// ```
+    /// use chainrule::optim::{Group, SgdOptions};
+    /// use chainrule::param;
+    /// let group = Group::<SgdOptions>::new(&[param(1.0)], 0.1);
+    /// assert_eq!((group.parameters.len(), group.options), (1, SgdOptions::default()));
+    /// ```
     pub fn new(parameters: &[Tensor], rate: f64) -> Group<R> {
         Group { parameters: parameters.to_vec(), rate, options: R::default() }
     }
 
     /// With other options.
+    ///
+    /// ```
+    /// use chainrule::optim::{AdamOptions, Group};
+    /// use chainrule::param;
+    /// let group = Group::new(&[param(1.0)], 0.1).with(AdamOptions::adamw());
+    /// assert!(group.options.decoupled);
+    /// ```
     pub fn with(self, options: R) -> Group<R> {
         Group { options, ..self }
     }
@@ -152,6 +224,17 @@ struct Memory {
 }
 
 /// An optimiser that follows the rule `R`: [`Sgd`](super::Sgd), [`Adam`](super::Adam) and the others are this.
+///
+/// ```
+/// use chainrule::optim::{Optimizer, SgdOptions, Updater};
+/// use chainrule::param;
+/// let w = param(3.0);
+/// let mut sgd = Updater::<SgdOptions>::new(&[w.clone()], 0.5);
+/// w.square()?.backward()?;
+/// sgd.step()?;
+/// assert_eq!(w.item()?, 0.0);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Updater<R> {
     parameters: Vec<Tensor>,
@@ -169,6 +252,12 @@ struct OwnGroup<R> {
 
 impl<R: Rule> Updater<R> {
     /// One group with the rule's default options and learning rate γ.
+    ///
+    /// ```
+    /// use chainrule::optim::{Adam, Optimizer};
+    /// use chainrule::param;
+    /// assert_eq!(Adam::new(&[param(1.0)], 1e-3).rates(), [1e-3]);
+    /// ```
     pub fn new(parameters: &[Tensor], rate: f64) -> Updater<R> {
         let mut updater = Updater { parameters: Vec::new(), memory: Vec::new(), groups: Vec::new() };
         updater.push(Group::new(parameters, rate));
@@ -179,6 +268,17 @@ impl<R: Rule> Updater<R> {
     ///
     /// # Errors
     /// An option makes no sense.
+    ///
+    /// ```
+    /// use chainrule::optim::{Sgd, SgdOptions};
+    /// use chainrule::param;
+    /// let nesterov = |momentum| {
+    ///     let options = SgdOptions { momentum, nesterov: true, ..SgdOptions::default() };
+    ///     Sgd::with(&[param(1.0)], 0.1, options)
+    /// };
+    /// assert!(nesterov(0.9).is_ok());
+    /// assert!(nesterov(0.0).unwrap_err().to_string().contains("Nesterov's momentum needs a momentum"));
+    /// ```
     pub fn with(parameters: &[Tensor], rate: f64, options: R) -> Result<Updater<R>> {
         Updater::groups([Group::new(parameters, rate).with(options)])
     }
@@ -187,6 +287,16 @@ impl<R: Rule> Updater<R> {
     ///
     /// # Errors
     /// An option makes no sense, or a parameter is in two groups.
+    ///
+    /// ```
+    /// use chainrule::optim::{Adam, Group, Optimizer};
+    /// use chainrule::param;
+    /// let (a, b) = (param(1.0), param(2.0));
+    /// let adam = Adam::groups([Group::new(&[a.clone()], 0.1), Group::new(&[b], 0.01)])?;
+    /// assert_eq!(adam.rates(), [0.1, 0.01]);
+    /// assert!(Adam::groups([Group::new(&[a.clone()], 0.1), Group::new(&[a], 0.2)]).is_err());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn groups(groups: impl IntoIterator<Item = Group<R>>) -> Result<Updater<R>> {
         let mut updater = Updater { parameters: Vec::new(), memory: Vec::new(), groups: Vec::new() };
         for group in groups {
@@ -219,6 +329,14 @@ impl<R: Rule> Updater<R> {
     }
 
     /// The options of a group, to be changed between steps; `None` where there is no such group.
+    ///
+    /// ```
+    /// use chainrule::optim::Adam;
+    /// use chainrule::param;
+    /// let mut adam = Adam::new(&[param(1.0)], 0.1);
+    /// adam.options_mut(0).unwrap().weight_decay = 0.01;
+    /// assert!(adam.options_mut(1).is_none());
+    /// ```
     pub fn options_mut(&mut self, group: usize) -> Option<&mut R> {
         self.groups.get_mut(group).map(|group| &mut group.options)
     }

@@ -1,4 +1,13 @@
 //! Figures: training curves, and points in a plane. SVG and PNG, with a font of their own.
+//!
+//! ```
+//! use chainrule::plot::scatter;
+//! # let path = std::env::temp_dir().join(format!("chainrule-doc-plot-{}.svg", std::process::id()));
+//! scatter(&[[0.0, 1.0], [1.0, 0.5]], &[0, 1], &["cat".into(), "dog".into()], &path)?;
+//! assert!(std::fs::read_to_string(&path).unwrap().starts_with("<svg"));
+//! # std::fs::remove_file(path).unwrap();
+//! # Ok::<(), chainrule::Error>(())
+//! ```
 
 use std::path::Path;
 use std::sync::Once;
@@ -196,6 +205,22 @@ fn panel<B: DrawingBackend>(
 ///
 /// # Errors
 /// The file can't be written, or is neither `.svg` nor `.png`.
+///
+/// ```
+/// use chainrule::{plot::training_curves, train::EpochMetrics};
+/// let epoch = |epoch, train_loss, test_loss| EpochMetrics {
+///     epoch,
+///     train_loss,
+///     train_accuracy: 0.9,
+///     test_loss,
+///     test_accuracy: 0.8,
+/// };
+/// # let path = std::env::temp_dir().join(format!("chainrule-doc-curves-{}.svg", std::process::id()));
+/// training_curves(&[epoch(1, 0.9, 1.0), epoch(2, 0.5, 0.7)], &path)?;
+/// assert!(std::fs::read_to_string(&path).unwrap().contains("<polyline"));
+/// # std::fs::remove_file(path).unwrap();
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 pub fn training_curves(epochs: &[EpochMetrics], path: impl AsRef<Path>) -> Result<()> {
     write(&Curves(epochs), path.as_ref(), SIZE)
 }
@@ -258,6 +283,16 @@ impl Figure for Scatter<'_> {
 ///
 /// # Errors
 /// The file can't be written, or is neither `.svg` nor `.png`.
+///
+/// ```
+/// use chainrule::plot::scatter;
+/// # let path = std::env::temp_dir().join(format!("chainrule-doc-scatter-{}.svg", std::process::id()));
+/// scatter(&[[0.0, 1.0], [1.0, 0.5]], &[0, 1], &["cat".into(), "dog".into()], &path)?;
+/// assert!(std::fs::read_to_string(&path).unwrap().contains("<circle"));
+/// assert!(scatter(&[], &[], &[], path.with_extension("gif")).is_err());
+/// # std::fs::remove_file(path).unwrap();
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 pub fn scatter(
     points: &[[f64; 2]],
     labels: &[i64],

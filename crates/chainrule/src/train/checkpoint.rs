@@ -48,6 +48,22 @@ impl Training {
     ///
     /// # Errors
     /// The folder can't be written; an older checkpoint is whole then.
+    ///
+    /// ```
+    /// use chainrule::{data::digits, train::{Settings, Training}};
+    /// # let name = format!("chainrule-doc-save-checkpoint-{}", std::process::id());
+    /// # let folder = std::env::temp_dir().join(name);
+    /// # std::fs::create_dir_all(&folder).unwrap();
+    /// # let data = digits().select(&(0..100).collect::<Vec<_>>())?;
+    /// # let (train, test) = data.stratified_split(0.2, 0)?;
+    /// let settings = Settings { epochs: 2, hidden: vec![8], ..Settings::default() };
+    /// let mut training = Training::new(settings, train, test)?;
+    /// training.step()?;
+    /// training.save_checkpoint(&folder)?;
+    /// assert_eq!(Training::settings_of(&folder)?.hidden, [8]);
+    /// # std::fs::remove_dir_all(folder).unwrap();
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn save_checkpoint(&self, folder: &Path) -> Result<()> {
         let mut tensors: Vec<(String, Array)> =
             self.named_arrays().into_iter().map(|(name, array)| (format!("model.{name}"), array)).collect();
@@ -68,6 +84,23 @@ impl Training {
     ///
     /// # Errors
     /// The folder can't be written.
+    ///
+    /// ```
+    /// use chainrule::{data::digits, train::{Settings, Training}};
+    /// # let name = format!("chainrule-doc-save-results-{}", std::process::id());
+    /// # let folder = std::env::temp_dir().join(name);
+    /// # std::fs::create_dir_all(&folder).unwrap();
+    /// # let data = digits().select(&(0..100).collect::<Vec<_>>())?;
+    /// # let (train, test) = data.stratified_split(0.2, 0)?;
+    /// let settings = Settings { epochs: 2, hidden: vec![8], ..Settings::default() };
+    /// let mut training = Training::new(settings, train, test)?;
+    /// while training.step()?.is_none() {}
+    /// training.save_results(&folder)?;
+    /// let table = std::fs::read_to_string(folder.join("metrics.csv")).unwrap();
+    /// assert!(table.starts_with("epoch,train_loss,train_accuracy,test_loss,test_accuracy\n1,"));
+    /// # std::fs::remove_dir_all(folder).unwrap();
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn save_results(&self, folder: &Path) -> Result<()> {
         save_tensors(folder.join(MODEL), &self.named_arrays(), &[self.about()?])?;
         write_atomic(folder.join("settings.json"), json(&self.settings)?.as_bytes())?;
@@ -97,6 +130,21 @@ impl Training {
     ///
     /// # Errors
     /// There is no checkpoint, or it is broken.
+    ///
+    /// ```
+    /// use chainrule::{data::digits, train::{Settings, Training}};
+    /// # let folder = std::env::temp_dir().join(format!("chainrule-doc-settings-of-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&folder).unwrap();
+    /// assert!(Training::settings_of(&folder).is_err()); // there is no checkpoint
+    /// # let data = digits().select(&(0..100).collect::<Vec<_>>())?;
+    /// # let (train, test) = data.stratified_split(0.2, 0)?;
+    /// let settings = Settings { epochs: 2, hidden: vec![8], ..Settings::default() };
+    /// let training = Training::new(settings, train, test)?;
+    /// training.save_checkpoint(&folder)?;
+    /// assert_eq!(&Training::settings_of(&folder)?, training.settings());
+    /// # std::fs::remove_dir_all(folder).unwrap();
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn settings_of(folder: &Path) -> Result<Settings> {
         Ok(read_about(&folder.join(CHECKPOINT))?.1.settings)
     }
@@ -107,6 +155,24 @@ impl Training {
     ///
     /// # Errors
     /// There is no checkpoint, it is broken, or it is of another network.
+    ///
+    /// ```
+    /// use chainrule::{data::digits, train::{Settings, Training}};
+    /// # let folder = std::env::temp_dir().join(format!("chainrule-doc-resume-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&folder).unwrap();
+    /// # let data = digits().select(&(0..100).collect::<Vec<_>>())?;
+    /// # let (train, test) = data.stratified_split(0.2, 0)?;
+    /// let settings = Settings { epochs: 2, hidden: vec![8], ..Settings::default() };
+    /// let mut training = Training::new(settings.clone(), train.clone(), test.clone())?;
+    /// training.step()?;
+    /// training.save_checkpoint(&folder)?;
+    /// let mut resumed = Training::resume(&folder, settings, train, test)?;
+    /// training.step()?;
+    /// resumed.step()?;
+    /// assert_eq!(resumed.running_loss(), training.running_loss()); // to the last bit
+    /// # std::fs::remove_dir_all(folder).unwrap();
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn resume(folder: &Path, settings: Settings, train: Dataset, test: Dataset) -> Result<Training> {
         let path = folder.join(CHECKPOINT);
         remove_parts(folder);

@@ -13,6 +13,11 @@ use crate::nn::{Module, Sequential};
 use crate::tensor::{Tensor, no_grad};
 
 /// A network for images by its kind.
+///
+/// ```
+/// use chainrule::train::ImageArch;
+/// assert_ne!(ImageArch::SqueezeNet10Caffe.preprocessing(), ImageArch::SqueezeNet10.preprocessing());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ImageArch {
     /// Caffe's SqueezeNet 1.0: blue first, last convolution padded
@@ -54,6 +59,15 @@ impl ImageArch {
     }
 
     /// What the network's makers did to images.
+    ///
+    /// ```
+    /// use chainrule::{Array, DType};
+    /// use chainrule::{data::Transform, train::ImageArch};
+    /// let photo = Array::full_of([3, 300, 451], 200, DType::U8);
+    /// let input = Transform::all(&ImageArch::ResNet18.preprocessing(), photo)?;
+    /// assert_eq!(*input.shape(), [3, 224, 224]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn preprocessing(self) -> Vec<Transform> {
         let filter = Filter::Bilinear;
         match self {
@@ -101,6 +115,21 @@ impl ImageArch {
 }
 
 /// A trained network for images.
+///
+/// ```
+/// use chainrule::{Array, DType, Generator};
+/// use chainrule::{data::Transform, models::SqueezeNet, nn::Module, train::{ImageArch, ImageClassifier}};
+/// # let network = SqueezeNet::v1_1(2, &mut Generator::new(0))?;
+/// # network.set_training(false);
+/// let classifier = ImageClassifier {
+///     arch: ImageArch::SqueezeNet11,
+///     network,
+///     preprocessing: vec![Transform::Float { divisor: 255.0 }],
+/// };
+/// let p = classifier.classify(&Array::full_of([3, 32, 32], 200, DType::U8))?;
+/// assert!((p.iter().sum::<f32>() - 1.0).abs() < 1e-5);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct ImageClassifier {
     /// Its kind.
@@ -124,6 +153,25 @@ impl ImageClassifier {
     /// # Errors
     /// The file can't be read, it doesn't say which network it holds and `arch` doesn't either, or the parameters are
     /// another network's.
+    ///
+    /// ```
+    /// use chainrule::Generator;
+    /// use chainrule::{data::Transform, models::SqueezeNet, nn::Module, train::{ImageArch, ImageClassifier}};
+    /// # let name = format!("chainrule-doc-classifier-load-{}.safetensors", std::process::id());
+    /// # let path = std::env::temp_dir().join(name);
+    /// # let network = SqueezeNet::v1_1(2, &mut Generator::new(0))?;
+    /// # network.set_training(false);
+    /// let classifier = ImageClassifier {
+    ///     arch: ImageArch::SqueezeNet11,
+    ///     network,
+    ///     preprocessing: vec![Transform::Float { divisor: 255.0 }],
+    /// };
+    /// classifier.save(&path)?;
+    /// let loaded = ImageClassifier::load(&path, None)?; // the file says what it holds
+    /// assert_eq!((loaded.arch, loaded.preprocessing.len()), (ImageArch::SqueezeNet11, 1));
+    /// # std::fs::remove_file(path).unwrap();
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn load(path: impl AsRef<Path>, arch: Option<ImageArch>) -> Result<ImageClassifier> {
         let path = path.as_ref();
         let (tensors, about) = load_tensors(path)?;
@@ -166,6 +214,25 @@ impl ImageClassifier {
     ///
     /// # Errors
     /// The file can't be written.
+    ///
+    /// ```
+    /// use chainrule::Generator;
+    /// use chainrule::{data::Transform, models::SqueezeNet, nn::Module, train::{ImageArch, ImageClassifier}};
+    /// # let name = format!("chainrule-doc-classifier-save-{}.safetensors", std::process::id());
+    /// # let path = std::env::temp_dir().join(name);
+    /// # let network = SqueezeNet::v1_1(2, &mut Generator::new(0))?;
+    /// # network.set_training(false);
+    /// let classifier = ImageClassifier {
+    ///     arch: ImageArch::SqueezeNet11,
+    ///     network,
+    ///     preprocessing: vec![Transform::Float { divisor: 255.0 }],
+    /// };
+    /// classifier.save(&path)?;
+    /// let (_, about) = chainrule::io::load_tensors(&path)?;
+    /// assert_eq!(about[0], ("arch".to_string(), "squeezenet1_1".to_string()));
+    /// # std::fs::remove_file(path).unwrap();
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         let text =
@@ -181,6 +248,21 @@ impl ImageClassifier {
     ///
     /// # Errors
     /// The array is no such image.
+    ///
+    /// ```
+    /// use chainrule::{Array, DType, Generator};
+    /// use chainrule::{data::Transform, models::SqueezeNet, nn::Module, train::{ImageArch, ImageClassifier}};
+    /// # let network = SqueezeNet::v1_1(2, &mut Generator::new(0))?;
+    /// # network.set_training(false);
+    /// let classifier = ImageClassifier {
+    ///     arch: ImageArch::SqueezeNet11,
+    ///     network,
+    ///     preprocessing: vec![Transform::Float { divisor: 255.0 }],
+    /// };
+    /// assert_eq!(classifier.classify(&Array::full_of([3, 40, 32], 200, DType::U8))?.len(), 2);
+    /// assert!(classifier.classify(&Array::zeros([40, 32])).is_err()); // no channels
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn classify(&self, image: &Array) -> Result<Vec<f32>> {
         let input = Transform::all(&self.preprocessing, image.clone())?.unsqueeze(0)?;
         no_grad(|| self.network.forward(&Tensor::from_array(input))?.softmax(1))?.to_vec()

@@ -13,6 +13,22 @@ use crate::optim::Optimizer;
 use crate::tensor::{Tensor, enable_grad, no_grad};
 
 /// What an epoch brought.
+///
+/// ```
+/// use chainrule::{data::digits, train::{Settings, Training}};
+/// # let data = digits().select(&(0..100).collect::<Vec<_>>())?;
+/// # let (train, test) = data.stratified_split(0.2, 0)?;
+/// let settings = Settings { epochs: 2, hidden: vec![8], ..Settings::default() };
+/// let mut training = Training::new(settings, train, test)?;
+/// let metrics = loop {
+///     if let Some(metrics) = training.step()? {
+///         break metrics;
+///     }
+/// };
+/// assert_eq!(metrics.epoch, 1);
+/// assert!((0.0..=1.0).contains(&metrics.test_accuracy));
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct EpochMetrics {
     /// Counted from 1.
@@ -28,6 +44,18 @@ pub struct EpochMetrics {
 }
 
 /// How far a run is within its epoch; the sums are of the steps so far.
+///
+/// ```
+/// use chainrule::{data::digits, train::{Settings, Training}};
+/// # let data = digits().select(&(0..100).collect::<Vec<_>>())?;
+/// # let (train, test) = data.stratified_split(0.2, 0)?;
+/// let settings = Settings { epochs: 2, hidden: vec![8], ..Settings::default() };
+/// let mut training = Training::new(settings, train, test)?;
+/// training.step()?;
+/// let progress = training.progress();
+/// assert_eq!((progress.epoch, progress.step, progress.seen), (0, 1, 32));
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Progress {
     /// Epochs that are complete.
@@ -43,10 +71,34 @@ pub struct Progress {
 }
 
 /// How often examples of each class (rows) were taken for each class (columns).
+///
+/// ```
+/// use chainrule::train::Confusion;
+/// let confusion = Confusion(vec![vec![9, 1], vec![0, 10]]);
+/// assert_eq!(confusion.0[0][1], 1); // one of class 0 was taken for class 1
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Confusion(pub Vec<Vec<usize>>);
 
 /// A run under way.
+///
+/// ```
+/// use chainrule::{
+///     data::digits,
+///     train::{Settings, Training},
+/// };
+/// let (train, test) = digits().select(&(0..200).collect::<Vec<_>>())?.stratified_split(0.2, 0)?;
+/// let mut training = Training::new(
+///     Settings { epochs: 8, hidden: vec![16], lr: 0.02, ..Settings::default() },
+///     train,
+///     test,
+/// )?;
+/// while !training.is_done() {
+///     training.step()?;
+/// }
+/// assert!(training.history()[7].test_accuracy > 0.5); // of ten classes
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Training {
     pub(super) settings: Settings,
@@ -68,6 +120,19 @@ impl Training {
     ///
     /// # Errors
     /// The settings make no sense, or there is nothing to learn from.
+    ///
+    /// ```
+    /// use chainrule::{
+    ///     data::digits,
+    ///     train::{Settings, Training},
+    /// };
+    /// let (train, test) = digits().stratified_split(0.2, 0)?;
+    /// assert!(
+    ///     Training::new(Settings { batch: 0, ..Settings::default() }, train.clone(), test.clone()).is_err()
+    /// );
+    /// assert!(Training::new(Settings::default(), train, test).is_ok());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn new(settings: Settings, train: Dataset, test: Dataset) -> Result<Training> {
         settings.check()?;
         if train.is_empty() || test.is_empty() {
@@ -102,6 +167,18 @@ impl Training {
     ///
     /// # Errors
     /// The data doesn't fit the network.
+    ///
+    /// ```
+    /// use chainrule::{data::digits, train::{Settings, Training}};
+    /// # let data = digits().select(&(0..100).collect::<Vec<_>>())?;
+    /// # let (train, test) = data.stratified_split(0.2, 0)?;
+    /// let settings = Settings { epochs: 2, hidden: vec![8], ..Settings::default() };
+    /// let training = Training::new(settings, train.clone(), test.clone())?;
+    /// let model = training.into_model();
+    /// let again = Training::with_network(model, train, test)?;
+    /// assert!(again.check_gradients(4)?.passed());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn with_network(model: TrainedModel, train: Dataset, test: Dataset) -> Result<Training> {
         let inputs = model.scaler.apply(&train.features)?;
         let test_inputs = Tensor::from_array(model.scaler.apply(&test.features)?);
@@ -122,46 +199,146 @@ impl Training {
     }
 
     /// The settings.
+    ///
+    /// ```
+    /// use chainrule::{data::digits, train::{Settings, Training}};
+    /// # let data = digits().select(&(0..100).collect::<Vec<_>>())?;
+    /// # let (train, test) = data.stratified_split(0.2, 0)?;
+    /// let settings = Settings { epochs: 2, hidden: vec![8], ..Settings::default() };
+    /// let training = Training::new(settings, train, test)?;
+    /// assert_eq!(training.settings().hidden, [8]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
 
     /// The network.
+    ///
+    /// ```
+    /// use chainrule::{data::digits, nn::Module, train::{Settings, Training}};
+    /// # let data = digits().select(&(0..100).collect::<Vec<_>>())?;
+    /// # let (train, test) = data.stratified_split(0.2, 0)?;
+    /// let settings = Settings { epochs: 2, hidden: vec![8], ..Settings::default() };
+    /// let training = Training::new(settings, train, test)?;
+    /// assert_eq!(training.network().parameter_count(), 64 * 8 + 8 + 8 * 10 + 10);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn network(&self) -> &Sequential {
         &self.network
     }
 
     /// The training part.
+    ///
+    /// ```
+    /// use chainrule::{data::digits, train::{Settings, Training}};
+    /// # let data = digits().select(&(0..100).collect::<Vec<_>>())?;
+    /// # let (train, test) = data.stratified_split(0.2, 0)?;
+    /// let settings = Settings { epochs: 2, hidden: vec![8], ..Settings::default() };
+    /// let training = Training::new(settings, train, test)?;
+    /// assert_eq!(training.train_set().len() + training.test_set().len(), 100);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn train_set(&self) -> &Dataset {
         &self.train
     }
 
     /// The test part.
+    ///
+    /// ```
+    /// use chainrule::{data::digits, train::{Settings, Training}};
+    /// # let data = digits().select(&(0..100).collect::<Vec<_>>())?;
+    /// # let (train, test) = data.stratified_split(0.2, 0)?;
+    /// let settings = Settings { epochs: 2, hidden: vec![8], ..Settings::default() };
+    /// let training = Training::new(settings, train, test)?;
+    /// assert_eq!(training.test_set().classes.len(), 10);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn test_set(&self) -> &Dataset {
         &self.test
     }
 
     /// How far the run is.
+    ///
+    /// ```
+    /// use chainrule::train::Progress;
+    /// use chainrule::{data::digits, train::{Settings, Training}};
+    /// # let data = digits().select(&(0..100).collect::<Vec<_>>())?;
+    /// # let (train, test) = data.stratified_split(0.2, 0)?;
+    /// let settings = Settings { epochs: 2, hidden: vec![8], ..Settings::default() };
+    /// let training = Training::new(settings, train, test)?;
+    /// assert_eq!(training.progress(), Progress::default());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn progress(&self) -> Progress {
         self.progress
     }
 
     /// The complete epochs.
+    ///
+    /// ```
+    /// use chainrule::{data::digits, train::{Settings, Training}};
+    /// # let data = digits().select(&(0..100).collect::<Vec<_>>())?;
+    /// # let (train, test) = data.stratified_split(0.2, 0)?;
+    /// let settings = Settings { epochs: 2, hidden: vec![8], ..Settings::default() };
+    /// let mut training = Training::new(settings, train, test)?;
+    /// for _ in 0..training.steps_per_epoch() {
+    ///     training.step()?;
+    /// }
+    /// assert_eq!(training.history().len(), 1);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn history(&self) -> &[EpochMetrics] {
         &self.history
     }
 
     /// Whether all epochs are complete.
+    ///
+    /// ```
+    /// use chainrule::{data::digits, train::{Settings, Training}};
+    /// # let data = digits().select(&(0..100).collect::<Vec<_>>())?;
+    /// # let (train, test) = data.stratified_split(0.2, 0)?;
+    /// let settings = Settings { epochs: 1, hidden: vec![8], ..Settings::default() };
+    /// let mut training = Training::new(settings, train, test)?;
+    /// for _ in 0..training.steps_per_epoch() {
+    ///     assert!(!training.is_done());
+    ///     training.step()?;
+    /// }
+    /// assert!(training.is_done());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn is_done(&self) -> bool {
         self.progress.epoch >= self.settings.epochs
     }
 
     /// Steps in an epoch.
+    ///
+    /// ```
+    /// use chainrule::{data::digits, train::{Settings, Training}};
+    /// # let data = digits().select(&(0..100).collect::<Vec<_>>())?;
+    /// # let (train, test) = data.stratified_split(0.2, 0)?;
+    /// let settings = Settings { epochs: 2, hidden: vec![8], ..Settings::default() };
+    /// let training = Training::new(settings, train, test)?;
+    /// assert_eq!(training.steps_per_epoch(), training.train_set().len().div_ceil(32));
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn steps_per_epoch(&self) -> usize {
         self.train.len().div_ceil(self.settings.batch)
     }
 
     /// The learning rate of the next step.
+    ///
+    /// ```
+    /// use chainrule::{data::digits, train::{Decay, Settings, Training}};
+    /// # let data = digits().select(&(0..100).collect::<Vec<_>>())?;
+    /// # let (train, test) = data.stratified_split(0.2, 0)?;
+    /// let settings = Settings { epochs: 2, schedule: Decay::Cosine, ..Settings::default() };
+    /// let mut training = Training::new(settings, train, test)?;
+    /// let first = training.learning_rate();
+    /// training.step()?;
+    /// assert!(training.learning_rate() < first);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn learning_rate(&self) -> f64 {
         let steps = self.steps_per_epoch();
         let t = self.progress.epoch * steps + self.progress.step;
@@ -169,6 +346,17 @@ impl Training {
     }
 
     /// Mean loss of the current epoch so far.
+    ///
+    /// ```
+    /// use chainrule::{data::digits, train::{Settings, Training}};
+    /// # let data = digits().select(&(0..100).collect::<Vec<_>>())?;
+    /// # let (train, test) = data.stratified_split(0.2, 0)?;
+    /// let settings = Settings { epochs: 2, hidden: vec![8], ..Settings::default() };
+    /// let mut training = Training::new(settings, train, test)?;
+    /// training.step()?;
+    /// assert!((1.5..4.0).contains(&training.running_loss())); // about ln 10 at first
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn running_loss(&self) -> f64 {
         self.progress.loss / self.progress.seen.max(1) as f64
     }
@@ -179,6 +367,17 @@ impl Training {
     ///
     /// # Errors
     /// The network can't be evaluated.
+    ///
+    /// ```
+    /// use chainrule::{data::digits, train::{Settings, Training}};
+    /// # let data = digits().select(&(0..100).collect::<Vec<_>>())?;
+    /// # let (train, test) = data.stratified_split(0.2, 0)?;
+    /// let settings = Settings { epochs: 2, hidden: vec![8], ..Settings::default() };
+    /// let training = Training::new(settings, train, test)?;
+    /// let report = training.check_gradients(4)?;
+    /// assert!(report.passed() && report.findings.len() == 4); // two weights and two biases
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn check_gradients(&self, at_most: usize) -> Result<Report> {
         let rows: Vec<usize> = (0..self.train.len()).step_by((self.train.len() / 8).max(1)).take(8).collect();
         check_network(&self.network, &self.rows(&rows)?, &self.labels(&rows), at_most)
@@ -188,6 +387,16 @@ impl Training {
     ///
     /// # Errors
     /// The network can't be evaluated.
+    ///
+    /// ```
+    /// use chainrule::{data::digits, train::{Settings, Training}};
+    /// # let data = digits().select(&(0..100).collect::<Vec<_>>())?;
+    /// # let (train, test) = data.stratified_split(0.2, 0)?;
+    /// let settings = Settings { epochs: 2, hidden: vec![8], ..Settings::default() };
+    /// let training = Training::new(settings, train, test)?;
+    /// assert!(training.explorer()?.html().starts_with("<!doctype html>"));
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn explorer(&self) -> Result<Explorer> {
         let rows: Vec<usize> = (0..self.train.len()).take(self.settings.batch).collect();
         let (x, labels) = (Tensor::from_array(self.rows(&rows)?), Tensor::from_array(self.labels(&rows)));
@@ -214,6 +423,18 @@ impl Training {
     ///
     /// # Errors
     /// The loss became NaN or infinite; the gate that made it is named.
+    ///
+    /// ```
+    /// use chainrule::{data::digits, train::{Settings, Training}};
+    /// # let data = digits().select(&(0..100).collect::<Vec<_>>())?;
+    /// # let (train, test) = data.stratified_split(0.2, 0)?;
+    /// let settings = Settings { epochs: 2, hidden: vec![8], ..Settings::default() };
+    /// let mut training = Training::new(settings, train, test)?;
+    /// let before = training.evaluate()?.0;
+    /// while training.step()?.is_none() {}
+    /// assert!(training.evaluate()?.0 < before); // the loss of the test part after one epoch
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn step(&mut self) -> Result<Option<EpochMetrics>> {
         if self.is_done() {
             return Ok(None);
@@ -267,6 +488,17 @@ impl Training {
     ///
     /// # Errors
     /// The network can't be evaluated.
+    ///
+    /// ```
+    /// use chainrule::{data::digits, train::{Settings, Training}};
+    /// # let data = digits().select(&(0..100).collect::<Vec<_>>())?;
+    /// # let (train, test) = data.stratified_split(0.2, 0)?;
+    /// let settings = Settings { epochs: 2, hidden: vec![8], ..Settings::default() };
+    /// let training = Training::new(settings, train, test)?;
+    /// let (loss, accuracy) = training.evaluate()?;
+    /// assert!(loss > 1.5 && accuracy < 0.5); // nothing is learned yet
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn evaluate(&self) -> Result<(f64, f64)> {
         let logits = self.test_logits()?;
         let labels = Tensor::from_vec(self.test.labels.clone(), [self.test.len()])?;
@@ -283,6 +515,17 @@ impl Training {
     ///
     /// # Errors
     /// The network can't be evaluated.
+    ///
+    /// ```
+    /// use chainrule::{data::digits, train::{Settings, Training}};
+    /// # let data = digits().select(&(0..100).collect::<Vec<_>>())?;
+    /// # let (train, test) = data.stratified_split(0.2, 0)?;
+    /// let settings = Settings { epochs: 2, hidden: vec![8], ..Settings::default() };
+    /// let training = Training::new(settings, train, test)?;
+    /// let confusion = training.confusion()?;
+    /// assert_eq!(confusion.0.iter().flatten().sum::<usize>(), training.test_set().len());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn confusion(&self) -> Result<Confusion> {
         let classes = self.test.classes.len();
         let mut counts = vec![vec![0; classes]; classes];
@@ -294,6 +537,17 @@ impl Training {
     }
 
     /// The network as it is, ready to classify.
+    ///
+    /// ```
+    /// use chainrule::{data::digits, train::{Settings, Training}};
+    /// # let data = digits().select(&(0..100).collect::<Vec<_>>())?;
+    /// # let (train, test) = data.stratified_split(0.2, 0)?;
+    /// let settings = Settings { epochs: 2, hidden: vec![8], ..Settings::default() };
+    /// let training = Training::new(settings, train, test)?;
+    /// let model = training.into_model();
+    /// assert_eq!(model.classes.len(), 10);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn into_model(self) -> TrainedModel {
         self.network.set_training(false);
         TrainedModel {

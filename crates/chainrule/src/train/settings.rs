@@ -10,6 +10,13 @@ use crate::optim::{Adam, AdamOptions, Optimizer, Schedule, Sgd, SgdOptions};
 use crate::tensor::Tensor;
 
 /// A network by its kind.
+///
+/// ```
+/// use chainrule::{nn::Module, train::{Arch, Settings}};
+/// let settings = Settings { arch: Arch::Softmax, ..Settings::default() };
+/// assert_eq!(settings.network(64, 10)?.parameter_count(), 650);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Arch {
@@ -20,6 +27,14 @@ pub enum Arch {
 }
 
 /// An optimiser by its kind.
+///
+/// ```
+/// use chainrule::param;
+/// use chainrule::train::{OptimizerKind, Settings};
+/// let settings = Settings { optimizer: OptimizerKind::Sgd, lr: 0.1, ..Settings::default() };
+/// assert_eq!(settings.build_optimizer(&[param(1.0)])?.learning_rate(), 0.1);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OptimizerKind {
@@ -32,6 +47,14 @@ pub enum OptimizerKind {
 }
 
 /// How the learning rate changes in the course of a run.
+///
+/// ```
+/// use chainrule::train::{Decay, Settings};
+/// let settings = Settings { schedule: Decay::Step, epochs: 30, ..Settings::default() };
+/// let schedule = settings.learning_rates(1);
+/// assert_eq!(schedule.rate(1.0, 9), 1.0);
+/// assert!((schedule.rate(1.0, 10) - 0.1).abs() < 1e-12);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Decay {
@@ -45,6 +68,14 @@ pub enum Decay {
 }
 
 /// Everything that decides the outcome of a run. The number of threads isn't among it: it changes nothing.
+///
+/// ```
+/// use chainrule::train::Settings;
+/// let settings = Settings { hidden: vec![128, 64], epochs: 10, ..Settings::default() };
+/// assert_eq!((&settings.data[..], settings.batch, settings.seed), ("digits", 32, 0));
+/// settings.check()?;
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
     /// Where the data is from: `digits`, a CSV file or a folder of IDX files.
@@ -96,6 +127,12 @@ impl Settings {
     ///
     /// # Errors
     /// A number makes no sense.
+    ///
+    /// ```
+    /// use chainrule::train::Settings;
+    /// let error = Settings { lr: -1.0, ..Settings::default() }.check().unwrap_err();
+    /// assert_eq!(error.to_string(), "the learning rate must be a positive number, not -1");
+    /// ```
     pub fn check(&self) -> Result<()> {
         if self.batch == 0 {
             return Err(Error::argument("a batch needs at least one example"));
@@ -119,6 +156,13 @@ impl Settings {
     }
 
     /// The learning rate's course, for an epoch of so many steps.
+    ///
+    /// ```
+    /// use chainrule::train::Settings;
+    /// let settings = Settings { warm_up: 1, epochs: 3, ..Settings::default() };
+    /// let schedule = settings.learning_rates(10); // ten steps an epoch
+    /// assert_eq!((schedule.rate(1.0, 0), schedule.rate(1.0, 10)), (0.1, 1.0));
+    /// ```
     pub fn learning_rates(&self, steps_per_epoch: usize) -> Schedule {
         let warm = self.warm_up * steps_per_epoch;
         let rest = (self.epochs * steps_per_epoch).saturating_sub(warm).max(1);
@@ -134,6 +178,13 @@ impl Settings {
     ///
     /// # Errors
     /// A size is 0.
+    ///
+    /// ```
+    /// use chainrule::{nn::Module, train::Settings};
+    /// let net = Settings { hidden: vec![16], ..Settings::default() }.network(4, 3)?;
+    /// assert_eq!(net.parameter_count(), 4 * 16 + 16 + 16 * 3 + 3);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn network(&self, features: usize, classes: usize) -> Result<Sequential> {
         let mut generator = Generator::new(self.seed);
         match self.arch {
@@ -150,6 +201,14 @@ impl Settings {
     ///
     /// # Errors
     /// Its options don't go together.
+    ///
+    /// ```
+    /// use chainrule::param;
+    /// use chainrule::train::Settings;
+    /// let optimizer = Settings::default().build_optimizer(&[param(1.0), param(2.0)])?;
+    /// assert_eq!((optimizer.parameters().len(), optimizer.learning_rate()), (2, 6e-3));
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn build_optimizer(&self, parameters: &[Tensor]) -> Result<Box<dyn Optimizer>> {
         Ok(match self.optimizer {
             OptimizerKind::Sgd => Box::new(Sgd::with(
