@@ -20,6 +20,15 @@ impl Layout {
         Layout { shape, strides: row_major(&shape), offset: 0 }
     }
 
+    /// A layout with these strides, one a dimension.
+    pub(crate) fn strided(shape: Shape, strides: &[usize], offset: usize) -> Layout {
+        let mut all = [0; MAX_RANK];
+        for (to, &stride) in all.iter_mut().zip(strides) {
+            *to = stride as isize;
+        }
+        Layout { shape, strides: all, offset }
+    }
+
     pub(crate) fn strides(&self) -> &[isize] {
         &self.strides[..self.shape.rank()]
     }

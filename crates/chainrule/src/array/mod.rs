@@ -280,6 +280,11 @@ impl Array {
         Array { storage: self.storage.clone(), layout }
     }
 
+    /// The elements of the buffer at `offset + Σ indexᵢ·strideᵢ`; the caller makes sure that all of them exist.
+    pub(crate) fn strided(&self, shape: Shape, strides: &[usize], offset: usize) -> Array {
+        self.with_layout(Layout::strided(shape, strides, offset))
+    }
+
     /// The same array if it is contiguous, else a row-major copy.
     ///
     /// ```
