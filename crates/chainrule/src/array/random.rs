@@ -207,7 +207,7 @@ impl Generator {
 }
 
 fn draw<T: super::Element>(shape: Shape, number: impl Fn(u64) -> T + Sync) -> Array {
-    let mut values = vec![T::default(); shape.elements()];
+    let mut values = crate::kernel::memory::take::<T>(shape.elements());
     pool::chunks_mut(&mut values, 4096, |start, values| {
         for (i, value) in values.iter_mut().enumerate() {
             *value = number((start + i) as u64);

@@ -15,9 +15,10 @@ use super::reduce::only_float;
 use super::{
     Context, Entry, Gate, Gradients, Metas, Needs, Next, Outputs, Sample, Saved, SavedAs, TorchNode, Use,
 };
-use crate::array::{Array, DType, Generator, Meta, dispatch};
+use crate::array::{Array, DType, Element, Generator, Meta, dispatch};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formula::Formula;
+use crate::kernel::memory;
 use crate::tensor::Tensor;
 
 /// The gates of this family.
@@ -95,10 +96,14 @@ impl Gate for Dropout {
         let Meta { dtype, shape } = context.output(0);
         let draw = Generator::with_thread(|generator| generator.rand(shape, DType::F64));
         let scale = if self.p < 1.0 { 1.0 / (1.0 - self.p) } else { 0.0 };
-        let kept = |u: f64| if u >= self.p { scale } else { 0.0 };
-        let mask: Vec<f64> = draw.to_f64_vec().into_iter().map(kept).collect();
-        let mask = dispatch!(dtype, T => Array::filled(
-            mask.into_iter().map(<T as crate::array::Element>::from_f64).collect(), shape));
+        let mask = dispatch!(dtype, T => {
+            let (left_out, kept) = (<T as Element>::from_f64(0.0), <T as Element>::from_f64(scale));
+            let mut mask = memory::take::<T>(shape.elements());
+            for (mask, &u) in mask.iter_mut().zip(draw.values::<f64>()) {
+                *mask = if u >= self.p { kept } else { left_out };
+            }
+            Array::filled(mask, shape)
+        });
         let y = super::run_one(&super::arith::Mul, &[inputs[0], &mask])?;
         context.save(mask);
         Ok([y].into())
