@@ -66,8 +66,10 @@ pub use graph::ComputationalGraph;
 pub use kernel::pool::{num_threads, set_num_threads};
 pub use ops::{Index, Sections};
 pub use tensor::{
-    AnomalyGuard, Backward, GradModeGuard, HookHandle, Operand, Tensor, WeakTensor, detect_anomaly,
-    enable_grad, grad, is_grad_enabled, no_grad, param, tensor,
+    AnomalyGuard, Backward, GradFn, GradModeGuard, GradientEdge, HookHandle, Operand, SavedTensorHooksGuard,
+    Tensor, WeakTensor, detect_anomaly, disable_saved_tensor_hooks, enable_grad, grad, is_grad_enabled,
+    no_grad, param, queue_callback, register_any_grad_hook, register_multi_grad_hook, saved_tensor_hooks,
+    tensor,
 };
 
 /// The README's example is run, too.

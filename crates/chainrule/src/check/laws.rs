@@ -14,7 +14,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::gates::check_gate;
 use super::numerical::same_randomness;
-use crate::array::{Array, DType, Shape, Slice};
+use crate::array::{Array, DType, MAX_RANK, Shape, Slice};
 use crate::diff::jvp;
 use crate::error::Result;
 use crate::gate::{Entry, GateRef, Sample};
@@ -32,6 +32,7 @@ use crate::tensor::{Backward, Tensor, enable_grad, no_grad};
 /// * 10: bad inputs give the declared error.
 /// * 11: `no_grad` records nothing.
 /// * 12: the gate is documented.
+/// * Batches: many upstream gradients in one sweep give what each gives alone.
 ///
 /// ```
 /// use chainrule::Array;
@@ -198,6 +199,7 @@ fn check_sample(sample: &Sample, tell: Tell) -> Result<()> {
         check_second(sample, tell)?;
     }
     check_tangents(sample, &outputs, &found, tell)?;
+    check_batches(gate, &inputs, tell)?;
     check_layouts(sample, &outputs, &found, tell)?;
     check_slots(sample, tell)?;
     check_subsets(sample, &found, tell)?;
@@ -350,6 +352,49 @@ fn check_tangents(sample: &Sample, outputs: &[Tensor], found: &[Option<Tensor>],
             "law 3",
             format!("forward mode gives ⟨v, J·u⟩ = {forward}, backward mode ⟨Jᵀ·v, u⟩ = {backward}"),
         );
+    }
+    Ok(())
+}
+
+/// A batch of upstream gradients in one sweep gives what each gives alone.
+fn check_batches(gate: &GateRef, inputs: &[Tensor], tell: Tell) -> Result<()> {
+    let outputs = apply(gate, inputs)?;
+    let float: Vec<&Tensor> = outputs.iter().filter(|y| y.requires_grad()).collect();
+    let wanted: Vec<&Tensor> = inputs.iter().filter(|x| x.requires_grad()).collect();
+    let too_many = |x: &Tensor| x.rank() == MAX_RANK;
+    if float.is_empty() || outputs.iter().chain(inputs).any(too_many) {
+        return Ok(());
+    }
+    let first = upstream(&float);
+    let second: Vec<Tensor> = first.iter().map(|g| g.mul(-1.5)?.add(0.25)).collect::<Result<_>>()?;
+    let run = |upstream: &[Tensor], batched: bool| {
+        Backward::of(&float)
+            .upstream(&upstream.iter().collect::<Vec<_>>())
+            .is_grads_batched(batched)
+            .retain_graph(true)
+            .allow_unused(true)
+            .gradients(&wanted)
+    };
+    let alone = [run(&first, false)?, run(&second, false)?];
+    let batch: Vec<Tensor> =
+        first.iter().zip(&second).map(|(a, b)| Tensor::stack(&[a, b], 0)).collect::<Result<_>>()?;
+    for (i, together) in run(&batch, true)?.iter().enumerate() {
+        for (place, alone) in alone.iter().enumerate() {
+            let same = match (together, &alone[i]) {
+                (Some(a), Some(b)) => close(&a.select(0, place as isize)?.array(), &b.array(), 1e-12),
+                (a, None) => a.as_ref().is_none_or(|a| a.to_f64_vec().iter().all(|&x| x == 0.0)),
+                (None, Some(b)) => b.to_f64_vec().iter().all(|&x| x == 0.0),
+            };
+            if !same {
+                tell(
+                    "batches",
+                    format!(
+                        "in a batch of upstream gradients the gradient of input {i} is {together:?}, and number {place} alone gives {:?}",
+                        alone[i]
+                    ),
+                );
+            }
+        }
     }
     Ok(())
 }

@@ -93,12 +93,13 @@ impl Gate for Checkpoint {
 
     fn backward(&self, saved: &Saved, upstream: &[Option<Tensor>], needs: &Needs) -> Result<Gradients> {
         let inputs: Vec<Tensor> = (0..self.inputs).map(|i| saved.input(i)).collect::<Result<_>>()?;
-        // Where a graph of the gradient is wanted, the inputs are joined to it; else they are leaves.
+        // Stand-ins of the inputs, so that what leads to these runs once, in the pass that this one is a part of.
+        // Where a graph of the gradient is wanted they are joined to it; else they are leaves.
         let inputs: Vec<Tensor> = inputs
             .iter()
             .enumerate()
             .map(|(i, x)| match x.requires_grad() && crate::is_grad_enabled() {
-                true => Ok(x.clone()),
+                true => super::alias(x),
                 false => x.detach().requires_grad_(needs.input(i)),
             })
             .collect::<Result<_>>()?;
@@ -135,6 +136,7 @@ impl Gate for Checkpoint {
                 .upstream(&along)
                 .create_graph(crate::is_grad_enabled())
                 .allow_unused(true)
+                .quiet()
                 .gradients(&wanted)?,
         }
         .into_iter();

@@ -8,7 +8,7 @@
 
 use std::collections::HashMap;
 
-use super::{Values, alias, is_nested, same_shapes, settled, units};
+use super::{Values, alias, is_nested, same_shapes, settled};
 use crate::array::Generator;
 use crate::error::Result;
 use crate::gate::{Linearity, Tangents};
@@ -39,27 +39,49 @@ pub fn jvp<V: Values>(
     Ok((settled(run.outputs, nested), settled(found, nested)))
 }
 
-/// For every input and each of its elements the derivatives of all outputs by this element.
-pub(super) fn columns<V: Values>(
+/// The function's outputs, and its linear approximation there: `ẋ ↦ J·ẋ`. The function runs once; each application
+/// is one sweep of tangents through what ran.
+///
+/// # Errors
+/// Those of the function.
+///
+/// ```
+/// use chainrule::{diff, tensor};
+/// let (y, linear) = diff::linearize(|x| x[0].mul(&x[0]), &[&tensor([1.0, 2.0])])?;
+/// assert_eq!(y[0].to_vec::<f32>()?, [1.0, 4.0]);
+/// assert_eq!(linear.apply(&[&tensor([1.0, 0.0])])?[0].to_vec::<f32>()?, [2.0, 0.0]);
+/// assert_eq!(linear.apply(&[&tensor([0.0, 10.0])])?[0].to_vec::<f32>()?, [0.0, 40.0]);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+pub fn linearize<V: Values>(
     f: impl Fn(&[Tensor]) -> Result<V>,
     inputs: &[&Tensor],
-    outputs: usize,
-) -> Result<Vec<Vec<Vec<Tensor>>>> {
+) -> Result<(Vec<Tensor>, Linearized)> {
+    let nested = is_nested(inputs);
     let run = Run::of(f, inputs)?;
-    debug_assert_eq!(run.outputs.len(), outputs, "a function returns as many tensors every time");
-    let zeros: Vec<Tensor> = inputs.iter().map(|x| x.zeros_like()).collect();
-    let of_input = |i: usize| {
-        let column = |unit: Tensor| {
-            let mut tangents: Vec<&Tensor> = zeros.iter().collect();
-            tangents[i] = &unit;
-            run.sweep(&tangents)
-        };
-        units(inputs[i]).map(column).collect()
-    };
-    (0..inputs.len()).map(of_input).collect()
+    Ok((settled(run.outputs.clone(), nested), Linearized { run, nested }))
+}
+
+/// A function's linear approximation at one place: see [`linearize`].
+#[derive(Debug)]
+pub struct Linearized {
+    run: Run,
+    nested: bool,
+}
+
+impl Linearized {
+    /// The outputs' directional derivatives along these tangents of the inputs.
+    ///
+    /// # Errors
+    /// `tangents` doesn't have the inputs' number and shapes.
+    pub fn apply(&self, tangents: &[&Tensor]) -> Result<Vec<Tensor>> {
+        same_shapes("tangent", "input", tangents, &self.run.inputs.iter().collect::<Vec<_>>())?;
+        Ok(settled(self.run.sweep(tangents)?, self.nested || is_nested(tangents)))
+    }
 }
 
 /// A function as it ran: the gates, and its inputs and outputs among their values.
+#[derive(Debug)]
 struct Run {
     inputs: Vec<Tensor>,
     outputs: Vec<Tensor>,

@@ -15,11 +15,14 @@
 
 mod checkpoint;
 mod forward;
+mod jacobian;
+mod strict;
 
 pub use checkpoint::checkpoint;
-pub use forward::jvp;
+pub use forward::{Linearized, jvp, linearize};
+pub use jacobian::{hessian, jacfwd, jacobian, jacrev};
+pub use strict::strict;
 
-use crate::array::{Array, Shape};
 use crate::error::{Error, Result};
 use crate::gate::view::View;
 use crate::tensor::{Backward, Tensor, enable_grad, is_grad_enabled, no_grad, watches_forward};
@@ -109,6 +112,28 @@ fn pull(
             .gradients(&inputs)?,
     };
     Ok(inputs.iter().zip(gradients).map(|(x, g)| g.unwrap_or_else(|| x.zeros_like())).collect())
+}
+
+/// [`pull`] for a batch of upstream gradients of one output: a batch of gradients an input.
+fn pull_batch(
+    inputs: &[Tensor],
+    output: &Tensor,
+    upstream: &Tensor,
+    create_graph: bool,
+) -> Result<Vec<Tensor>> {
+    let inputs: Vec<&Tensor> = inputs.iter().collect();
+    let gradients = match output.requires_grad() {
+        false => vec![None; inputs.len()],
+        true => Backward::of(&[output])
+            .upstream(&[upstream])
+            .is_grads_batched(true)
+            .retain_graph(true)
+            .create_graph(create_graph)
+            .allow_unused(true)
+            .gradients(&inputs)?,
+    };
+    let zeros = |x: &Tensor| x.zeros_like().expand(crate::tensor::batched(upstream.shape()[0], &x.shape())?);
+    inputs.iter().zip(gradients).map(|(x, g)| g.map_or_else(|| zeros(x), Ok)).collect()
 }
 
 /// The results without the graph that only this module's caller would have wanted.
@@ -213,99 +238,6 @@ fn same_shapes(what: &str, of: &str, given: &[&Tensor], expected: &[&Tensor]) ->
             expected[i].shape()
         ))),
     }
-}
-
-/// One tensor for each element of `like`, which is 1 there and 0 elsewhere.
-fn units(like: &Tensor) -> impl Iterator<Item = Tensor> + '_ {
-    let (count, meta) = (like.elements(), like.meta());
-    (0..count).map(move |i| {
-        let unit: Vec<f64> = (0..count).map(|j| f64::from(u8::from(i == j))).collect();
-        Tensor::from_array(Array::filled(unit, meta.shape).cast(meta.dtype))
-    })
-}
-
-/// The shape of the derivatives of `y` by `x`: first the dimensions of `y`, then those of `x`.
-fn joined(y: &Tensor, x: &Tensor) -> Result<Shape> {
-    Shape::new(&y.shape().iter().chain(x.shape().iter()).copied().collect::<Vec<_>>())
-}
-
-/// All derivatives: for every output (first index) and input (second index) a tensor with the dimensions of
-/// the output followed by those of the input.
-///
-/// Goes forward, once for every input element, where there are fewer of these than output elements; else
-/// backward, once for every output element.
-///
-/// # Errors
-/// Those of the function; or an output and an input have too many dimensions together.
-///
-/// ```
-/// use chainrule::{diff, tensor};
-/// let jacobian = diff::jacobian(|x| x[0].mul(&x[0]), &[&tensor([1.0, 2.0])])?;
-/// assert_eq!(jacobian[0][0].to_vec::<f32>()?, [2.0, 0.0, 0.0, 4.0]);
-/// # Ok::<(), chainrule::Error>(())
-/// ```
-pub fn jacobian<V: Values>(
-    f: impl Fn(&[Tensor]) -> Result<V>,
-    inputs: &[&Tensor],
-) -> Result<Vec<Vec<Tensor>>> {
-    let nested = is_nested(inputs);
-    let (own, outputs) = recorded(&f, inputs)?;
-    let size = |tensors: &[Tensor]| tensors.iter().map(Tensor::elements).sum::<usize>();
-    if size(&own) < size(&outputs) {
-        let columns = forward::columns(&f, inputs, outputs.len())?;
-        return assemble(&own, &outputs, |o, i| {
-            let parts: Vec<&Tensor> = columns[i].iter().map(|column| &column[o]).collect();
-            Tensor::stack(&parts, -1)
-        });
-    }
-    // rows[o][i]: one row of derivatives by input i for every element of output o.
-    let mut rows: Vec<Vec<Vec<Tensor>>> = Vec::with_capacity(outputs.len());
-    for output in &outputs {
-        let mut of_output = vec![Vec::with_capacity(output.elements()); own.len()];
-        for unit in units(output) {
-            let gradients = pull(&own, std::slice::from_ref(output), &[unit], nested)?;
-            for (rows, gradient) in of_output.iter_mut().zip(gradients) {
-                rows.push(gradient);
-            }
-        }
-        rows.push(of_output);
-    }
-    assemble(&own, &outputs, |o, i| Tensor::stack(&rows[o][i].iter().collect::<Vec<_>>(), 0))
-}
-
-/// A table of outputs by inputs out of stacked parts; empty outputs or inputs have no parts.
-fn assemble(
-    inputs: &[Tensor],
-    outputs: &[Tensor],
-    stacked: impl Fn(usize, usize) -> Result<Tensor>,
-) -> Result<Vec<Vec<Tensor>>> {
-    let entry = |o: usize, i: usize| {
-        let shape = joined(&outputs[o], &inputs[i])?;
-        match shape.elements() {
-            0 => Ok(Tensor::from_array(Array::zeros_of(shape, outputs[o].dtype()))),
-            _ => stacked(o, i)?.reshape(shape),
-        }
-    };
-    (0..outputs.len()).map(|o| (0..inputs.len()).map(|i| entry(o, i)).collect()).collect()
-}
-
-/// All second derivatives `∂²f/∂xᵢ∂xⱼ` of a function that returns one number: for every pair of inputs a tensor
-/// with the dimensions of the first followed by those of the second.
-///
-/// # Errors
-/// As [`grad`] and [`jacobian`].
-///
-/// ```
-/// use chainrule::{diff, tensor};
-/// let hessian = diff::hessian(|x| x[0].pow(3.0)?.sum(), &[&tensor([1.0, 2.0])])?;
-/// assert_eq!(hessian[0][0].to_vec::<f32>()?, [6.0, 0.0, 0.0, 12.0]);
-/// # Ok::<(), chainrule::Error>(())
-/// ```
-pub fn hessian<V: Values>(
-    f: impl Fn(&[Tensor]) -> Result<V>,
-    inputs: &[&Tensor],
-) -> Result<Vec<Vec<Tensor>>> {
-    jacobian(|x| grad(&f, &x.iter().collect::<Vec<_>>()), inputs)
 }
 
 /// The gradient of a function that returns one number, and the product `H·v` of its Hessian with a direction:

@@ -286,6 +286,10 @@ impl<E: Elementwise> Gate for E {
             .collect()
     }
 
+    fn backward_takes_batches(&self) -> bool {
+        true
+    }
+
     fn tangent(
         &self,
         inputs: &[Tensor],

@@ -185,6 +185,10 @@ impl Gate for MatMul {
             .collect())
     }
 
+    fn backward_takes_batches(&self) -> bool {
+        true
+    }
+
     fn linearity(&self) -> Linearity {
         Linearity::Product
     }
@@ -424,12 +428,23 @@ impl Gate for Linear {
 
     fn backward(&self, saved: &Saved, upstream: &[Option<Tensor>], needs: &Needs) -> Result<Gradients> {
         let Some(g) = &upstream[0] else { return Ok(needs.none()) };
-        // The rows of all leading dimensions are one matrix.
-        let rows = |x: &Tensor| x.flatten_leading();
+        // The rows of all leading dimensions are one matrix (in a batch of gradients: one each).
+        let (outputs, rows) = (saved.output_meta(0).shape, |x: &Tensor| x.flatten_leading());
+        let features = outputs[outputs.rank() - 1];
+        let one = Shape::trusted(&[outputs[..outputs.rank() - 1].iter().product(), features]);
+        let g_rows = || g.reshape(saved.shape_for(g, one)?);
         let x = if needs.input(0) { Some(g.matmul(&saved.input(1)?)?) } else { None };
-        let w = if needs.input(1) { Some(rows(g)?.t()?.matmul(&rows(&saved.input(0)?)?)?) } else { None };
-        let b = if needs.input(2) { Some(rows(g)?.sum_dim(&[0], false)?) } else { None };
+        let w = if needs.input(1) {
+            Some(g_rows()?.transpose(-2, -1)?.matmul(&rows(&saved.input(0)?)?)?)
+        } else {
+            None
+        };
+        let b = if needs.input(2) { Some(g_rows()?.sum_dim(&[-2], false)?) } else { None };
         Ok([x, w, b].into_iter().collect())
+    }
+
+    fn backward_takes_batches(&self) -> bool {
+        true
     }
 
     fn linearity(&self) -> Linearity {

@@ -56,8 +56,8 @@ pub use norm::{Normalize, Over, RunningStatistics};
 pub use pad::PadMode;
 pub use pointwise::Pointwise;
 pub use pool::{AvgPool, MaxPool, Window};
-pub(crate) use pytorch::tuple;
 pub use pytorch::{Next, SavedAs, TorchNode, Use};
+pub(crate) use pytorch::{input_name, output_name, tuple};
 pub(crate) use saves::SavedValues;
 pub use saves::{Needs, Saved, Saves};
 pub use window::Sizes;
@@ -346,6 +346,16 @@ pub trait Gate: Debug + Send + Sync + 'static {
     ) -> Option<Result<Gradients<Array>>> {
         let _ = (saved, upstream, needs);
         None
+    }
+
+    /// Whether [`Gate::backward`] also takes *batches* of upstream gradients, each with one more dimension in front of
+    /// its output's, and then returns batches of gradients.
+    ///
+    /// Products with values that broadcast do so by themselves, reductions and views when they count dimensions from
+    /// the end; [`Saved::shape_for`] gives the shape to bring a batch to. For a gate that says no (the default), a
+    /// batched pass runs `backward` once for each gradient. The laws check that both agree.
+    fn backward_takes_batches(&self) -> bool {
+        false
     }
 
     /// The gate on 0-d f32 values, where it has such a form: graphs of scalars then run without arrays.

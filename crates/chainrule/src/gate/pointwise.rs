@@ -151,6 +151,10 @@ impl<const N: usize> Gate for Pointwise<N> {
         Ok(gradients)
     }
 
+    fn backward_takes_batches(&self) -> bool {
+        true
+    }
+
     fn formula(&self) -> Formula {
         let rule = |(x, local): (&&str, &Local<N>)| match local {
             Local::Zero => format!("∂L/∂{x} = 0"),

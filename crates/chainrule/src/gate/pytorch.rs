@@ -130,22 +130,30 @@ pub(crate) fn tuple(sizes: &[usize]) -> String {
     }
 }
 
+/// PyTorch's usual name for a saved input.
+pub(crate) fn input_name(i: usize) -> String {
+    match i {
+        0 => "self".into(),
+        1 => "other".into(),
+        _ => format!("input{i}"),
+    }
+}
+
+/// PyTorch's usual name for a saved output.
+pub(crate) fn output_name(i: usize) -> String {
+    if i == 0 { "result".into() } else { format!("result{i}") }
+}
+
 /// The single node that stands for a gate which says nothing else: its inputs and outputs are saved as it
 /// declares, its attributes are the parameters that its `Debug` text shows.
 pub(super) fn single<G: super::Gate + ?Sized>(gate: &G, used: &Use) -> TorchNode {
     let mut node = TorchNode::new(gate.grad_fn(), (0..used.inputs.len()).map(Next::Input));
     let saves = gate.saves(used.needs);
     for i in (0..used.inputs.len()).filter(|&i| saves.has_input(i)) {
-        let name = match i {
-            0 => "self".to_string(),
-            1 => "other".to_string(),
-            _ => format!("input{i}"),
-        };
-        node = node.saving(&name, SavedAs::Input(i));
+        node = node.saving(&input_name(i), SavedAs::Input(i));
     }
     for (i, meta) in used.outputs.iter().enumerate().filter(|(i, _)| saves.has_output(*i)) {
-        let name = if i == 0 { "result".to_string() } else { format!("result{i}") };
-        node = node.saving(&name, SavedAs::Other(meta.shape));
+        node = node.saving(&output_name(i), SavedAs::Other(meta.shape));
     }
     node.attributes = match &node.name[..] {
         // PyTorch's sums carry a factor; ours is always 1.

@@ -106,9 +106,14 @@ impl Dims {
         Ok(self.places(shape)?.into_iter().map(|d| shape[d]).product())
     }
 
-    /// A tensor of the result's shape, expanded to the input's shape.
+    /// A tensor of the result's shape (or a batch of such in front), expanded to the input's shape.
     pub(super) fn spread(&self, reduced: &Tensor, shape: &Shape) -> Result<Tensor> {
-        reduced.reshape(self.kept(shape)?)?.expand(*shape)
+        let (kept, sizes) = (self.kept(shape)?, reduced.shape());
+        if sizes.rank() > self.result(shape)?.rank() {
+            let batch = |shape: &Shape| crate::tensor::batched(sizes[0], shape);
+            return reduced.reshape(batch(&kept)?)?.expand(batch(shape)?);
+        }
+        reduced.reshape(kept)?.expand(*shape)
     }
 
     /// The elements with those that are reduced into one lying next to each other, row by row.
@@ -248,6 +253,10 @@ impl Gate for Sum {
         Linearity::Joint
     }
 
+    fn backward_takes_batches(&self) -> bool {
+        true
+    }
+
     fn formula(&self) -> Formula {
         Formula::rule("y = Σ x", ["∂L/∂x = g at every summed element"])
     }
@@ -324,6 +333,10 @@ impl Gate for Mean {
         Linearity::Joint
     }
 
+    fn backward_takes_batches(&self) -> bool {
+        true
+    }
+
     fn formula(&self) -> Formula {
         Formula::rule("y = Σ x / n", ["∂L/∂x = g / n at every element"])
     }
@@ -398,7 +411,7 @@ impl Gate for Prod {
         let x = saved.input(0)?;
         let shape = x.shape();
         if x.elements() == 0 {
-            return Ok([Some(x.zeros_like())].into_iter().collect());
+            return Ok([Some(self.0.spread(g, &shape)?)].into_iter().collect());
         }
         if x.to_f64_vec().iter().all(|&x| x != 0.0) {
             let share = self.0.spread(&g.mul(&saved.output(0)?)?, &shape)?;
@@ -423,6 +436,10 @@ impl Gate for Prod {
             back[from as usize] = to as isize;
         }
         Ok([Some(self.0.spread(g, &shape)?.mul(&others.permute(&back)?)?)].into_iter().collect())
+    }
+
+    fn backward_takes_batches(&self) -> bool {
+        true
     }
 
     fn formula(&self) -> Formula {
@@ -487,6 +504,10 @@ impl Gate for LogSumExp {
         let shape = x.shape();
         let share = x.sub(&self.0.spread(&saved.output(0)?, &shape)?)?.exp()?;
         Ok([Some(self.0.spread(g, &shape)?.mul(&share)?)].into_iter().collect())
+    }
+
+    fn backward_takes_batches(&self) -> bool {
+        true
     }
 
     fn formula(&self) -> Formula {
@@ -581,6 +602,10 @@ impl Gate for Var {
             self.dims.spread(&g.mul(2.0 / freedom)?, &shape)?.mul(&centred)?
         };
         Ok([Some(local)].into_iter().collect())
+    }
+
+    fn backward_takes_batches(&self) -> bool {
+        true
     }
 
     fn formula(&self) -> Formula {

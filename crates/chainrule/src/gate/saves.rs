@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use crate::array::{Array, Meta};
+use crate::array::{Array, Meta, Shape};
 use crate::error::{Error, Result};
 use crate::tensor::{Kept, NodeRef, Tensor};
 
@@ -241,7 +241,7 @@ impl<'a> Saved<'a> {
     fn values(&self) -> Option<&'a SavedValues> {
         match self.kept {
             Kept::Values(values) => Some(values),
-            Kept::Nothing | Kept::Freed => None,
+            Kept::Packed(_) | Kept::Nothing | Kept::Freed => None,
         }
     }
 
@@ -507,6 +507,24 @@ impl<'a> Saved<'a> {
     /// ```
     pub fn output_meta(&self, i: usize) -> Meta {
         self.node.outputs()[i]
+    }
+
+    /// `shape` as an upstream gradient of output 0 has it in a batched pass: with the size of the batch in front,
+    /// where `g` is a batch. See [`Gate::backward_takes_batches`](super::Gate::backward_takes_batches).
+    ///
+    /// # Errors
+    /// There are too many dimensions then.
+    pub fn shape_for(&self, g: &Tensor, shape: Shape) -> Result<Shape> {
+        match self.batch(g) {
+            Some(size) => crate::tensor::batched(size, &shape),
+            None => Ok(shape),
+        }
+    }
+
+    /// The size of the batch, where this upstream gradient of output 0 is one.
+    pub fn batch(&self, g: &Tensor) -> Option<usize> {
+        let shape = g.shape();
+        (shape.rank() > self.output_meta(0).shape.rank()).then(|| shape[0])
     }
 
     fn missing(&self, what: &str, i: usize) -> Error {

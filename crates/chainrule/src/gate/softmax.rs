@@ -108,16 +108,22 @@ impl Gate for Softmax {
         let Some(g) = &upstream[0] else { return Ok(needs.none()) };
         let y = saved.output(0)?;
         if y.rank() == 0 {
-            return Ok([Some(y.zeros_like())].into_iter().collect());
+            return Ok([Some(g.zeros_like())].into_iter().collect());
         }
+        // Counted from the end, the dimension is the same in a batch of gradients.
+        let dim = [y.shape().dim(self.dim)? as isize - y.rank() as isize];
         Ok([Some(if self.log {
-            g.sub(&y.exp()?.mul(&g.sum_dim(&[self.dim], true)?)?)?
+            g.sub(&y.exp()?.mul(&g.sum_dim(&dim, true)?)?)?
         } else {
             let weighted = g.mul(&y)?;
-            weighted.sub(&y.mul(&weighted.sum_dim(&[self.dim], true)?)?)?
+            weighted.sub(&y.mul(&weighted.sum_dim(&dim, true)?)?)?
         })]
         .into_iter()
         .collect())
+    }
+
+    fn backward_takes_batches(&self) -> bool {
+        true
     }
 
     fn formula(&self) -> Formula {

@@ -97,6 +97,23 @@ impl View {
         },
     };
 
+    /// The same view of each of so many arrays that lie along one more dimension in front.
+    fn in_batch(&self, size: usize) -> Result<View> {
+        let dim = |dim: &isize| if *dim < 0 { *dim } else { dim + 1 };
+        Ok(match self {
+            View::Reshape(shape) => View::Reshape(crate::tensor::batched(size, shape)?),
+            View::Expand(shape) => View::Expand(crate::tensor::batched(size, shape)?),
+            View::Permute(order) => View::Permute([0].into_iter().chain(order.iter().map(dim)).collect()),
+            View::Transpose(a, b) => View::Transpose(dim(a), dim(b)),
+            View::T => View::Transpose(-2, -1),
+            View::Squeeze(dims) => View::Squeeze(dims.iter().map(dim).collect()),
+            View::Unsqueeze(place) => View::Unsqueeze(dim(place)),
+            View::Select(place, index) => View::Select(dim(place), *index),
+            View::Slice(place, range) => View::Slice(dim(place), *range),
+            View::Diagonal(offset, a, b) => View::Diagonal(*offset, dim(a), dim(b)),
+        })
+    }
+
     /// The view of an array.
     fn of(&self, x: &Array) -> Result<Array> {
         match self {
@@ -152,25 +169,35 @@ impl Gate for View {
 
     fn backward(&self, saved: &Saved, upstream: &[Option<Tensor>], needs: &Needs) -> Result<Gradients> {
         let Some(g) = &upstream[0] else { return Ok(needs.none()) };
-        let meta = saved.input_meta(0)?;
-        let gradient = match self {
-            View::Reshape(_) | View::Squeeze(_) | View::Unsqueeze(_) => g.reshape(meta.shape)?,
+        let shape = saved.shape_for(g, saved.input_meta(0)?.shape)?;
+        let (view, batched) = match saved.batch(g) {
+            Some(size) => (&self.in_batch(size)?, true),
+            None => (self, false),
+        };
+        let gradient = match view {
+            View::Reshape(_) | View::Squeeze(_) | View::Unsqueeze(_) => g.reshape(shape)?,
             View::Transpose(a, b) => g.transpose(*a, *b)?,
-            View::T => g.transpose(0, 1)?,
+            View::T => g.transpose(-2, -1)?,
             View::Permute(order) => {
-                let places = crate::array::dims(&meta.shape, order)?;
+                let places = crate::array::dims(&shape, order)?;
                 let mut inverse = vec![0isize; places.len()];
                 for (to, from) in places.into_iter().enumerate() {
                     inverse[from] = to as isize;
                 }
                 g.permute(&inverse)?
             }
-            View::Expand(_) => g.sum_to_size(meta.shape)?,
+            // The engine sums each gradient of a batch.
+            View::Expand(_) if batched => g.clone(),
+            View::Expand(_) => g.sum_to_size(shape)?,
             View::Select(..) | View::Slice(..) | View::Diagonal(..) => {
-                Tensor::apply(Unview { view: self.clone(), shape: meta.shape }, &[g])?
+                Tensor::apply(Unview { view: view.clone(), shape }, &[g])?
             }
         };
         Ok([Some(gradient)].into_iter().collect())
+    }
+
+    fn backward_takes_batches(&self) -> bool {
+        true
     }
 
     fn linearity(&self) -> Linearity {
@@ -284,7 +311,7 @@ impl Gate for Unview {
 /// use chainrule::gate::view::Contiguous;
 /// use chainrule::{param, Tensor};
 /// let y = Tensor::apply(Contiguous, &[&param([[1.0, 2.0], [3.0, 4.0]]).t()?])?;
-/// assert_eq!(y.grad_fn().as_deref(), Some("CloneBackward0"));
+/// assert_eq!(y.grad_fn().unwrap().name(), "CloneBackward0");
 /// assert!(y.array().is_contiguous());
 /// # Ok::<(), chainrule::Error>(())
 /// ```
@@ -320,6 +347,10 @@ impl Gate for Contiguous {
 
     fn backward(&self, _saved: &Saved, upstream: &[Option<Tensor>], _needs: &Needs) -> Result<Gradients> {
         Ok(upstream.iter().cloned().collect())
+    }
+
+    fn backward_takes_batches(&self) -> bool {
+        true
     }
 
     fn linearity(&self) -> Linearity {

@@ -23,6 +23,8 @@
 //! ```
 
 mod attention;
+mod checkpoint;
+mod hooks;
 pub mod init;
 mod layers;
 mod load;
@@ -33,6 +35,8 @@ mod spatial;
 mod summary;
 
 pub use attention::{MultiheadAttention, attention};
+pub use checkpoint::checkpoint_sequential;
+pub use hooks::{Hooked, ModuleHooks};
 pub use layers::{
     Activation, Dropout, Embedding, Flatten, Identity, Linear, ModuleList, Residual, Sequential,
 };

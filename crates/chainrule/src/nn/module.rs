@@ -5,6 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::hooks;
 use super::load::load;
 use super::{LoadReport, scope};
 use crate::array::Shape;
@@ -141,7 +142,7 @@ pub trait Module: Debug + Send + Sync {
         format!("{}()", name.rsplit("::").next().unwrap_or(name))
     }
 
-    /// [`Module::forward`], noticed by summaries and by recorded graphs.
+    /// [`Module::forward`], noticed by summaries, by recorded graphs, and by the hooks that watch all modules.
     ///
     /// # Errors
     /// As `forward`.
@@ -153,16 +154,20 @@ pub trait Module: Debug + Send + Sync {
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     fn call(&self, x: &Tensor) -> Result<Tensor> {
+        let run = |x: &Tensor| match hooks::are_watching() {
+            false => self.forward(x),
+            true => hooks::watched(&self, x, |x| self.forward(x)),
+        };
         if !is_recording() {
-            return self.forward(x);
+            return run(x);
         }
         let _scope = scope::enter(self.identity(), self.children(), self.describe());
         if !OBSERVED.get() {
-            return self.forward(x);
+            return run(x);
         }
         let id = self.identity();
         tell(Event { id, output: None, gates: Recording::length() });
-        let y = self.forward(x)?;
+        let y = run(x)?;
         tell(Event { id, output: Some(y.shape()), gates: Recording::length() });
         Ok(y)
     }
@@ -239,23 +244,48 @@ pub trait Module: Debug + Send + Sync {
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     fn forward_with(&self, parameters: &mut dyn Iterator<Item = Tensor>, x: &Tensor) -> Result<Tensor> {
-        /// Takes the replacements away again, also after a panic.
-        struct Guard(usize);
-        impl Drop for Guard {
-            fn drop(&mut self) {
-                REPLACED.with_borrow_mut(|all| all.truncate(self.0));
-            }
-        }
-        let guard = Guard(REPLACED.with_borrow(Vec::len));
-        for (name, own) in self.named_parameters() {
+        let replaced = self.named_parameters().into_iter().map(|(name, own)| {
             let other = parameters.next().ok_or_else(|| {
                 Error::argument(format!("there are too few parameters for the network: {name} has none"))
             })?;
-            REPLACED.with_borrow_mut(|all| all.push((own.id(), other)));
-        }
-        let y = self.call(x);
-        drop(guard);
-        y
+            Ok((own.id(), other))
+        });
+        Replacements(replaced.collect::<Result<_>>()?).during(|| self.call(x))
+    }
+
+    /// The module's value with some parameters and buffers replaced by others, by name, as if they were its own:
+    /// PyTorch's `functional_call`.
+    ///
+    /// ```
+    /// use chainrule::nn::{Linear, Module};
+    /// use chainrule::{diff, Generator, Tensor};
+    /// let layer = Linear::new(2, 1, &mut Generator::new(0));
+    /// let x = Tensor::ones([1, 2]);
+    /// // The gradient at another weight than the layer's own.
+    /// let weight = Tensor::zeros([1, 2]);
+    /// let loss = |w: &[Tensor]| layer.functional_call(&[("weight", w[0].clone())], &x)?.sum();
+    /// assert_eq!(diff::grad(loss, &[&weight])?[0].to_vec::<f32>()?, [1.0, 1.0]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// A name isn't one of the module's, or its shape is another; and as `forward`.
+    fn functional_call(&self, values: &[(&str, Tensor)], x: &Tensor) -> Result<Tensor> {
+        let state = self.state();
+        let replaced = values.iter().map(|(name, other)| {
+            let Some((_, own)) = state.iter().find(|(own, _)| own == name) else {
+                return Err(Error::argument(format!("the module has no parameter or buffer called {name}")));
+            };
+            if own.tensor().shape() != other.shape() {
+                return Err(Error::shape(format!(
+                    "{name} has the shape {}, and what should stand for it {}",
+                    own.tensor().shape(),
+                    other.shape()
+                )));
+            }
+            Ok((own.tensor().id(), other.clone()))
+        });
+        Replacements(replaced.collect::<Result<_>>()?).during(|| self.call(x))
     }
 
     /// The parameters without their names.
@@ -364,10 +394,36 @@ pub trait Module: Debug + Send + Sync {
 }
 
 thread_local! {
-    /// Parameters that others stand in for while [`Module::forward_with`] runs.
+    /// Parameters that others stand in for while a module runs.
     static REPLACED: RefCell<Vec<(usize, Tensor)>> = const { RefCell::new(Vec::new()) };
     static OBSERVED: Cell<bool> = const { Cell::new(false) };
     static EVENTS: RefCell<Vec<Event>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Tensors that stand for others, by the identity of these.
+#[derive(Clone)]
+pub(super) struct Replacements(Vec<(usize, Tensor)>);
+
+impl Replacements {
+    /// Those in force on this thread.
+    pub(super) fn now() -> Replacements {
+        Replacements(REPLACED.with_borrow(Vec::clone))
+    }
+
+    /// Runs `body` with these replacements, on top of those in force.
+    pub(super) fn during<R>(self, body: impl FnOnce() -> R) -> R {
+        /// Takes the replacements away again, also after a panic.
+        struct Guard(usize);
+        impl Drop for Guard {
+            fn drop(&mut self) {
+                let ended = REPLACED.with_borrow_mut(|all| all.split_off(self.0));
+                drop(ended);
+            }
+        }
+        let _guard = Guard(REPLACED.with_borrow(Vec::len));
+        REPLACED.with_borrow_mut(|all| all.extend(self.0));
+        body()
+    }
 }
 
 /// The tensor that stands for a parameter now: itself, or what [`Module::forward_with`] was given for it.

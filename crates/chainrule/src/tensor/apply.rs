@@ -6,8 +6,8 @@ use std::sync::Mutex;
 use smallvec::SmallVec;
 
 use super::mode::{Recording, Step, is_anomaly_enabled, is_grad_enabled, is_recording};
-use super::node::{Edge, Edges, Kept, Node, Scalar, Work};
-use super::{Handle, NodeRef, Operand, Tensor};
+use super::node::{Edge, Edges, Node, Scalar, Work};
+use super::{Handle, NodeRef, Operand, Tensor, saved_hooks};
 use crate::array::{Array, Generator, Meta};
 use crate::error::{Error, ErrorKind, Result};
 use crate::gate::{Context, Gate, GateRef, Metas, Needs, Outputs, SavedValues};
@@ -135,7 +135,8 @@ pub(crate) fn apply_at(
         }
     }
     let recorded = before.map(|generator| (gate.clone(), generator));
-    let kept = if saved.is_empty() { Kept::Nothing } else { Kept::Values(Box::new(saved)) };
+    let kept = saved_hooks::kept(saved)
+        .map_err(|error| error.at_gate(gate.name()).with_inputs(inputs.iter().map(|x| x.meta())))?;
     let work = Work::Arrays { outputs: metas.into_vec().into_boxed_slice(), saved: Mutex::new(kept) };
     let node = NodeRef::new(Node::new(gate, edges, work, location));
     let outputs: Tensors = outputs

@@ -2,8 +2,9 @@
 
 use super::carrier::{Carrier, Gradient};
 use super::node::SCALAR;
-use super::sweep::{Found, Sweep};
-use super::{GradModeGuard, Leaf, Tensor, lock, watches_forward};
+use super::pass::PassScope;
+use super::sweep::{Found, Sweep, Target};
+use super::{GradModeGuard, GradientEdge, Leaf, Tensor, batch, lock, watches_forward};
 use crate::array::Array;
 use crate::error::{Error, Result};
 
@@ -28,6 +29,8 @@ pub struct Backward<'a> {
     retain_graph: Option<bool>,
     create_graph: bool,
     allow_unused: bool,
+    batched: bool,
+    quiet: bool,
 }
 
 impl<'a> Backward<'a> {
@@ -48,6 +51,8 @@ impl<'a> Backward<'a> {
             retain_graph: None,
             create_graph: false,
             allow_unused: false,
+            batched: false,
+            quiet: false,
         }
     }
 
@@ -117,6 +122,32 @@ impl<'a> Backward<'a> {
         self
     }
 
+    /// Whether each upstream gradient is a batch: many of them, along one more dimension in front, go through the
+    /// graph in one sweep, and so are the gradients that [`Backward::gradients`] returns.
+    ///
+    /// Gates whose backward doesn't take batches are run once for each gradient.
+    ///
+    /// ```
+    /// use chainrule::{param, tensor, Backward};
+    /// let x = param([1.0, 2.0]);
+    /// let y = x.mul(&x)?;
+    /// // Both rows of the Jacobian at once.
+    /// let rows = tensor([[1.0, 0.0], [0.0, 1.0]]);
+    /// let jacobian = Backward::of(&[&y]).upstream(&[&rows]).is_grads_batched(true).gradients(&[&x])?;
+    /// assert_eq!(jacobian[0].as_ref().unwrap().to_vec::<f32>()?, [2.0, 0.0, 0.0, 4.0]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    pub fn is_grads_batched(mut self, on: bool) -> Backward<'a> {
+        self.batched = on;
+        self
+    }
+
+    /// Leaves the hooks of the tensors whose gradients are asked for to the pass of which this one is a part.
+    pub(crate) fn quiet(mut self) -> Backward<'a> {
+        self.quiet = true;
+        self
+    }
+
     /// Adds the gradients to `.grad` of every leaf that the outputs depend on.
     ///
     /// # Errors
@@ -149,7 +180,7 @@ impl<'a> Backward<'a> {
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn accumulate_into(&self, leaves: &[&Tensor]) -> Result<()> {
-        self.pass().accumulate(Some(leaves))
+        self.pass().accumulate(Some(&leaves.iter().map(|leaf| leaf.target()).collect::<Vec<_>>()))
     }
 
     /// The gradients with respect to these tensors, leaves or not; `.grad` stays as it is.
@@ -174,7 +205,21 @@ impl<'a> Backward<'a> {
             return Err(Error::autograd(format!("input {i} doesn't require a gradient"))
                 .hint("switch gradients on before computing with it: requires_grad_(true)"));
         }
-        let gradients = self.pass().sweep(Some(inputs))?.wanted;
+        self.gradients_of(&inputs.iter().map(|x| x.target()).collect::<Vec<_>>())
+    }
+
+    /// Like [`Backward::gradients`], with respect to places in the graph.
+    ///
+    /// # Errors
+    /// As [`Backward::gradients`].
+    pub fn gradients_at(&self, edges: &[&GradientEdge]) -> Result<Vec<Option<Tensor>>> {
+        self.gradients_of(&edges.iter().map(|edge| edge.target()).collect::<Vec<_>>())
+    }
+
+    fn gradients_of(&self, targets: &[Target]) -> Result<Vec<Option<Tensor>>> {
+        let scope = PassScope::enter();
+        let gradients = self.pass().sweep(Some(targets))?.wanted;
+        scope.finish()?;
         if !self.allow_unused
             && let Some(i) = gradients.iter().position(Option::is_none)
         {
@@ -188,49 +233,77 @@ impl<'a> Backward<'a> {
         Pass {
             outputs: &self.outputs,
             upstream: &self.upstream,
-            retain_graph: self.retain_graph.unwrap_or(self.create_graph),
-            create_graph: self.create_graph,
+            options: Options {
+                retain_graph: self.retain_graph.unwrap_or(self.create_graph),
+                create_graph: self.create_graph,
+                batched: self.batched,
+                quiet: self.quiet,
+            },
         }
     }
 }
 
-/// A backward pass whose options are settled.
+/// The options of a backward pass, settled.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Options {
+    pub(super) retain_graph: bool,
+    create_graph: bool,
+    batched: bool,
+    pub(super) quiet: bool,
+}
+
+/// A backward pass.
 #[derive(Clone, Copy)]
 struct Pass<'a> {
     outputs: &'a [&'a Tensor],
     upstream: &'a [Option<&'a Tensor>],
-    retain_graph: bool,
-    create_graph: bool,
+    options: Options,
 }
 
 impl<'a> Pass<'a> {
     /// The usual pass from one output.
     #[inline]
     fn from(output: &'a [&'a Tensor; 1], upstream: &'a [Option<&'a Tensor>; 1]) -> Pass<'a> {
-        Pass { outputs: output, upstream, retain_graph: false, create_graph: false }
+        Pass { outputs: output, upstream, options: Options::default() }
     }
 
-    fn accumulate(self, only: Option<&'a [&'a Tensor]>) -> Result<()> {
+    fn accumulate<'g>(self, only: Option<&'g [Target<'g>]>) -> Result<()>
+    where
+        'a: 'g,
+    {
+        let Options { create_graph, batched, .. } = self.options;
+        if batched {
+            return Err(Error::autograd(
+                "a batch of gradients can't be accumulated: `.grad` is one gradient",
+            )
+            .hint("ask for them with gradients(…)"));
+        }
+        let scope = PassScope::enter();
         for (leaf, gradient) in self.sweep(only)?.leaves {
             // No leaf keeps a graph in `.grad` that nobody asked for.
-            let gradient = if self.create_graph || gradient.is_leaf() { gradient } else { gradient.detach() };
-            leaf.accumulate(gradient, self.create_graph)?;
+            let gradient = if create_graph || gradient.is_leaf() { gradient } else { gradient.detach() };
+            leaf.accumulate(gradient, create_graph)?;
             if let Some(hooks) = leaf.hooks() {
                 hooks.run_after(&Tensor::from(leaf.clone()));
             }
         }
-        Ok(())
+        scope.finish()
     }
 
-    fn sweep(self, wanted: Option<&'a [&'a Tensor]>) -> Result<Found<'a>> {
+    fn sweep<'g>(self, wanted: Option<&'g [Target<'g>]>) -> Result<Found<'g>>
+    where
+        'a: 'g,
+    {
         // Forward mode follows values through gates, so a backward pass inside it must consist of such.
-        let by_gates = self.create_graph || watches_forward();
+        let by_gates = self.options.create_graph || watches_forward();
         let _guard = GradModeGuard::set(by_gates);
         if by_gates { self.sweep_with::<Tensor>(wanted) } else { self.sweep_with::<Gradient>(wanted) }
     }
 
-    fn sweep_with<G: Carrier>(self, wanted: Option<&'a [&'a Tensor]>) -> Result<Found<'a>> {
-        let mut sweep = Sweep::<G>::new(wanted, self.retain_graph);
+    fn sweep_with<'g, G: Carrier>(self, wanted: Option<&'g [Target<'g>]>) -> Result<Found<'g>>
+    where
+        'a: 'g,
+    {
         if self.upstream.len() != self.outputs.len() {
             return Err(Error::argument(format!(
                 "{} upstream gradients were given for {} outputs",
@@ -238,8 +311,13 @@ impl<'a> Pass<'a> {
                 self.outputs.len()
             )));
         }
+        let batch = match self.options.batched {
+            true => Some(batch::size_of(self.outputs, self.upstream)?),
+            false => None,
+        };
+        let mut sweep = Sweep::<G>::new(wanted, &self.options, batch);
         for (i, (output, upstream)) in self.outputs.iter().zip(self.upstream).enumerate() {
-            let seed = seed::<G>(i, output, *upstream)?;
+            let seed = seed::<G>(i, output, *upstream, batch)?;
             match (output.node(), output.as_leaf()) {
                 (Some((node, place)), _) => sweep.arrive(node, place, seed)?,
                 (None, Some(leaf)) => sweep.arrive_at_leaf(leaf, seed)?,
@@ -254,7 +332,7 @@ impl<'a> Pass<'a> {
 }
 
 /// The gradient at an output.
-fn seed<G: Carrier>(i: usize, output: &Tensor, upstream: Option<&Tensor>) -> Result<G> {
+fn seed<G: Carrier>(i: usize, output: &Tensor, upstream: Option<&Tensor>, batch: Option<usize>) -> Result<G> {
     if !output.requires_grad() {
         return Err(Error::autograd(format!(
             "output {i} doesn't require a gradient and wasn't made by a gate"
@@ -262,6 +340,9 @@ fn seed<G: Carrier>(i: usize, output: &Tensor, upstream: Option<&Tensor>) -> Res
         .hint("does any input require a gradient, and was it computed outside no_grad?"));
     }
     let meta = output.meta();
+    if let (Some(gradient), Some(size)) = (upstream, batch) {
+        return batch::fit(G::from_tensor(gradient), meta, size);
+    }
     match upstream {
         Some(gradient) if gradient.shape() != meta.shape => Err(Error::shape(format!(
             "the upstream gradient {i} has the shape {}, its output {}",

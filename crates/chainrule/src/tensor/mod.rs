@@ -12,7 +12,7 @@
 //! let q = &x + &y;
 //! let loss = &q * &x;
 //! assert!(x.is_leaf() && !q.is_leaf());
-//! assert_eq!(loss.grad_fn().as_deref(), Some("MulBackward0"));
+//! assert_eq!(loss.grad_fn().unwrap().name(), "MulBackward0");
 //! loss.backward()?; // x is used twice, so two gradients meet in it: q + x
 //! assert_eq!(x.grad().unwrap().item()?, 7.0);
 //! # Ok::<(), chainrule::Error>(())
@@ -20,28 +20,37 @@
 
 mod apply;
 mod backward;
+mod batch;
 mod carrier;
 mod create;
+mod grad_fn;
 mod hooks;
 mod inplace;
 mod mode;
 mod node;
 mod operators;
+mod pass;
 mod recycled;
+mod saved_hooks;
 mod sweep;
 mod walk;
 
 pub use backward::{Backward, grad};
+pub(crate) use batch::batched;
 pub use create::{param, tensor};
+pub use grad_fn::{GradFn, GradientEdge};
 pub use hooks::HookHandle;
+pub(crate) use hooks::{HookList, add_hook, hooks_of};
 pub use mode::{AnomalyGuard, GradModeGuard, detect_anomaly, enable_grad, is_grad_enabled, no_grad};
 pub(crate) use mode::{
     Recording, Scope, ScopeGuard, Step, is_anomaly_enabled, is_recording, watches_forward,
 };
 pub(crate) use node::{Edge, Kept, Shared};
 pub use operators::Operand;
+pub use pass::{queue_callback, register_any_grad_hook, register_multi_grad_hook};
 pub(crate) use recycled::NodeRef;
 use recycled::WeakNodeRef;
+pub use saved_hooks::{SavedTensorHooksGuard, disable_saved_tensor_hooks, saved_tensor_hooks};
 pub(crate) use walk::{Origin, Visit};
 
 use std::fmt;
@@ -466,19 +475,6 @@ impl Tensor {
         self.as_leaf().map_or(0, |leaf| leaf.version())
     }
 
-    /// The name of the node that made this tensor, as PyTorch prints it (`MulBackward0`).
-    ///
-    /// ```
-    /// use chainrule::param;
-    /// let x = param(2.0);
-    /// assert_eq!(x.grad_fn(), None);
-    /// assert_eq!(x.exp()?.grad_fn().as_deref(), Some("ExpBackward0"));
-    /// # Ok::<(), chainrule::Error>(())
-    /// ```
-    pub fn grad_fn(&self) -> Option<String> {
-        self.node().map(|(node, _)| node.gate().grad_fn())
-    }
-
     /// The node that made this tensor, and which of its outputs it is.
     #[inline]
     pub(crate) fn node(&self) -> Option<(&NodeRef, usize)> {
@@ -494,6 +490,15 @@ impl Tensor {
         match &self.0 {
             Handle::Leaf(leaf) => Some(leaf),
             _ => None,
+        }
+    }
+
+    /// Where this tensor's gradient arrives.
+    fn target(&self) -> sweep::Target<'_> {
+        match &self.0 {
+            Handle::Leaf(leaf) => sweep::Target::Leaf(leaf),
+            Handle::Computed(computed) => sweep::Target::Output(&computed.node, computed.output),
+            Handle::Scalar(node) => sweep::Target::Output(node, 0),
         }
     }
 
@@ -695,8 +700,8 @@ impl Tensor {
     /// ```
     pub fn format_with(&self, options: &PrintOptions) -> String {
         let mut suffixes = Vec::new();
-        if let Some(name) = self.grad_fn() {
-            suffixes.push(format!("grad_fn=<{name}>"));
+        if let Some((node, _)) = self.node() {
+            suffixes.push(format!("grad_fn=<{}>", node.gate().grad_fn()));
         } else if self.requires_grad() {
             suffixes.push("requires_grad=True".to_string());
         }

@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 
 use super::hooks::NodeHooks;
 use super::recycled::NodeRef;
+use super::saved_hooks::Packed;
 use super::{Leaf, Tensor};
 use crate::array::{Array, DType, Meta, Shape};
 use crate::error::{Error, Result};
@@ -94,6 +95,8 @@ pub(crate) struct Scalar {
 #[derive(Debug)]
 pub(crate) enum Kept {
     Values(Box<SavedValues>),
+    /// In the form that saved-tensor hooks gave it.
+    Packed(Arc<Packed>),
     Nothing,
     Freed,
 }
@@ -187,13 +190,22 @@ impl Node {
             }
             Work::Arrays { saved, .. } => {
                 // The values leave the node while its gate runs, so that users' code never runs under the lock.
-                let mut saved = super::lock(saved);
-                match &mut *saved {
-                    Kept::Freed => Err(freed()),
-                    Kept::Nothing => Ok(Kept::Nothing),
-                    Kept::Values(values) if retain => Ok(Kept::Values(values.clone())),
-                    Kept::Values(_) => Ok(std::mem::replace(&mut *saved, Kept::Freed)),
+                let packed = {
+                    let mut saved = super::lock(saved);
+                    match &mut *saved {
+                        Kept::Freed => return Err(freed()),
+                        Kept::Nothing => return Ok(Kept::Nothing),
+                        Kept::Values(values) if retain => return Ok(Kept::Values(values.clone())),
+                        Kept::Values(_) => return Ok(std::mem::replace(&mut *saved, Kept::Freed)),
+                        Kept::Packed(packed) => packed.clone(),
+                    }
+                };
+                let values = packed.unpack(&self.edges)?;
+                if !retain {
+                    let packed = std::mem::replace(&mut *super::lock(saved), Kept::Freed);
+                    drop(packed);
                 }
+                Ok(Kept::Values(Box::new(values)))
             }
         }
     }
@@ -216,6 +228,7 @@ impl Scalar {
 enum Remains {
     Node(NodeRef),
     Values(Box<SavedValues>),
+    Packed(Arc<Packed>),
     Gate(GateRef),
     Hooks(Box<NodeHooks>),
 }
@@ -237,11 +250,12 @@ impl Node {
                 _ => {}
             }
         }
-        if let Work::Arrays { saved, .. } = &mut self.work
-            && let Kept::Values(values) =
-                std::mem::replace(saved.get_mut().unwrap_or_else(PoisonError::into_inner), Kept::Nothing)
-        {
-            later(Remains::Values(values));
+        if let Work::Arrays { saved, .. } = &mut self.work {
+            match std::mem::replace(saved.get_mut().unwrap_or_else(PoisonError::into_inner), Kept::Nothing) {
+                Kept::Values(values) => later(Remains::Values(values)),
+                Kept::Packed(packed) => later(Remains::Packed(packed)),
+                Kept::Nothing | Kept::Freed => {}
+            }
         }
         if let GateRef::Shared(_) = &self.gate {
             // Any constant of the program may stand in for the gate that leaves.

@@ -10,10 +10,13 @@ use std::hash::{BuildHasherDefault, Hasher};
 
 use smallvec::SmallVec;
 
+use super::backward::Options;
 use super::carrier::Carrier;
+use super::hooks::{NodeHooks, Slots};
 use super::mode::is_anomaly_enabled;
 use super::node::{Edge, Node, Scalar, Shared};
-use super::{Leaf, NodeRef, Tensor};
+use super::{Leaf, NodeRef, Tensor, batch};
+use crate::array::Meta;
 use crate::error::{Error, ErrorKind, Result};
 use crate::gate::{Gradients, Needs};
 
@@ -39,12 +42,24 @@ pub(super) struct Sweep<'g, G> {
     leaf_of: HashMap<usize, usize, BuildHasherDefault<AddressHasher>>,
     retain_graph: bool,
     anomaly: bool,
+    /// Whether the hooks of the wanted leaves are left to another pass.
+    quiet: bool,
+    /// The size of the batch of gradients, where each is one.
+    batch: Option<usize>,
     goal: Option<Goal<'g, G>>,
 }
 
-/// The tensors whose gradients are asked for, where these aren't all leaves.
+/// A place whose gradient is asked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Target<'g> {
+    /// This output of the node.
+    Output(&'g NodeRef, usize),
+    Leaf(&'g Shared<Leaf>),
+}
+
+/// The places whose gradients are asked for, where these aren't all leaves.
 struct Goal<'g, G> {
-    wanted: &'g [&'g Tensor],
+    wanted: &'g [Target<'g>],
     found: Vec<Option<G>>,
     /// Which of the wanted tensors each node makes, by number: there may be as many as nodes.
     nodes: HashMap<u64, SmallVec<[usize; 1]>>,
@@ -55,14 +70,17 @@ struct Goal<'g, G> {
 }
 
 impl<'g, G: Clone> Goal<'g, G> {
-    fn new(wanted: &'g [&'g Tensor]) -> Goal<'g, G> {
+    fn new(wanted: &'g [Target<'g>]) -> Goal<'g, G> {
         let mut nodes: HashMap<u64, SmallVec<[usize; 1]>> = HashMap::new();
-        for (place, tensor) in wanted.iter().enumerate() {
-            if let Some((node, _)) = tensor.node() {
-                nodes.entry(node.number()).or_default().push(place);
+        let mut leaves = HashSet::new();
+        for (place, target) in wanted.iter().enumerate() {
+            match target {
+                Target::Output(node, _) => nodes.entry(node.number()).or_default().push(place),
+                Target::Leaf(leaf) => {
+                    leaves.insert(Shared::as_ptr(leaf));
+                }
             }
         }
-        let leaves = wanted.iter().filter_map(|x| x.as_leaf()).map(Shared::as_ptr).collect();
         Goal { wanted, found: vec![None; wanted.len()], nodes, leaves, on_path: HashSet::new() }
     }
 
@@ -81,13 +99,19 @@ impl<'g, G: Clone> Goal<'g, G> {
 }
 
 impl<'g, G: Carrier> Sweep<'g, G> {
-    pub(super) fn new(wanted: Option<&'g [&'g Tensor]>, retain_graph: bool) -> Sweep<'g, G> {
+    pub(super) fn new(
+        wanted: Option<&'g [Target<'g>]>,
+        options: &Options,
+        batch: Option<usize>,
+    ) -> Sweep<'g, G> {
         Sweep {
             pending: BTreeMap::new(),
             leaves: Vec::new(),
             leaf_of: HashMap::default(),
-            retain_graph,
+            retain_graph: options.retain_graph,
             anomaly: is_anomaly_enabled(),
+            quiet: options.quiet,
+            batch,
             goal: wanted.map(Goal::new),
         }
     }
@@ -177,17 +201,20 @@ impl<'g, G: Carrier> Sweep<'g, G> {
     /// Runs one node: hooks, the gate's backward, and the gradients' way to the inputs.
     #[inline]
     fn run_node(&mut self, Pending { node, mut upstream }: Pending<'g, G>) -> Result<()> {
-        if let Some(hooks) = node.hooks() {
+        let hooks = node.hooks();
+        if let Some(hooks) = hooks {
             for (output, slot) in upstream.iter_mut().enumerate() {
                 if let Some(gradient) = slot.take() {
-                    let seen = hooks.run(output, gradient.into_tensor()).map_err(|e| at(e, node))?;
+                    let seen = hooks
+                        .run(output, gradient.into_tensor(), self.batch.is_some())
+                        .map_err(|e| at(e, node))?;
                     *slot = Some(G::from_tensor(&seen));
                 }
             }
         }
         if let Some(goal) = &mut self.goal {
             for &place in goal.nodes.get(&node.number()).into_iter().flatten() {
-                if let Some((_, output)) = goal.wanted[place].node() {
+                if let Target::Output(_, output) = goal.wanted[place] {
                     goal.found[place] = upstream[output].clone();
                 }
             }
@@ -195,7 +222,14 @@ impl<'g, G: Carrier> Sweep<'g, G> {
                 return Ok(());
             }
         }
-        if let Some(scalar) = node.scalar()
+        let hooks = hooks.filter(|hooks| hooks.watch_node());
+        if let Some(hooks) = hooks {
+            let seen = hooks.run_before(tensors(&upstream)).map_err(|e| at(e, node))?;
+            upstream = seen.iter().map(|g| g.as_ref().map(G::from_tensor)).collect();
+        }
+        if hooks.is_none()
+            && self.batch.is_none()
+            && let Some(scalar) = node.scalar()
             && let Some(Some(gradient)) = upstream.first().map(|g| g.as_ref().and_then(G::number))
             && !self.anomaly
             && node.edges().iter().all(|edge| edge.changed().is_none())
@@ -203,18 +237,21 @@ impl<'g, G: Carrier> Sweep<'g, G> {
             return self.run_scalar(node, scalar, gradient);
         }
         let needs = Needs::new(node.edges().iter().map(|edge| self.wants(edge)));
-        let gradients = self.gate_backward(node, &upstream, &needs).map_err(|e| at(e, node))?;
+        let mut gradients = self.gate_backward(node, &upstream, &needs).map_err(|e| at(e, node))?;
+        if let Some(hooks) = hooks {
+            gradients = self.run_after(hooks, node, gradients, &upstream).map_err(|e| at(e, node))?;
+        }
         drop(upstream);
         for (edge, gradient) in node.edges().iter().zip(gradients) {
             let (Some(gradient), true) = (gradient, self.wants(edge)) else { continue };
             match edge {
                 Edge::Number(_) | Edge::Constant(..) => {}
                 Edge::Leaf(leaf, _) => {
-                    self.arrive_at_leaf(leaf, gradient.fit(leaf.meta()).map_err(|e| at(e, node))?)?;
+                    self.arrive_at_leaf(leaf, self.fit(gradient, leaf.meta()).map_err(|e| at(e, node))?)?;
                 }
                 Edge::Node(to, output) => {
                     let output = *output as usize;
-                    let gradient = gradient.fit(to.outputs()[output]).map_err(|e| at(e, node))?;
+                    let gradient = self.fit(gradient, to.outputs()[output]).map_err(|e| at(e, node))?;
                     self.arrive(to, output, gradient)?;
                 }
             }
@@ -241,6 +278,34 @@ impl<'g, G: Carrier> Sweep<'g, G> {
         Ok(())
     }
 
+    /// Sums and converts a gradient to the shape and element type of its input.
+    #[inline]
+    fn fit(&self, gradient: G, meta: Meta) -> Result<G> {
+        match self.batch {
+            None => gradient.fit(meta),
+            Some(size) => batch::fit(gradient, meta, size),
+        }
+    }
+
+    /// Runs the hooks that see what leaves a node: gradients that have their inputs' shapes.
+    fn run_after(
+        &self,
+        hooks: &NodeHooks,
+        node: &Node,
+        gradients: Gradients<G>,
+        upstream: &[Option<G>],
+    ) -> Result<Gradients<G>> {
+        let mut leaving = Slots::new();
+        for (i, gradient) in gradients.into_iter().enumerate() {
+            leaving.push(match (gradient, node.input_meta(i)) {
+                (Some(gradient), Some(meta)) => Some(self.fit(gradient, meta)?.into_tensor()),
+                _ => None,
+            });
+        }
+        let seen = hooks.run_after(leaving, &tensors(upstream))?;
+        Ok(seen.iter().map(|g| g.as_ref().map(G::from_tensor)).collect())
+    }
+
     /// Whether a gradient goes this way.
     #[inline]
     fn wants(&self, edge: &Edge) -> bool {
@@ -252,7 +317,10 @@ impl<'g, G: Carrier> Sweep<'g, G> {
 
     fn gate_backward(&self, node: &NodeRef, upstream: &[Option<G>], needs: &Needs) -> Result<Gradients<G>> {
         let kept = node.keep(self.retain_graph)?;
-        let gradients = G::backward(node, &kept, upstream, needs)?;
+        let gradients = match self.batch {
+            None => G::backward(node, &kept, upstream, needs)?,
+            Some(size) => batch::backward(node, &kept, upstream, needs, size)?,
+        };
         if gradients.len() != node.edges().len() {
             return Err(Error::autograd(format!(
                 "its backward returned {} gradients for {} inputs",
@@ -278,21 +346,26 @@ impl<'g, G: Carrier> Sweep<'g, G> {
                 continue;
             }
             let mut gradient = gradient.into_tensor();
-            if let Some(hooks) = leaf.hooks() {
+            if let (Some(hooks), false) = (leaf.hooks(), self.quiet) {
                 gradient = hooks.run_before(gradient)?;
             }
             leaves.push((leaf, gradient));
         }
         let Some(goal) = self.goal else { return Ok(Found { leaves, wanted: Vec::new() }) };
-        let of_leaf = |tensor: &Tensor| {
-            let own = tensor.as_leaf()?;
+        let of_leaf = |target: &Target| {
+            let Target::Leaf(own) = target else { return None };
             let found = leaves.iter().find(|(leaf, _)| Shared::ptr_eq(leaf, own));
             found.map(|(_, gradient)| gradient.clone())
         };
         let wanted = goal.wanted.iter().zip(goal.found);
-        let wanted = wanted.map(|(tensor, found)| of_leaf(tensor).or(found.map(G::into_tensor))).collect();
+        let wanted = wanted.map(|(target, found)| of_leaf(target).or(found.map(G::into_tensor))).collect();
         Ok(Found { leaves, wanted })
     }
+}
+
+/// Gradients as the hooks of a node see them.
+fn tensors<G: Carrier>(gradients: &[Option<G>]) -> Slots {
+    gradients.iter().map(|g| g.clone().map(G::into_tensor)).collect()
 }
 
 /// Names the gate, and the line of the user's program that ran it forward.

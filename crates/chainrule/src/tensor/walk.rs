@@ -53,6 +53,18 @@ impl Tensor {
         found
     }
 
+    /// Whether this tensor was computed from the other one, or is it.
+    pub(crate) fn depends_on(&self, other: &Tensor) -> bool {
+        let is_other = |edge: &Edge| match (edge, other.node()) {
+            (Edge::Leaf(leaf, _), None) => other.as_leaf().is_some_and(|own| Shared::ptr_eq(leaf, own)),
+            (Edge::Node(node, output), Some((own, place))) => {
+                node.number() == own.number() && *output as usize == place
+            }
+            _ => false,
+        };
+        self.place() == other.place() || self.graph().iter().any(|node| node.edges().iter().any(is_other))
+    }
+
     /// The nodes through which this tensor was computed, in the order in which they ran.
     pub(crate) fn graph(&self) -> Vec<NodeRef> {
         Tensor::graph_of(&[self])

@@ -1,0 +1,220 @@
+//! Saved-tensor hooks: another form for the values that gates keep until backward, for example on disk.
+//!
+//! The mode belongs to the thread, like the others; what was packed under it is unpacked by the same hooks
+//! wherever and whenever backward runs.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::fmt;
+use std::marker::PhantomData;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use super::node::{Edge, Kept};
+use super::{Tensor, no_grad};
+use crate::array::{Array, Meta};
+use crate::error::{Error, Result};
+use crate::gate::SavedValues;
+
+type Value = Box<dyn Any + Send + Sync>;
+
+/// Both directions, for values of any type.
+struct Hooks {
+    pack: Box<dyn Fn(&Tensor) -> Result<Value> + Send + Sync>,
+    unpack: Box<dyn Fn(&dyn Any) -> Result<Tensor> + Send + Sync>,
+}
+
+/// What becomes of values that gates keep on this thread.
+#[derive(Clone)]
+enum Mode {
+    /// They are kept as they are.
+    Plain,
+    Hooked(Arc<Hooks>),
+    /// They are kept as they are, and hooks are refused for this reason.
+    Disabled(Rc<str>),
+}
+
+thread_local! {
+    static MODE: RefCell<Mode> = const { RefCell::new(Mode::Plain) };
+}
+
+/// Restores what was done with saved values before, when dropped.
+#[must_use = "the mode ends when the guard is dropped"]
+pub struct SavedTensorHooksGuard {
+    before: Mode,
+    _this_thread: PhantomData<Rc<()>>,
+}
+
+impl SavedTensorHooksGuard {
+    fn set(mode: Mode) -> SavedTensorHooksGuard {
+        let before = MODE.with_borrow_mut(|now| std::mem::replace(now, mode));
+        SavedTensorHooksGuard { before, _this_thread: PhantomData }
+    }
+}
+
+impl Drop for SavedTensorHooksGuard {
+    fn drop(&mut self) {
+        let before = std::mem::replace(&mut self.before, Mode::Plain);
+        // What was in force is dropped outside the borrow: it may hold values of the program's.
+        let ended = MODE.with_borrow_mut(|now| std::mem::replace(now, before));
+        drop(ended);
+    }
+}
+
+impl fmt::Debug for SavedTensorHooksGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SavedTensorHooksGuard")
+    }
+}
+
+/// Until the guard is dropped, `pack` is called with every value that a gate saves for its backward, and the graph
+/// keeps what it returns in the value's place; `unpack` makes the value of it again when backward (or
+/// [`GradFn::saved`](crate::GradFn::saved)) reads it. Shape and element type must come back.
+///
+/// Left as they are: leaves, as the graph itself refers to them, and the numbers of graphs of scalars (0-d f32),
+/// which live in their nodes. When hooks are nested, the innermost are used. What `pack` returned is dropped with
+/// the graph, or when a backward pass has freed it.
+///
+/// # Errors
+/// Hooks are disabled on this thread: see [`disable_saved_tensor_hooks`]. Errors of `pack` become those of the gate
+/// that saves, errors of `unpack` those of the backward pass.
+///
+/// ```
+/// use chainrule::{param, saved_tensor_hooks, Array, Tensor};
+/// // Half the memory: f64 kept as f32.
+/// use chainrule::DType;
+/// let x = Tensor::new([0.5, 1.5], DType::F64)?.requires_grad_(true)?;
+/// let guard = saved_tensor_hooks(
+///     |x| Ok(x.array().cast(DType::F32)),
+///     |kept: &Array| Ok(Tensor::from_array(kept.cast(DType::F64))),
+/// )?;
+/// let y = x.exp()?.sum()?;
+/// drop(guard);
+/// y.backward()?;
+/// assert_eq!(x.grad().unwrap().to_f64_vec()[0], f64::from(0.5f64.exp() as f32));
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+pub fn saved_tensor_hooks<P: Any + Send + Sync>(
+    pack: impl Fn(&Tensor) -> Result<P> + Send + Sync + 'static,
+    unpack: impl Fn(&P) -> Result<Tensor> + Send + Sync + 'static,
+) -> Result<SavedTensorHooksGuard> {
+    if let Mode::Disabled(reason) = current() {
+        return Err(Error::autograd(&*reason));
+    }
+    let hooks = Hooks {
+        pack: Box::new(move |x| Ok(Box::new(pack(x)?))),
+        unpack: Box::new(move |value| {
+            unpack(value.downcast_ref().expect("a value is unpacked by the hooks that packed it"))
+        }),
+    };
+    Ok(SavedTensorHooksGuard::set(Mode::Hooked(Arc::new(hooks))))
+}
+
+/// Until the guard is dropped, [`saved_tensor_hooks`] on this thread is refused with this message: for code that
+/// relies on what gates keep.
+///
+/// # Errors
+/// Hooks are in force already; the error is the message.
+///
+/// ```
+/// use chainrule::{disable_saved_tensor_hooks, saved_tensor_hooks, Array, Tensor};
+/// let _guard = disable_saved_tensor_hooks("the values are shared with another program")?;
+/// let hooks = saved_tensor_hooks(|x| Ok(x.array()), |x: &Array| Ok(Tensor::from_array(x.clone())));
+/// assert!(hooks.unwrap_err().to_string().contains("shared with another program"));
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+pub fn disable_saved_tensor_hooks(message: &str) -> Result<SavedTensorHooksGuard> {
+    match current() {
+        Mode::Hooked(_) => Err(Error::autograd(message)),
+        _ => Ok(SavedTensorHooksGuard::set(Mode::Disabled(message.into()))),
+    }
+}
+
+fn current() -> Mode {
+    MODE.with_borrow(Mode::clone)
+}
+
+/// One value of those that a node keeps.
+enum Slot {
+    Plain(Tensor),
+    Packed(Meta, Value),
+}
+
+/// What a node keeps in another form, and the hooks that know it.
+pub(crate) struct Packed {
+    hooks: Arc<Hooks>,
+    inputs: SmallVec<[(u32, Slot); 2]>,
+    outputs: SmallVec<[(u32, Slot); 1]>,
+    extras: Vec<Slot>,
+}
+
+impl fmt::Debug for Packed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Packed({})", self.inputs.len() + self.outputs.len() + self.extras.len())
+    }
+}
+
+/// What a node is to keep of these values.
+#[inline]
+pub(super) fn kept(values: SavedValues) -> Result<Kept> {
+    if values.is_empty() {
+        return Ok(Kept::Nothing);
+    }
+    match MODE.with_borrow(|mode| if let Mode::Hooked(hooks) = mode { Some(hooks.clone()) } else { None }) {
+        None => Ok(Kept::Values(Box::new(values))),
+        Some(hooks) => Packed::pack(hooks, values).map(|packed| Kept::Packed(Arc::new(packed))),
+    }
+}
+
+impl Packed {
+    #[cold]
+    fn pack(hooks: Arc<Hooks>, values: SavedValues) -> Result<Packed> {
+        // What the hooks themselves compute is kept as it is.
+        let _plain = SavedTensorHooksGuard::set(Mode::Plain);
+        let pack = |array: Array| -> Result<Slot> {
+            let meta = array.meta();
+            let value = no_grad(|| (hooks.pack)(&Tensor::from_array(array)))?;
+            Ok(Slot::Packed(meta, value))
+        };
+        let input = |x: Tensor| if x.is_leaf() { Ok(Slot::Plain(x)) } else { pack(x.array()) };
+        let inputs =
+            values.inputs.into_iter().map(|(i, x)| Ok((i, input(x)?))).collect::<Result<SmallVec<_>>>()?;
+        let outputs =
+            values.outputs.into_iter().map(|(i, y)| Ok((i, pack(y)?))).collect::<Result<SmallVec<_>>>()?;
+        let extras = values.extras.into_iter().map(pack).collect::<Result<Vec<_>>>()?;
+        Ok(Packed { inputs, outputs, extras, hooks })
+    }
+
+    /// The values again; inputs are joined to the nodes that made them.
+    #[cold]
+    pub(super) fn unpack(&self, edges: &[Edge]) -> Result<SavedValues> {
+        let array = |slot: &Slot| match slot {
+            Slot::Plain(tensor) => Ok(tensor.array()),
+            Slot::Packed(meta, value) => {
+                let tensor = {
+                    let _plain = SavedTensorHooksGuard::set(Mode::Plain);
+                    no_grad(|| (self.hooks.unpack)(&**value))?
+                };
+                if tensor.meta() == *meta {
+                    return Ok(tensor.array());
+                }
+                Err(Error::autograd(format!(
+                    "a saved-tensor hook unpacked {} where {meta} had been packed",
+                    tensor.meta()
+                )))
+            }
+        };
+        let input = |i: u32, slot: &Slot| match (slot, &edges[i as usize]) {
+            (Slot::Plain(tensor), _) => Ok(tensor.clone()),
+            (_, Edge::Node(node, output)) => Ok(Tensor::rejoin(array(slot)?, node, *output as usize)),
+            (_, Edge::Number(_) | Edge::Constant(..) | Edge::Leaf(..)) => array(slot).map(Tensor::from_array),
+        };
+        Ok(SavedValues {
+            inputs: self.inputs.iter().map(|(i, x)| Ok((*i, input(*i, x)?))).collect::<Result<_>>()?,
+            outputs: self.outputs.iter().map(|(i, y)| Ok((*i, array(y)?))).collect::<Result<_>>()?,
+            extras: self.extras.iter().map(array).collect::<Result<_>>()?,
+        })
+    }
+}
