@@ -18,12 +18,15 @@ use crate::array::{Array, Meta};
 use crate::error::{Error, Result};
 use crate::gate::SavedValues;
 
+/// What stands for a value meanwhile.
 type Value = Box<dyn Any + Send + Sync>;
+type Pack = dyn Fn(&Tensor) -> Result<Value> + Send + Sync;
+type Unpack = dyn Fn(&dyn Any) -> Result<Tensor> + Send + Sync;
 
 /// Both directions, for values of any type.
 struct Hooks {
-    pack: Box<dyn Fn(&Tensor) -> Result<Value> + Send + Sync>,
-    unpack: Box<dyn Fn(&dyn Any) -> Result<Tensor> + Send + Sync>,
+    pack: Box<Pack>,
+    unpack: Box<Unpack>,
 }
 
 /// What becomes of values that gates keep on this thread.
