@@ -21,8 +21,9 @@ use super::{Context, Entry, Gate, Gradients, Linearity, Metas, Needs, Outputs, S
 use crate::array::{Array, DType, Meta, Shape};
 use crate::error::{Error, Result};
 use crate::formula::Formula;
-use crate::kernel::conv::{self, Geometry, Tile};
+use crate::kernel::conv::{self, Geometry};
 use crate::kernel::memory;
+use crate::kernel::tile::Tile;
 use crate::tensor::Tensor;
 
 mod samples;

@@ -19,7 +19,8 @@ use super::{
 use crate::array::{Array, DType, Element, Meta, Shape, dispatch};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formula::Formula;
-use crate::kernel::matmul::{Matrix, Product};
+use crate::kernel::matmul::{self, Matrix};
+use crate::kernel::tile::Tile;
 use crate::tensor::Tensor;
 
 /// The gates of this family.
@@ -239,7 +240,7 @@ fn walkable(x: &Array) -> Array {
     if x.strides().iter().all(|&stride| stride >= 0) { x.clone() } else { x.contiguous() }
 }
 
-fn batches<T: Product>(a: &Array, b: &Array, (m, k, n): (usize, usize, usize), shape: Shape) -> Array {
+fn batches<T: Tile>(a: &Array, b: &Array, (m, k, n): (usize, usize, usize), shape: Shape) -> Array {
     let mut out = crate::kernel::memory::take::<T>(shape.elements());
     // The rows of all batches of A are one tall matrix where every batch meets the same B.
     let (a, b) = (walkable(a), walkable(b));
@@ -257,7 +258,7 @@ fn batches<T: Product>(a: &Array, b: &Array, (m, k, n): (usize, usize, usize), s
             let buffer = b.buffer::<T>().expect("infer checked the element type");
             let right =
                 Matrix { data: &buffer[one..], row: strides[0] as usize, column: strides[1] as usize };
-            T::product(rows, k, n, left, right, &mut out, false);
+            matmul::product(rows, k, n, left, right, &mut out, false);
             return Array::filled(out, shape);
         }
     }
@@ -275,7 +276,7 @@ fn batches<T: Product>(a: &Array, b: &Array, (m, k, n): (usize, usize, usize), s
         let start = |buffer: &'_ [T], place: usize| place.min(buffer.len());
         let left = Matrix { data: &buffer_a[start(buffer_a, places_a[i])..], row: row_a, column: column_a };
         let right = Matrix { data: &buffer_b[start(buffer_b, places_b[i])..], row: row_b, column: column_b };
-        T::product(m, k, n, left, right, out, false);
+        matmul::product(m, k, n, left, right, out, false);
     };
     if places_a.len() == 1 {
         body(0, &mut out);
@@ -460,7 +461,7 @@ impl Gate for Linear {
     }
 }
 
-fn linear<T: Product>(inputs: &[&Array], shape: Shape) -> Array {
+fn linear<T: Tile>(inputs: &[&Array], shape: Shape) -> Array {
     let (x, w, b) = (inputs[0].contiguous(), walkable(inputs[1]), inputs[2].contiguous());
     let (outputs, k) = (w.shape()[0], w.shape()[1]);
     let mut out = crate::kernel::memory::take::<T>(shape.elements());
@@ -472,7 +473,7 @@ fn linear<T: Product>(inputs: &[&Array], shape: Shape) -> Array {
         let start = w.layout().offset.min(buffer.len());
         let right =
             Matrix { data: &buffer[start..], row: w.strides()[1] as usize, column: w.strides()[0] as usize };
-        T::product(
+        matmul::product(
             rows,
             k,
             outputs,

@@ -1,10 +1,14 @@
-//! Matrix products, through the crate `matrixmultiply`, cut among threads by a grid of our own.
+//! Matrix products.
 //!
-//! The crate adds up the products of one output element in an order that the inner dimension alone decides,
-//! so that cutting rows or columns doesn't change a bit.
+//! Stripe by stripe, both sides are packed: B into the panels that tiles read, A into rows that lie close
+//! together. Then threads share the tiles. The products of one element are added up in an order that the inner
+//! dimension alone decides, so that no cut of rows or columns changes a bit.
 
-use super::pool;
-use crate::array::Element;
+use super::pack::{Lines, Order, Part, Run, Source};
+use super::pool::Shared;
+use super::simd::Level;
+use super::tile::{Block, Tile, depths, packed};
+use super::{memory, pool, thin};
 
 /// A strided matrix: the element in row i and column j is `data[i·row + j·column]`.
 #[derive(Clone, Copy)]
@@ -14,153 +18,310 @@ pub(crate) struct Matrix<'a, T> {
     pub(crate) column: usize,
 }
 
-/// Elements with a fast matrix product.
-pub(crate) trait Product: Element + super::sum::Add + std::ops::Mul<Output = Self> {
-    /// `C = A·B` (`m`×`k` times `k`×`n`), or `C += A·B` where `accumulate`; `c` is row-major.
-    fn product(
-        m: usize,
-        k: usize,
-        n: usize,
-        a: Matrix<'_, Self>,
-        b: Matrix<'_, Self>,
-        c: &mut [Self],
-        accumulate: bool,
-    );
+impl<T: Copy> Matrix<'_, T> {
+    /// The last element that a matrix of this size reads, plus one.
+    fn reach(&self, rows: usize, columns: usize) -> usize {
+        if rows == 0 || columns == 0 { 0 } else { (rows - 1) * self.row + (columns - 1) * self.column + 1 }
+    }
+
+    /// The same elements with rows and columns exchanged.
+    pub(super) fn transposed(self) -> Self {
+        Matrix { row: self.column, column: self.row, ..self }
+    }
 }
+
+/// Multiply-adds below which nothing is packed.
+const TINY: usize = 2048;
 
 /// Multiply-adds below which one thread does the work alone.
 const SMALL: usize = 64 * 64 * 64;
 
-/// The last element that a matrix of this size reads, plus one.
-fn reach<T>(matrix: &Matrix<'_, T>, rows: usize, columns: usize) -> usize {
-    if rows == 0 || columns == 0 { 0 } else { (rows - 1) * matrix.row + (columns - 1) * matrix.column + 1 }
+/// Rows of A and columns of B that are packed at a time.
+const STRIPE: usize = 1024;
+
+/// Columns (or rows) of A that are skipped after each packed one, so that rows don't fight for the same places in
+/// the cache.
+const GAP: usize = 16;
+
+/// `C = A·B` (`m`×`k` times `k`×`n`), or `C += A·B` where `accumulate`; `c` is row-major.
+pub(crate) fn product<T: Tile>(
+    m: usize,
+    k: usize,
+    n: usize,
+    a: Matrix<'_, T>,
+    b: Matrix<'_, T>,
+    c: &mut [T],
+    accumulate: bool,
+) {
+    assert!(c.len() >= m * n && a.data.len() >= a.reach(m, k) && b.data.len() >= b.reach(k, n));
+    let c = &mut c[..m * n];
+    if k == 0 || c.is_empty() {
+        if !accumulate {
+            c.fill(T::default());
+        }
+        return;
+    }
+    if n == 1 && m > 1 {
+        // A column is as good as a row, and rows are what thin products like.
+        return product(1, k, m, b.transposed(), a.transposed(), c, accumulate);
+    }
+    if m * k * n <= TINY {
+        return tiny((m, k, n), a, b, c, accumulate);
+    }
+    let level = Level::best();
+    if !thin::product(level, (m, k, n), a, b, c, accumulate) {
+        general(level, (m, k, n), a, b, c, accumulate);
+    }
 }
 
-macro_rules! product {
-    ($T:ty, $gemm:path) => {
-        impl Product for $T {
-            fn product(
-                m: usize,
-                k: usize,
-                n: usize,
-                a: Matrix<'_, $T>,
-                b: Matrix<'_, $T>,
-                c: &mut [$T],
-                accumulate: bool,
-            ) {
-                assert!(
-                    c.len() >= m * n && a.data.len() >= reach(&a, m, k) && b.data.len() >= reach(&b, k, n)
-                );
-                let c = &mut c[..m * n];
-                if k == 0 || c.is_empty() {
-                    if !accumulate {
-                        c.fill(0.0);
-                    }
-                    return;
+/// A product so small that preparing it would take longer.
+fn tiny<T: Tile>(
+    (m, k, n): (usize, usize, usize),
+    a: Matrix<'_, T>,
+    b: Matrix<'_, T>,
+    c: &mut [T],
+    accumulate: bool,
+) {
+    for (i, out) in c.chunks_exact_mut(n).enumerate().take(m) {
+        if !accumulate {
+            out.fill(T::default());
+        }
+        for p in 0..k {
+            let left = a.data[i * a.row + p * a.column];
+            if b.column == 1 {
+                for (out, &right) in out.iter_mut().zip(&b.data[p * b.row..p * b.row + n]) {
+                    *out += left * right;
                 }
-                if super::thin::product((m, k, n), a, b, c, accumulate) {
-                    return;
+            } else {
+                for (j, out) in out.iter_mut().enumerate() {
+                    *out += left * b.data[p * b.row + j * b.column];
                 }
-                let beta = if accumulate { 1.0 } else { 0.0 };
-                // Tiles of whole rows, or of columns where there are few rows.
-                let (rows, columns) = match m * k * n {
-                    work if work <= SMALL => (m, n),
-                    _ if m >= n / 4 => (m.div_ceil(8).next_multiple_of(8).min(m), n),
-                    _ => (m, n.div_ceil(8).next_multiple_of(16).min(n)),
-                };
-                let (down, across) = (m.div_ceil(rows), n.div_ceil(columns));
-                struct Output(*mut $T);
-                // SAFETY: every task writes another tile.
-                unsafe impl Sync for Output {}
-                impl Output {
-                    fn at(&self, index: usize) -> *mut $T {
-                        // SAFETY: a tile starts within C.
-                        unsafe { self.0.add(index) }
+            }
+        }
+    }
+}
+
+fn general<T: Tile>(
+    level: Level,
+    (m, k, n): (usize, usize, usize),
+    a: Matrix<'_, T>,
+    b: Matrix<'_, T>,
+    c: &mut [T],
+    accumulate: bool,
+) {
+    let (lanes, high) = T::tile(level);
+    let each: fn(usize, &(dyn Fn(usize) + Sync)) = match m * k * n > SMALL {
+        true => pool::parallel,
+        false => |tasks, body| (0..tasks).for_each(body),
+    };
+    let whole = [Run { index: 0, place: 0, length: k.max(n) }];
+    let source = Source {
+        data: b.data,
+        order: match (b.row, b.column) {
+            (row, 1) => Order::Rows(Lines::Even(row), &whole),
+            (1, column) => Order::Columns(Lines::Even(column), &whole),
+            (row, column) => Order::Strides(row, column),
+        },
+    };
+    let deepest = depths(k).map(|(_, deep)| deep).max().unwrap_or(0);
+    let (tall, wide) = (m.min(STRIPE), packed(lanes, n.min(STRIPE)));
+    let mut buffer = memory::take::<T>(wide * deepest + packed_rows(tall, deepest));
+    let (right, left) = buffer.split_at_mut(wide * deepest);
+    let (right, left, out) = (Shared(right.as_mut_ptr()), Shared(left.as_mut_ptr()), Shared(c.as_mut_ptr()));
+    for column in (0..n).step_by(STRIPE) {
+        let wide = STRIPE.min(n - column);
+        for (start, deep) in depths(k) {
+            for row in (0..m).step_by(STRIPE) {
+                let tall = STRIPE.min(m - row);
+                // B is packed with the first rows; as many columns or rows a task as are a few tiles' work.
+                let (strip, slab) = (8 * lanes, 4 * high);
+                let strips = if row == 0 { wide.div_ceil(strip) } else { 0 };
+                each(strips + tall.div_ceil(slab), &|task| {
+                    if task < strips {
+                        let first = task * strip;
+                        let columns = strip.min(wide - first);
+                        let part = Part { row: start, rows: deep, column: column + first, columns };
+                        // SAFETY: B reaches that far, as was asserted; tasks pack different columns.
+                        unsafe { T::pack(level, &source, part, right.at(first * deep)) };
+                    } else {
+                        let first = (task - strips) * slab;
+                        let rows = first..(first + slab).min(tall);
+                        // SAFETY: as above; tasks pack different rows.
+                        unsafe { pack_rows(a, row, start, deep, tall, rows, &left) };
                     }
-                }
-                let output = Output(c.as_mut_ptr());
-                pool::parallel(down * across, &|task| {
-                    let (i, j) = (task / across * rows, task % across * columns);
-                    let (height, width) = (rows.min(m - i), columns.min(n - j));
-                    // SAFETY: A, B and C hold all the elements that these sizes and strides reach, as
-                    // asserted above, and tiles of C don't overlap.
-                    unsafe {
-                        $gemm(
-                            height,
-                            k,
-                            width,
-                            1.0,
-                            a.data.as_ptr().add(i * a.row),
-                            a.row as isize,
-                            a.column as isize,
-                            b.data.as_ptr().add(j * b.column),
-                            b.row as isize,
-                            b.column as isize,
-                            beta,
-                            output.at(i * n + j),
-                            n as isize,
-                            1,
-                        );
-                    }
+                });
+                let (a_row, a_step) = packed_strides(&a, tall, deep);
+                let (tall_part, wide_part) = grid(tall, wide, lanes, high);
+                let (down, across) = (tall.div_ceil(tall_part), wide.div_ceil(wide_part));
+                each(down * across, &|task| {
+                    let (i, j) = (task % down * tall_part, task / down * wide_part);
+                    let block = Block {
+                        rows: tall_part.min(tall - i),
+                        columns: wide_part.min(wide - j),
+                        depth: deep,
+                        a: left.at(i * a_row),
+                        a_row,
+                        a_step,
+                        b: right.at(j * deep),
+                        c: out.at((row + i) * n + column + j),
+                        c_row: n,
+                        add: accumulate || start > 0,
+                    };
+                    // SAFETY: both sides have been packed; tasks write different parts of C.
+                    unsafe { T::block(level, &block) };
                 });
             }
         }
-    };
+    }
+    memory::give(buffer);
 }
 
-product!(f32, matrixmultiply::sgemm);
-product!(f64, matrixmultiply::dgemm);
+/// Rows and columns of the part of a stripe that one task computes: small enough to share evenly.
+fn grid(tall: usize, wide: usize, lanes: usize, high: usize) -> (usize, usize) {
+    const TASKS: usize = 8;
+    let rows = tall.div_ceil(TASKS).next_multiple_of(high).min(8 * high);
+    let across = TASKS.div_ceil(tall.div_ceil(rows)).min(wide.div_ceil(4 * lanes));
+    (rows, wide.div_ceil(across).next_multiple_of(2 * lanes))
+}
+
+/// The strides of rows and columns of packed rows of A.
+fn packed_strides<T>(a: &Matrix<'_, T>, tall: usize, deep: usize) -> (usize, usize) {
+    if a.row == 1 { (1, tall + GAP) } else { (deep + GAP, 1) }
+}
+
+/// What packed rows take.
+fn packed_rows(tall: usize, deep: usize) -> usize {
+    (tall + GAP) * (deep + GAP)
+}
+
+/// Packs some rows of A.
+///
+/// # Safety
+/// A has `tall` rows from `row` on, and `deep` columns from `start` on; `out` has room for them, and nobody else
+/// uses these rows of it.
+unsafe fn pack_rows<T: Copy>(
+    a: Matrix<'_, T>,
+    row: usize,
+    start: usize,
+    deep: usize,
+    tall: usize,
+    rows: std::ops::Range<usize>,
+    out: &Shared<T>,
+) {
+    let (a_row, a_step) = packed_strides(&a, tall, deep);
+    let place = |i: usize, p: usize| (row + i) * a.row + (start + p) * a.column;
+    if a.row == 1 {
+        for p in 0..deep {
+            let from = &a.data[place(rows.start, p)..][..rows.len()];
+            // SAFETY: the caller's promise.
+            unsafe {
+                let to = out.at(rows.start + p * a_step);
+                std::ptr::copy_nonoverlapping(from.as_ptr(), to, rows.len());
+            }
+        }
+        return;
+    }
+    for i in rows {
+        if a.column == 1 {
+            let from = &a.data[place(i, 0)..][..deep];
+            // SAFETY: the caller's promise.
+            unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), out.at(i * a_row), deep) };
+        } else {
+            for p in 0..deep {
+                // SAFETY: the caller's promise.
+                unsafe { *out.at(i * a_row + p) = a.data[place(i, p)] };
+            }
+        }
+    }
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// The product of matrices of small integers, which every order of summation gives exactly.
+    fn check(level: Option<Level>, (m, k, n): (usize, usize, usize), turned: (bool, bool)) {
+        let of = |rows: usize, columns: usize, turned: bool| match turned {
+            true => (1, rows),
+            false => (columns, 1),
+        };
+        let a: Vec<f32> = (0..m * k).map(|i| ((i * 31) % 17) as f32 - 8.0).collect();
+        let b: Vec<f32> = (0..k * n).map(|i| ((i * 13) % 11) as f32 - 5.0).collect();
+        let ((a_row, a_column), (b_row, b_column)) = (of(m, k, turned.0), of(k, n, turned.1));
+        let left = Matrix { data: &a[..], row: a_row, column: a_column };
+        let right = Matrix { data: &b[..], row: b_row, column: b_column };
+        let mut c = vec![1.0; m * n];
+        match level {
+            Some(level) => {
+                general(level, (m, k, n), left, right, &mut c, true);
+                let mut again = vec![1.0; m * n];
+                if thin::product(level, (m, k, n), left, right, &mut again, true) {
+                    assert_eq!(again, c, "{m}x{k}x{n} {level:?} {turned:?}");
+                }
+            }
+            None => product(m, k, n, left, right, &mut c, true),
+        }
+        for i in 0..m {
+            for j in 0..n {
+                let element = |p: usize| a[i * a_row + p * a_column] * b[p * b_row + j * b_column];
+                let sum: f32 = (0..k).map(element).sum();
+                assert_eq!(c[i * n + j], sum + 1.0, "{m}x{k}x{n} {level:?} {turned:?} at {i} {j}");
+            }
+        }
+    }
+
     #[test]
-    fn products_agree_with_the_definition_and_do_not_depend_on_threads() {
-        for (m, k, n) in [
-            (0, 2, 3),
-            (2, 0, 3),
+    fn products_agree_with_the_definition() {
+        let sizes = [
             (1, 1, 1),
             (3, 5, 7),
             (65, 70, 129),
             (4, 300, 901),
             (1, 515, 1030),
+            (900, 515, 1),
             (600, 3, 450),
             (200, 64, 33),
-        ] {
-            let a: Vec<f64> = (0..m * k).map(|i| ((i * 31) % 17) as f64 - 8.0).collect();
-            let b: Vec<f64> = (0..k * n).map(|i| ((i * 13) % 11) as f64 - 5.0).collect();
-            for transposed in [false, true] {
-                let mut c = vec![1.0; m * n];
-                let b_matrix = if transposed {
-                    Matrix { data: &b, row: 1, column: k }
-                } else {
-                    Matrix { data: &b, row: n, column: 1 }
-                };
-                let b_at = |p: usize, j: usize| if transposed { b[j * k + p] } else { b[p * n + j] };
-                f64::product(m, k, n, Matrix { data: &a, row: k, column: 1 }, b_matrix, &mut c, true);
-                for i in 0..m {
-                    for j in 0..n {
-                        let sum: f64 = (0..k).map(|p| a[i * k + p] * b_at(p, j)).sum();
-                        assert_eq!(c[i * n + j], sum + 1.0, "{m}x{k}x{n}");
-                    }
+            (13, 900, 300),
+            (30, 600, 470),
+            (1500, 2, 180),
+            (2, 9, 1100),
+        ];
+        for size in sizes {
+            for turned in [(false, false), (false, true), (true, false), (true, true)] {
+                check(None, size, turned);
+                for level in Level::all() {
+                    check(Some(level), size, turned);
                 }
             }
         }
-        let (m, k, n) = (150, 333, 210);
-        let a: Vec<f32> = (0..m * k).map(|i| (i as f32 * 0.37).sin()).collect();
-        let b: Vec<f32> = (0..k * n).map(|i| (i as f32 * 0.73).cos()).collect();
-        let results: Vec<Vec<f32>> = [1, 2, 3]
-            .iter()
-            .map(|&threads| {
-                pool::set_num_threads(threads);
-                let mut c = vec![0.0; m * n];
-                let (a, b) =
-                    (Matrix { data: &a[..], row: k, column: 1 }, Matrix { data: &b[..], row: n, column: 1 });
-                f32::product(m, k, n, a, b, &mut c, false);
-                c
-            })
-            .collect();
-        assert!(results.iter().all(|c| c == &results[0]));
+    }
+
+    #[test]
+    fn an_empty_inner_dimension_gives_zeros() {
+        let empty = Matrix { data: &[0.0f64; 0][..], row: 1, column: 1 };
+        let mut c = [1.0; 6];
+        product(2, 0, 3, empty, empty, &mut c, true);
+        assert_eq!(c, [1.0; 6]);
+        product(2, 0, 3, empty, empty, &mut c, false);
+        assert_eq!(c, [0.0; 6]);
+    }
+
+    #[test]
+    fn products_are_the_same_bits_for_any_number_of_threads() {
+        for (m, k, n) in [(150, 333, 210), (1, 700, 900), (3, 700, 900), (20, 700, 900)] {
+            let a: Vec<f32> = (0..m * k).map(|i| (i as f32 * 0.37).sin()).collect();
+            let b: Vec<f32> = (0..k * n).map(|i| (i as f32 * 0.73).cos()).collect();
+            for (b_row, b_column) in [(n, 1), (1, k)] {
+                let of = |threads: usize| {
+                    pool::set_num_threads(threads);
+                    let mut c = vec![0.0; m * n];
+                    let left = Matrix { data: &a[..], row: k, column: 1 };
+                    let right = Matrix { data: &b[..], row: b_row, column: b_column };
+                    product(m, k, n, left, right, &mut c, false);
+                    c
+                };
+                assert!([2, 3].iter().all(|&threads| of(threads) == of(1)), "{m}x{k}x{n}");
+            }
+        }
     }
 }

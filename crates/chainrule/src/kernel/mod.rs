@@ -12,13 +12,16 @@ mod math;
 pub(crate) mod matmul;
 pub(crate) mod memory;
 pub(crate) mod norm;
+mod pack;
 pub(crate) mod pool;
 pub(crate) mod random;
 pub mod real;
 pub(crate) mod rows;
+pub(crate) mod simd;
 pub(crate) mod special;
 pub(crate) mod sum;
 mod thin;
+pub(crate) mod tile;
 pub(crate) mod update;
 pub(crate) mod window;
 

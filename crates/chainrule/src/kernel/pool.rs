@@ -211,16 +211,16 @@ pub(crate) fn chunks_mut<T: Send>(out: &mut [T], chunk: usize, body: impl Fn(usi
 }
 
 /// A pointer that tasks on several threads use for parts that don't overlap.
-struct Shared<T>(*mut T);
+pub(super) struct Shared<T>(pub(super) *mut T);
 
 impl<T> Shared<T> {
-    fn at(&self, index: usize) -> *mut T {
+    pub(super) fn at(&self, index: usize) -> *mut T {
         // SAFETY: callers stay within the slice that the pointer was made from.
         unsafe { self.0.add(index) }
     }
 }
 
-// SAFETY: see `chunks_mut`: each thread uses another part.
+// SAFETY: see where it is used: each task has a part of its own.
 unsafe impl<T: Send> Sync for Shared<T> {}
 
 #[cfg(test)]

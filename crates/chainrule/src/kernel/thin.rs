@@ -3,126 +3,189 @@
 //! A large linear layer at a small batch is such a product three times over: forward, and for both gradients.
 //! The time goes into moving the large matrix, so it is streamed once, where it lies, without packing.
 
-use super::conv::Tile;
 use super::matmul::Matrix;
-use super::pool;
+use super::pack::{Lines, Order, Part, Run, Source};
+use super::pool::{self, Shared};
+use super::simd::{Level, Simd, at_level};
+use super::tile::{Block, Tile, packed};
+use super::{map, memory};
 
-/// Rows on the left, or terms of the inner dimension, that still count as thin.
-const THIN: usize = 32;
+/// Rows on the left, or terms of the inner dimension, that every pass over the large matrix can serve.
+const FEW: usize = 4;
 
 /// Elements of the large matrix below which the general product is as good.
-const LARGE: usize = 256 * 1024;
+const LARGE: usize = 64 * 1024;
+
+/// The same where the large matrix takes the place of the left one.
+const STREAMED: usize = 256 * 1024;
 
 /// Columns of the large matrix that one task takes where its columns are contiguous.
-const COLUMNS: usize = 32;
+const COLUMNS: usize = 48;
 
-/// Columns that one task takes where its rows are.
+/// Rows of the large matrix that one task takes, at least, where its rows are contiguous.
+const ROWS: usize = 64;
+
+/// Tasks into which the rows of the large matrix are cut at most; each has sums of its own.
+const TASKS: usize = 16;
+
+/// Terms of the inner dimension between two stops at memory: the thin matrix' part stays in the second cache.
+const DEEP: usize = 2048;
+
+/// Columns that are written at a time where the inner dimension is short.
 const WIDTH: usize = 1024;
 
-/// Rows of the result that one task takes where the inner dimension is short.
-const ROWS: usize = 24;
+/// Numbers that thin products are made for.
+pub(crate) trait Thin: map::Float + super::sum::Add + std::ops::Mul<Output = Self> {
+    /// `sums[i][j] = Σ a[i][p]·b[j][p]` of up to four rows and four columns, all of one length.
+    fn dots(level: Level, a: &[&[Self]], b: [&[Self]; 4]) -> [[Self; 4]; FEW];
+    /// `c[j] = Σ factors[p]·b[p][j]`, or `c[j] += …` where `add`, of four rows.
+    fn add_rows(level: Level, factors: [Self; 4], b: [&[Self]; 4], c: &mut [Self], add: bool);
+}
 
-/// Elements that thin products are made for.
-pub(super) trait Thin: Tile + std::ops::Mul<Output = Self> {
-    /// `sums[i][j] = Σ a[i][p]·b[j][p]` of `R` rows and four columns, all contiguous.
-    fn dots<const R: usize>(a: [&[Self]; R], b: [&[Self]; 4]) -> [[Self; 4]; R];
-    /// `c[j] += Σ factors[p]·b[p][j]` of four rows.
-    fn add_rows(factors: [Self; 4], b: [&[Self]; 4], c: &mut [Self]);
+/// # Safety
+/// The processor has the vector's level; `a` has `R` rows.
+#[inline(always)]
+unsafe fn dots<V: Simd, const R: usize, const U: usize>(
+    a: &[&[V::Element]],
+    b: [&[V::Element]; 4],
+) -> [[V::Element; 4]; FEW]
+where
+    V::Element: Thin,
+{
+    let length = b[0].len();
+    let a: [&[V::Element]; R] = std::array::from_fn(|i| &a[i][..length]);
+    let b = b.map(|row| &row[..length]);
+    let whole = length / (U * V::LANES) * (U * V::LANES);
+    let mut result = [[V::Element::default(); 4]; FEW];
+    // SAFETY: the caller promises the level, and places below `whole` lie within all rows.
+    unsafe {
+        let mut sums = [[[V::splat(V::Element::default()); U]; 4]; R];
+        for start in (0..whole).step_by(U * V::LANES) {
+            for u in 0..U {
+                let place = start + u * V::LANES;
+                let right = b.map(|row| V::load(row.as_ptr().add(place)));
+                for i in 0..R {
+                    let left = V::load(a[i].as_ptr().add(place));
+                    for j in 0..4 {
+                        sums[i][j][u] = left.mul_add(right[j], sums[i][j][u]);
+                    }
+                }
+            }
+        }
+        for i in 0..R {
+            for j in 0..4 {
+                let mut sum = sums[i][j][0];
+                for &other in &sums[i][j][1..] {
+                    sum = sum.add(other);
+                }
+                let mut lanes = [V::Element::default(); 16];
+                sum.store(lanes.as_mut_ptr());
+                let mut rest = V::Element::default();
+                for p in whole..length {
+                    rest += a[i][p] * b[j][p];
+                }
+                for lane in &lanes[..V::LANES] {
+                    rest += *lane;
+                }
+                result[i][j] = rest;
+            }
+        }
+    }
+    result
+}
+
+/// # Safety
+/// The processor has the vector's level; `a` has one to four rows.
+#[inline(always)]
+unsafe fn any_dots<V: Simd>(a: &[&[V::Element]], b: [&[V::Element]; 4]) -> [[V::Element; 4]; FEW]
+where
+    V::Element: Thin,
+{
+    // SAFETY: the caller's promise.
+    unsafe {
+        match a.len() {
+            1 => dots::<V, 1, 4>(a, b),
+            2 => dots::<V, 2, 2>(a, b),
+            3 => dots::<V, 3, 1>(a, b),
+            _ => dots::<V, 4, 1>(a, b),
+        }
+    }
+}
+
+/// # Safety
+/// The processor has the vector's level.
+#[inline(always)]
+unsafe fn add_rows<V: Simd>(factors: [V::Element; 4], b: [&[V::Element]; 4], c: &mut [V::Element], add: bool)
+where
+    V::Element: Thin,
+{
+    let b = b.map(|row| &row[..c.len()]);
+    let whole = c.len() / V::LANES * V::LANES;
+    // SAFETY: the caller promises the level, and places below `whole` lie within all rows.
+    unsafe {
+        let f = factors.map(|factor| V::splat(factor));
+        for j in (0..whole).step_by(V::LANES) {
+            let to = c.as_mut_ptr().add(j);
+            let mut sum = if add { V::load(to) } else { V::splat(V::Element::default()) };
+            for p in 0..4 {
+                sum = f[p].mul_add(V::load(b[p].as_ptr().add(j)), sum);
+            }
+            sum.store(to);
+        }
+    }
+    for j in whole..c.len() {
+        let mut sum = if add { c[j] } else { V::Element::default() };
+        for p in 0..4 {
+            sum += factors[p] * b[p][j];
+        }
+        c[j] = sum;
+    }
 }
 
 macro_rules! thin {
-    ($T:ty, $LANES:literal) => {
+    ($T:ty) => {
         impl Thin for $T {
-            #[inline]
-            fn dots<const R: usize>(a: [&[$T]; R], b: [&[$T]; 4]) -> [[$T; 4]; R] {
-                #[inline(always)]
-                fn body<const R: usize, const FMA: bool>(a: [&[$T]; R], b: [&[$T]; 4]) -> [[$T; 4]; R] {
-                    let length = b[0].len();
-                    let (a, b) = (a.map(|row| &row[..length]), b.map(|row| &row[..length]));
-                    let whole = length / $LANES * $LANES;
-                    let mut lanes = [[[0.0; $LANES]; 4]; R];
-                    for p in (0..whole).step_by($LANES) {
-                        for i in 0..R {
-                            for j in 0..4 {
-                                for lane in 0..$LANES {
-                                    let (x, y, sum) = (a[i][p + lane], b[j][p + lane], lanes[i][j][lane]);
-                                    lanes[i][j][lane] = if FMA { x.mul_add(y, sum) } else { x * y + sum };
-                                }
-                            }
-                        }
-                    }
-                    let mut sums = [[0.0; 4]; R];
-                    for i in 0..R {
-                        for j in 0..4 {
-                            let rest: $T = (whole..length).map(|p| a[i][p] * b[j][p]).sum();
-                            sums[i][j] = lanes[i][j].iter().sum::<$T>() + rest;
-                        }
-                    }
-                    sums
-                }
-                #[cfg(target_arch = "x86_64")]
-                if super::has_avx2() {
-                    #[target_feature(enable = "avx2,fma")]
-                    fn avx2<const R: usize>(a: [&[$T]; R], b: [&[$T]; 4]) -> [[$T; 4]; R] {
-                        body::<R, true>(a, b)
-                    }
-                    // SAFETY: the processor has both features, as was just checked.
-                    return unsafe { avx2(a, b) };
-                }
-                body::<R, false>(a, b)
+            fn dots(level: Level, a: &[&[$T]], b: [&[$T]; 4]) -> [[$T; 4]; FEW] {
+                at_level!(level, $T, any_dots(a: &[&[$T]], b: [&[$T]; 4]) -> [[$T; 4]; FEW])
             }
 
-            #[inline]
-            fn add_rows(factors: [$T; 4], b: [&[$T]; 4], c: &mut [$T]) {
-                #[inline(always)]
-                fn body<const FMA: bool>(f: [$T; 4], b: [&[$T]; 4], c: &mut [$T]) {
-                    let b = b.map(|row| &row[..c.len()]);
-                    for j in 0..c.len() {
-                        let mut sum = c[j];
-                        for p in 0..4 {
-                            sum = if FMA { f[p].mul_add(b[p][j], sum) } else { f[p] * b[p][j] + sum };
-                        }
-                        c[j] = sum;
-                    }
-                }
-                #[cfg(target_arch = "x86_64")]
-                if super::has_avx2() {
-                    #[target_feature(enable = "avx2,fma")]
-                    fn avx2(f: [$T; 4], b: [&[$T]; 4], c: &mut [$T]) {
-                        body::<true>(f, b, c)
-                    }
-                    // SAFETY: the processor has both features, as was just checked.
-                    return unsafe { avx2(factors, b, c) };
-                }
-                body::<false>(factors, b, c)
+            fn add_rows(level: Level, factors: [$T; 4], b: [&[$T]; 4], c: &mut [$T], add: bool) {
+                at_level!(level, $T, add_rows(factors: [$T; 4], b: [&[$T]; 4], c: &mut [$T], add: bool))
             }
         }
     };
 }
 
-thin!(f32, 8);
-thin!(f64, 4);
+thin!(f32);
+thin!(f64);
 
 /// The rows of a matrix one after another.
-fn rows_of<T: Thin>(a: Matrix<'_, T>, rows: usize, columns: usize) -> Vec<T> {
-    let element = |i: usize| a.data[i / columns * a.row + i % columns * a.column];
-    (0..rows * columns).map(element).collect()
+fn rows_of<T: Tile>(a: Matrix<'_, T>, rows: usize, columns: usize) -> Vec<T> {
+    let mut out = Vec::with_capacity(rows * columns);
+    for i in 0..rows {
+        out.extend((0..columns).map(|p| a.data[i * a.row + p * a.column]));
+    }
+    out
 }
 
 /// `C = A·B`, or `C += A·B` where `accumulate`, if the product is thin; `false`, and nothing done, if not.
-pub(super) fn product<T: Thin>(
+pub(super) fn product<T: Tile>(
+    level: Level,
     (m, k, n): (usize, usize, usize),
     a: Matrix<'_, T>,
     b: Matrix<'_, T>,
     c: &mut [T],
     accumulate: bool,
 ) -> bool {
-    if m <= THIN && k * n >= LARGE && b.row == 1 {
-        by_columns((m, k, n), &rows_of(a, m, k), b, c, accumulate);
-    } else if m <= THIN && k * n >= LARGE && b.column == 1 {
-        by_rows((m, k, n), &rows_of(a, m, k), b, c, accumulate);
-    } else if k <= THIN && m > THIN && m * n >= LARGE && b.column == 1 && !accumulate {
-        outer((m, k, n), &rows_of(a, m, k), b, c);
+    let (lanes, _) = T::tile(level);
+    if m <= FEW && k * n >= LARGE && b.row == 1 {
+        by_columns(level, (m, k, n), &rows_of(a, m, k), b, c, accumulate);
+    } else if m <= FEW && k * n >= LARGE && b.column == 1 {
+        by_rows(level, (m, k, n), &rows_of(a, m, k), b, c, accumulate);
+    } else if m <= 2 * lanes && k * n >= STREAMED && b.row == 1 {
+        streamed(level, (m, k, n), a, b, c, accumulate);
+    } else if k <= FEW && m > FEW && m * n >= LARGE && b.column == 1 && !accumulate {
+        outer(level, (m, k, n), &rows_of(a, m, k), b, c);
     } else {
         return false;
     }
@@ -130,116 +193,157 @@ pub(super) fn product<T: Thin>(
 }
 
 /// B's columns are contiguous: each element of C is a scalar product.
-fn by_columns<T: Thin>(
+fn by_columns<T: Tile>(
+    level: Level,
     (m, k, n): (usize, usize, usize),
     a: &[T],
     b: Matrix<'_, T>,
     c: &mut [T],
     accumulate: bool,
 ) {
-    // Tasks make columns of C, which lie apart; their results are put there afterwards.
-    let mut columns = super::memory::take::<T>(m * n);
-    pool::chunks_mut(&mut columns, COLUMNS * m, |start, out| {
-        let first = start / m;
-        for (block, out) in out.chunks_mut(4 * m).enumerate() {
-            let wide = out.len() / m;
+    let mut rows: Vec<&[T]> = Vec::with_capacity(FEW);
+    rows.extend(a.chunks_exact(k));
+    let out = Shared(c.as_mut_ptr());
+    pool::parallel(n.div_ceil(COLUMNS), &|task| {
+        let first = task * COLUMNS;
+        let end = (first + COLUMNS).min(n);
+        for block in (first..end).step_by(4) {
+            let wide = (end - block).min(4);
             // A last block of fewer columns sees its last one several times.
-            let column = |j: usize| {
-                let place = (first + 4 * block + j.min(wide - 1)) * b.column;
-                &b.data[place..place + k]
-            };
-            let b = [column(0), column(1), column(2), column(3)];
-            let mut store = |i: usize, sums: [T; 4]| {
-                for (j, sum) in sums.into_iter().take(wide).enumerate() {
-                    out[j * m + i] = sum;
+            let column = |j: usize| &b.data[(block + j.min(wide - 1)) * b.column..][..k];
+            let sums = T::dots(level, &rows, [column(0), column(1), column(2), column(3)]);
+            for (i, sums) in sums.iter().take(m).enumerate() {
+                for (j, &sum) in sums.iter().take(wide).enumerate() {
+                    // SAFETY: each task writes other columns of C, which has m rows of n.
+                    let out = unsafe { &mut *out.at(i * n + block + j) };
+                    if accumulate {
+                        *out += sum;
+                    } else {
+                        *out = sum;
+                    }
                 }
-            };
-            let row = |i: usize| &a[i * k..(i + 1) * k];
-            let mut i = 0;
-            while i + 3 <= m {
-                let sums = T::dots([row(i), row(i + 1), row(i + 2)], b);
-                sums.into_iter().enumerate().for_each(|(r, sums)| store(i + r, sums));
-                i += 3;
-            }
-            for i in i..m {
-                let [sums] = T::dots([row(i)], b);
-                store(i, sums);
             }
         }
     });
-    for (i, row) in c.chunks_exact_mut(n).take(m).enumerate() {
-        for (j, out) in row.iter_mut().enumerate() {
-            let before = if accumulate { *out } else { T::default() };
-            *out = before;
-            *out += columns[j * m + i];
-        }
-    }
-    super::memory::give(columns);
 }
 
-/// B's rows are contiguous: each row of C is a sum of them.
-fn by_rows<T: Thin>(
+/// B's rows are contiguous: each row of C is a sum of them. Tasks take some of the rows each, so that B is read
+/// from front to back; their sums are added in the end.
+fn by_rows<T: Tile>(
+    level: Level,
     (m, k, n): (usize, usize, usize),
     a: &[T],
     b: Matrix<'_, T>,
     c: &mut [T],
     accumulate: bool,
 ) {
-    // A task takes some columns of all rows; they lie apart in C, and are put there afterwards.
-    let mut blocks = super::memory::take::<T>(m * n);
-    pool::chunks_mut(&mut blocks, m * WIDTH, |start, out| {
-        let (first, wide) = (start / m, out.len() / m);
-        out.fill(T::default());
-        let zeros = [T::default(); WIDTH];
-        for p in (0..k).step_by(4) {
+    let height = k.div_ceil(TASKS).max(ROWS).next_multiple_of(4);
+    let tasks = k.div_ceil(height);
+    let mut sums = memory::take::<T>(tasks * m * n);
+    pool::chunks_mut(&mut sums, m * n, |start, out| {
+        let first = start / (m * n) * height;
+        let zeros = vec![T::default(); if first + height > k { n } else { 0 }];
+        for p in (first..(first + height).min(k)).step_by(4) {
             // Rows beyond the last one count as zeros.
             let row = |i: usize| match p + i < k {
-                true => &b.data[(p + i) * b.row + first..][..wide],
-                false => &zeros[..wide],
+                true => &b.data[(p + i) * b.row..][..n],
+                false => &zeros[..],
             };
             let rows = [row(0), row(1), row(2), row(3)];
-            for (i, out) in out.chunks_exact_mut(wide).enumerate() {
+            for (i, out) in out.chunks_exact_mut(n).enumerate() {
                 let factor = |q: usize| if p + q < k { a[i * k + p + q] } else { T::default() };
-                T::add_rows([factor(0), factor(1), factor(2), factor(3)], rows, out);
+                let factors = [factor(0), factor(1), factor(2), factor(3)];
+                T::add_rows(level, factors, rows, out, p > first);
             }
         }
     });
-    for (start, block) in (0..n).step_by(WIDTH).zip(blocks.chunks(m * WIDTH)) {
-        let wide = block.len() / m;
-        for (i, sums) in block.chunks_exact(wide).enumerate() {
-            let out = &mut c[i * n + start..i * n + start + wide];
-            if accumulate {
-                super::map::add_assign(out, sums);
-            } else {
-                out.copy_from_slice(sums);
-            }
+    for (task, sums) in sums.chunks_exact(m * n).enumerate() {
+        if task == 0 && !accumulate {
+            c.copy_from_slice(sums);
+        } else {
+            map::add_assign(c, sums);
         }
     }
-    super::memory::give(blocks);
+    memory::give(sums);
+}
+
+/// B's columns are contiguous, and A's rows fit into two vectors: `Cᵀ = Bᵀ·Aᵀ`, with Bᵀ read where it lies.
+fn streamed<T: Tile>(
+    level: Level,
+    (m, k, n): (usize, usize, usize),
+    a: Matrix<'_, T>,
+    b: Matrix<'_, T>,
+    c: &mut [T],
+    accumulate: bool,
+) {
+    let (lanes, high) = T::tile(level);
+    let wide = packed(lanes, m);
+    let whole = [Run { index: 0, place: 0, length: k }];
+    // Aᵀ: its columns are A's rows.
+    let order = match (a.column, a.row) {
+        (1, row) => Order::Columns(Lines::Even(row), &whole),
+        (column, row) => Order::Strides(column, row),
+    };
+    let source = Source { data: a.data, order };
+    let mut right = memory::take::<T>(wide * k);
+    for start in (0..k).step_by(DEEP) {
+        let part = Part { row: start, rows: DEEP.min(k - start), column: 0, columns: m };
+        // SAFETY: A reaches that far; the parts lie one behind the other.
+        unsafe { T::pack(level, &source, part, right.as_mut_ptr().add(start * wide)) };
+    }
+    let rows = 4 * high;
+    let out = Shared(c.as_mut_ptr());
+    pool::parallel(n.div_ceil(rows), &|task| {
+        let first = task * rows;
+        let rows = rows.min(n - first);
+        let mut turned = vec![T::default(); rows * m];
+        for start in (0..k).step_by(DEEP) {
+            let block = Block {
+                rows,
+                columns: m,
+                depth: DEEP.min(k - start),
+                a: b.data[first * b.column + start..].as_ptr(),
+                a_row: b.column,
+                a_step: 1,
+                b: right[start * wide..].as_ptr(),
+                c: turned.as_mut_ptr(),
+                c_row: m,
+                add: start > 0,
+            };
+            // SAFETY: B reaches that far, as was asserted; A was packed whole; C is this task's own.
+            unsafe { T::block(level, &block) };
+        }
+        for (i, sums) in turned.chunks_exact(m).enumerate() {
+            for (j, &sum) in sums.iter().enumerate() {
+                // SAFETY: each task writes other columns of C, which has m rows of n.
+                let out = unsafe { &mut *out.at(j * n + first + i) };
+                if accumulate {
+                    *out += sum;
+                } else {
+                    *out = sum;
+                }
+            }
+        }
+    });
+    memory::give(right);
 }
 
 /// The inner dimension is short: rows of C are written one after another, and never read from memory.
-fn outer<T: Thin>((m, k, n): (usize, usize, usize), a: &[T], b: Matrix<'_, T>, c: &mut [T]) {
-    pool::chunks_mut(&mut c[..m * n], ROWS * n, |start, out| {
-        let first = start / n;
+fn outer<T: Tile>(level: Level, (m, k, n): (usize, usize, usize), a: &[T], b: Matrix<'_, T>, c: &mut [T]) {
+    let rows = (WIDTH * FEW * FEW / n).max(1);
+    pool::chunks_mut(&mut c[..m * n], rows * n, |start, out| {
         let zeros = [T::default(); WIDTH];
         for block in (0..n).step_by(WIDTH) {
             let wide = WIDTH.min(n - block);
+            let row = |q: usize| match q < k {
+                true => &b.data[q * b.row + block..][..wide],
+                false => &zeros[..wide],
+            };
+            let rows = [row(0), row(1), row(2), row(3)];
             for (i, out) in out.chunks_exact_mut(n).enumerate() {
-                let out = &mut out[block..block + wide];
-                out.fill(T::default());
-                for p in (0..k).step_by(4) {
-                    let row = |q: usize| match p + q < k {
-                        true => &b.data[(p + q) * b.row + block..][..wide],
-                        false => &zeros[..wide],
-                    };
-                    let factor = |q: usize| if p + q < k { a[(first + i) * k + p + q] } else { T::default() };
-                    T::add_rows(
-                        [factor(0), factor(1), factor(2), factor(3)],
-                        [row(0), row(1), row(2), row(3)],
-                        out,
-                    );
-                }
+                let factor = |q: usize| if q < k { a[(start / n + i) * k + q] } else { T::default() };
+                let factors = [factor(0), factor(1), factor(2), factor(3)];
+                T::add_rows(level, factors, rows, &mut out[block..block + wide], false);
             }
         }
     });

@@ -70,7 +70,7 @@ fn geometries() -> Vec<Geometry> {
             [1, 0, 0],
         ),
         with_output(
-            Geometry { input: [1, 20, 30], channels: 50, filters: 65, kernel: [1, 5, 5], ..base },
+            Geometry { input: [1, 13, 22], channels: 13, filters: 29, kernel: [1, 5, 5], ..base },
             [0, 1, 1],
         ),
         with_output(Geometry { batch: 0, ..base }, [0, 1, 1]),
@@ -102,6 +102,15 @@ fn all_three_agree_with_the_definition() {
         let mut found = vec![99.0; w.len()];
         weight_gradient(&g, &x, &u, &mut found);
         assert_eq!(found, dw, "the weights' gradient of {g:?}");
+        let single = |x: &[f64]| x.iter().map(|&x| x as f32).collect::<Vec<f32>>();
+        for level in Level::all().filter(|_| g.batch > 0) {
+            let mut found = vec![99.0; y.len()];
+            forward_at(level, &g, &single(&x), &single(&w), Some(&single(&b)), &mut found);
+            assert_eq!(found, single(&y), "{level:?}, forward of {g:?}");
+            let mut found = vec![0.0; w.len()];
+            weight_gradient_at(level, &g, &single(&x), &single(&u), &mut found);
+            assert_eq!(found, single(&dw), "{level:?}, the weights' gradient of {g:?}");
+        }
     }
 }
 

@@ -1,0 +1,277 @@
+//! Vectors as wide as the processor's registers.
+//!
+//! A kernel is written once, over [`Simd`], and compiled for every [`Level`] of processor by [`at_level`]. The
+//! level is found out once and then handed from function to function, so that one operation never mixes two.
+
+use std::sync::OnceLock;
+
+/// What a processor offers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Level {
+    /// What every processor of the target has.
+    Plain,
+    /// AVX2 and fused multiply-add.
+    Avx2,
+    /// AVX-512.
+    Avx512,
+}
+
+impl Level {
+    /// The best one that this processor has.
+    #[inline]
+    pub(crate) fn best() -> Level {
+        static BEST: OnceLock<Level> = OnceLock::new();
+        *BEST.get_or_init(|| {
+            #[cfg(target_arch = "x86_64")]
+            if super::has_avx2() {
+                return if std::is_x86_feature_detected!("avx512f") { Level::Avx512 } else { Level::Avx2 };
+            }
+            Level::Plain
+        })
+    }
+
+    /// All that this processor has.
+    #[cfg(test)]
+    pub(crate) fn all() -> impl Iterator<Item = Level> {
+        [Level::Plain, Level::Avx2, Level::Avx512].into_iter().filter(|&level| level <= Level::best())
+    }
+}
+
+/// A vector of `LANES` numbers.
+///
+/// # Safety
+/// All methods may only run on a processor of the vector's level, and where pointers point to as many elements
+/// as they read or write.
+pub(super) trait Simd: Copy {
+    type Element: Copy;
+    /// Numbers in a vector.
+    const LANES: usize;
+    /// Rows of a tile of two vectors a row, whose sums fit into the registers.
+    const ROWS: usize;
+    unsafe fn load(from: *const Self::Element) -> Self;
+    unsafe fn store(self, to: *mut Self::Element);
+    unsafe fn splat(x: Self::Element) -> Self;
+    unsafe fn add(self, other: Self) -> Self;
+    /// `self·factor + term`, rounded once where the level can do that.
+    unsafe fn mul_add(self, factor: Self, term: Self) -> Self;
+    /// `to[p·row + i] = from[i][p]` for i and p below [`SIDE`].
+    unsafe fn transpose(from: [*const Self::Element; SIDE], to: *mut Self::Element, row: usize) {
+        for (i, from) in from.into_iter().enumerate() {
+            for p in 0..SIDE {
+                // SAFETY: the caller's promise.
+                unsafe { *to.add(p * row + i) = *from.add(p) };
+            }
+        }
+    }
+}
+
+/// Rows and columns of the square that [`Simd::transpose`] turns.
+pub(super) const SIDE: usize = 8;
+
+/// A vector of the plain level: the compiler makes of it what the target has.
+#[derive(Clone, Copy)]
+pub(super) struct Plain<T, const N: usize>([T; N]);
+
+macro_rules! plain {
+    ($T:ty, $LANES:literal) => {
+        impl Simd for Plain<$T, $LANES> {
+            type Element = $T;
+            const LANES: usize = $LANES;
+            const ROWS: usize = 6;
+            #[inline(always)]
+            unsafe fn load(from: *const $T) -> Self {
+                // SAFETY: the caller's promise.
+                Plain(unsafe { from.cast::<[$T; $LANES]>().read_unaligned() })
+            }
+            #[inline(always)]
+            unsafe fn store(self, to: *mut $T) {
+                // SAFETY: the caller's promise.
+                unsafe { to.cast::<[$T; $LANES]>().write_unaligned(self.0) }
+            }
+            #[inline(always)]
+            unsafe fn splat(x: $T) -> Self {
+                Plain([x; $LANES])
+            }
+            #[inline(always)]
+            unsafe fn add(self, other: Self) -> Self {
+                Plain(std::array::from_fn(|i| self.0[i] + other.0[i]))
+            }
+            #[inline(always)]
+            unsafe fn mul_add(self, factor: Self, term: Self) -> Self {
+                Plain(std::array::from_fn(|i| match cfg!(target_arch = "aarch64") {
+                    true => self.0[i].mul_add(factor.0[i], term.0[i]),
+                    false => self.0[i] * factor.0[i] + term.0[i],
+                }))
+            }
+        }
+    };
+}
+
+plain!(f32, 4);
+plain!(f64, 2);
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use super::{SIDE, Simd};
+    use std::arch::x86_64::*;
+
+    macro_rules! vector {
+        ($V:ty, $T:ty, $LANES:literal, $ROWS:literal, [$load:ident, $store:ident, $splat:ident, $add:ident,
+         $fma:ident] $(, $transpose:ident)?) => {
+            impl Simd for $V {
+                type Element = $T;
+                const LANES: usize = $LANES;
+                const ROWS: usize = $ROWS;
+                #[inline(always)]
+                unsafe fn load(from: *const $T) -> Self {
+                    // SAFETY: the caller's promise, here and below.
+                    unsafe { $load(from) }
+                }
+                #[inline(always)]
+                unsafe fn store(self, to: *mut $T) {
+                    // SAFETY: as above.
+                    unsafe { $store(to, self) }
+                }
+                #[inline(always)]
+                unsafe fn splat(x: $T) -> Self {
+                    // SAFETY: as above.
+                    unsafe { $splat(x) }
+                }
+                #[inline(always)]
+                unsafe fn add(self, other: Self) -> Self {
+                    // SAFETY: as above.
+                    unsafe { $add(self, other) }
+                }
+                #[inline(always)]
+                unsafe fn mul_add(self, factor: Self, term: Self) -> Self {
+                    // SAFETY: as above.
+                    unsafe { $fma(self, factor, term) }
+                }
+                $(
+                    #[inline(always)]
+                    unsafe fn transpose(from: [*const $T; SIDE], to: *mut $T, row: usize) {
+                        // SAFETY: as above.
+                        unsafe { $transpose(from, to, row) }
+                    }
+                )?
+            }
+        };
+    }
+
+    vector!(
+        __m256,
+        f32,
+        8,
+        6,
+        [_mm256_loadu_ps, _mm256_storeu_ps, _mm256_set1_ps, _mm256_add_ps, _mm256_fmadd_ps],
+        transpose
+    );
+    vector!(
+        __m256d,
+        f64,
+        4,
+        6,
+        [_mm256_loadu_pd, _mm256_storeu_pd, _mm256_set1_pd, _mm256_add_pd, _mm256_fmadd_pd]
+    );
+    vector!(
+        __m512,
+        f32,
+        16,
+        12,
+        [_mm512_loadu_ps, _mm512_storeu_ps, _mm512_set1_ps, _mm512_add_ps, _mm512_fmadd_ps],
+        transpose
+    );
+    vector!(
+        __m512d,
+        f64,
+        8,
+        12,
+        [_mm512_loadu_pd, _mm512_storeu_pd, _mm512_set1_pd, _mm512_add_pd, _mm512_fmadd_pd]
+    );
+
+    /// [`Simd::transpose`] in registers: pairs of rows, then of pairs, then of halves change places.
+    ///
+    /// # Safety
+    /// As the trait's.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    unsafe fn transpose(from: [*const f32; SIDE], to: *mut f32, row: usize) {
+        // SAFETY: the caller promises eight elements behind each pointer.
+        let x = from.map(|from| unsafe { _mm256_loadu_ps(from) });
+        let pair = |i: usize| (_mm256_unpacklo_ps(x[i], x[i + 1]), _mm256_unpackhi_ps(x[i], x[i + 1]));
+        let quad = |(a, b): (__m256, __m256), (c, d): (__m256, __m256)| {
+            let (low, high) = (_mm256_shuffle_ps::<0x44>(a, c), _mm256_shuffle_ps::<0xEE>(a, c));
+            [low, high, _mm256_shuffle_ps::<0x44>(b, d), _mm256_shuffle_ps::<0xEE>(b, d)]
+        };
+        let (top, bottom) = (quad(pair(0), pair(2)), quad(pair(4), pair(6)));
+        for p in 0..4 {
+            // SAFETY: the caller promises room for eight elements in each of eight rows.
+            unsafe {
+                _mm256_storeu_ps(to.add(p * row), _mm256_permute2f128_ps::<0x20>(top[p], bottom[p]));
+                _mm256_storeu_ps(to.add((p + 4) * row), _mm256_permute2f128_ps::<0x31>(top[p], bottom[p]));
+            }
+        }
+    }
+}
+
+/// Calls the unsafe function `$generic::<V>(…)` with the vector of `$T` that belongs to a level, compiled for
+/// that level. The caller promises that the processor has the level, and whatever the function asks for.
+macro_rules! at_level {
+    ($level:expr, $T:ty, $generic:ident($($arg:ident: $A:ty),* $(,)?) $(-> $R:ty)?) => {{
+        #[cfg(target_arch = "x86_64")]
+        {
+            #[target_feature(enable = "avx512f")]
+            unsafe fn avx512($($arg: $A),*) $(-> $R)? {
+                // SAFETY: the caller's promise.
+                unsafe { $generic::<<$T as $crate::kernel::simd::Vectors>::Avx512>($($arg),*) }
+            }
+            #[target_feature(enable = "avx2,fma")]
+            unsafe fn avx2($($arg: $A),*) $(-> $R)? {
+                // SAFETY: the caller's promise.
+                unsafe { $generic::<<$T as $crate::kernel::simd::Vectors>::Avx2>($($arg),*) }
+            }
+            // SAFETY: the caller promises that the processor has this level.
+            unsafe {
+                match $level {
+                    $crate::kernel::simd::Level::Avx512 => avx512($($arg),*),
+                    $crate::kernel::simd::Level::Avx2 => avx2($($arg),*),
+                    $crate::kernel::simd::Level::Plain => {
+                        $generic::<<$T as $crate::kernel::simd::Vectors>::Plain>($($arg),*)
+                    }
+                }
+            }
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        {
+            let _ = $level;
+            // SAFETY: the caller's promise; the plain level is every processor's.
+            unsafe { $generic::<<$T as $crate::kernel::simd::Vectors>::Plain>($($arg),*) }
+        }
+    }};
+}
+pub(super) use at_level;
+
+/// Numbers with vectors for each level.
+pub(super) trait Vectors: Copy {
+    #[cfg(target_arch = "x86_64")]
+    type Avx512: Simd<Element = Self>;
+    #[cfg(target_arch = "x86_64")]
+    type Avx2: Simd<Element = Self>;
+    type Plain: Simd<Element = Self>;
+}
+
+impl Vectors for f32 {
+    #[cfg(target_arch = "x86_64")]
+    type Avx512 = std::arch::x86_64::__m512;
+    #[cfg(target_arch = "x86_64")]
+    type Avx2 = std::arch::x86_64::__m256;
+    type Plain = Plain<f32, 4>;
+}
+
+impl Vectors for f64 {
+    #[cfg(target_arch = "x86_64")]
+    type Avx512 = std::arch::x86_64::__m512d;
+    #[cfg(target_arch = "x86_64")]
+    type Avx2 = std::arch::x86_64::__m256d;
+    type Plain = Plain<f64, 2>;
+}

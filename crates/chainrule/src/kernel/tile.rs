@@ -1,0 +1,205 @@
+//! The inner loops of matrix products: tiles of the result, held in registers.
+//!
+//! A tile of a dozen rows by two vectors keeps all the processor's multipliers busy: each step of the inner
+//! dimension loads two vectors of B and multiplies them by one number of each row of A. B has been packed into
+//! *panels*, two vectors wide (the last one only one where that suffices), in which these loads are consecutive.
+//! The sums of one element run in the order of the inner dimension whatever tile it lies in, so that a product
+//! can be cut anywhere without changing a bit.
+
+use super::pack::{Part, Source, pack};
+use super::simd::{Level, Simd, Vectors, at_level};
+use crate::array::Element;
+
+/// Numbers that matrix products and convolutions are computed in.
+pub(crate) trait Tile: Element + super::thin::Thin {
+    /// Numbers in a vector, and rows in a tile, of this level.
+    fn tile(level: Level) -> (usize, usize);
+    /// Computes one block of a product.
+    ///
+    /// # Safety
+    /// The processor has the level, and the block's pointers reach what its fields say.
+    unsafe fn block(level: Level, block: &Block<Self>);
+    /// Writes a part of a matrix as panels.
+    ///
+    /// # Safety
+    /// The processor has the level, the part lies within the source, and `out` has room for its panels.
+    unsafe fn pack(level: Level, source: &Source<'_, Self>, part: Part, out: *mut Self);
+}
+
+/// Steps of the inner dimension between two stops at memory: a panel of B of this depth stays in the first cache.
+pub(super) const DEPTH: usize = 256;
+
+/// The cut of an inner dimension into even parts of at most [`DEPTH`].
+pub(super) fn depths(inner: usize) -> impl Iterator<Item = (usize, usize)> {
+    let deep = inner.div_ceil(inner.div_ceil(DEPTH).max(1)).next_multiple_of(8).max(8);
+    (0..inner).step_by(deep).map(move |start| (start, deep.min(inner - start)))
+}
+
+/// The columns of the panel that starts at `column`, of `columns` in all.
+pub(super) fn panel(lanes: usize, columns: usize, column: usize) -> usize {
+    if columns - column <= lanes { lanes } else { 2 * lanes }
+}
+
+/// The elements that `columns` take when packed, for each step of the inner dimension.
+pub(super) fn packed(lanes: usize, columns: usize) -> usize {
+    columns.next_multiple_of(lanes)
+}
+
+/// `C = A·B`, or `C += A·B` where `add`.
+pub(crate) struct Block<T> {
+    pub(crate) rows: usize,
+    pub(crate) columns: usize,
+    pub(crate) depth: usize,
+    /// Element (i, p) of A is `a[i·a_row + p·a_step]`.
+    pub(crate) a: *const T,
+    pub(crate) a_row: usize,
+    pub(crate) a_step: usize,
+    /// The panels of B, one after another.
+    pub(crate) b: *const T,
+    /// Element (i, j) of C is `c[i·c_row + j]`.
+    pub(crate) c: *mut T,
+    pub(crate) c_row: usize,
+    pub(crate) add: bool,
+}
+
+/// All tiles of a block: panel by panel, so that one of them is used while it lies in the first cache.
+#[inline(always)]
+unsafe fn block<V: Simd>(block: &Block<V::Element>) {
+    let mut column = 0;
+    while column < block.columns {
+        let width = panel(V::LANES, block.columns, column);
+        // SAFETY: the caller promises the block's fields.
+        unsafe {
+            let b = block.b.add(column * block.depth);
+            if width == V::LANES {
+                strip::<V, 1>(block, b, column);
+            } else {
+                strip::<V, 2>(block, b, column);
+            }
+        }
+        column += width;
+    }
+}
+
+/// The tiles below each other that one panel makes.
+#[inline(always)]
+unsafe fn strip<V: Simd, const W: usize>(block: &Block<V::Element>, b: *const V::Element, column: usize) {
+    let mut row = 0;
+    while row < block.rows {
+        let left = block.rows - row;
+        // SAFETY: the caller's promise.
+        unsafe {
+            row += match left {
+                12.. if V::ROWS == 12 => tile::<V, 12, W>(block, row, b, column),
+                8.. if V::ROWS == 12 => tile::<V, 8, W>(block, row, b, column),
+                6.. => tile::<V, 6, W>(block, row, b, column),
+                4.. => tile::<V, 4, W>(block, row, b, column),
+                2.. => tile::<V, 2, W>(block, row, b, column),
+                _ => tile::<V, 1, W>(block, row, b, column),
+            };
+        }
+    }
+}
+
+/// One tile; returns its number of rows.
+#[inline(always)]
+unsafe fn tile<V: Simd, const R: usize, const W: usize>(
+    block: &Block<V::Element>,
+    row: usize,
+    b: *const V::Element,
+    column: usize,
+) -> usize {
+    // SAFETY: the caller promises what the block says, and `row` and `column` are within it.
+    unsafe {
+        let (mut a, mut b) = (block.a.add(row * block.a_row), b);
+        let (a_row, a_step) = (block.a_row, block.a_step);
+        let mut sums = [[V::splat(std::mem::zeroed()); W]; R];
+        macro_rules! step {
+            () => {
+                let mut right = [sums[0][0]; W];
+                for (j, right) in right.iter_mut().enumerate() {
+                    *right = V::load(b.add(j * V::LANES));
+                }
+                for (i, sums) in sums.iter_mut().enumerate() {
+                    let left = V::splat(*a.add(i * a_row));
+                    for (sum, &right) in sums.iter_mut().zip(&right) {
+                        *sum = left.mul_add(right, *sum);
+                    }
+                }
+                a = a.add(a_step);
+                b = b.add(W * V::LANES);
+            };
+        }
+        for _ in 0..block.depth / 4 {
+            step!();
+            step!();
+            step!();
+            step!();
+        }
+        for _ in 0..block.depth % 4 {
+            step!();
+        }
+        let mut c = block.c.add(row * block.c_row + column);
+        let columns = block.columns - column;
+        if columns >= W * V::LANES {
+            for sums in sums {
+                for (j, mut sum) in sums.into_iter().enumerate() {
+                    let place = c.add(j * V::LANES);
+                    if block.add {
+                        sum = sum.add(V::load(place));
+                    }
+                    sum.store(place);
+                }
+                c = c.add(block.c_row);
+            }
+        } else {
+            // Only some of these columns exist: through a buffer.
+            for mut sums in sums {
+                let mut edge = [[std::mem::zeroed::<V::Element>(); 16]; W];
+                let edge = edge.as_mut_ptr().cast::<V::Element>();
+                if block.add {
+                    std::ptr::copy_nonoverlapping(c, edge, columns);
+                }
+                for (j, sum) in sums.iter_mut().enumerate() {
+                    if block.add {
+                        *sum = sum.add(V::load(edge.add(j * V::LANES)));
+                    }
+                    sum.store(edge.add(j * V::LANES));
+                }
+                std::ptr::copy_nonoverlapping(edge, c, columns);
+                c = c.add(block.c_row);
+            }
+        }
+    }
+    R
+}
+
+macro_rules! tile {
+    ($T:ty) => {
+        impl Tile for $T {
+            fn tile(level: Level) -> (usize, usize) {
+                fn of<V: Simd>() -> (usize, usize) {
+                    (V::LANES, V::ROWS)
+                }
+                match level {
+                    #[cfg(target_arch = "x86_64")]
+                    Level::Avx512 => of::<<$T as Vectors>::Avx512>(),
+                    #[cfg(target_arch = "x86_64")]
+                    Level::Avx2 => of::<<$T as Vectors>::Avx2>(),
+                    _ => of::<<$T as Vectors>::Plain>(),
+                }
+            }
+
+            unsafe fn block(level: Level, args: &Block<$T>) {
+                at_level!(level, $T, block(args: &Block<$T>))
+            }
+
+            unsafe fn pack(level: Level, source: &Source<'_, $T>, part: Part, out: *mut $T) {
+                at_level!(level, $T, pack(source: &Source<'_, $T>, part: Part, out: *mut $T))
+            }
+        }
+    };
+}
+
+tile!(f32);
+tile!(f64);
