@@ -63,6 +63,7 @@ pub use array::{
 pub use error::{Error, ErrorKind, Result};
 pub use formula::Formula;
 pub use graph::ComputationalGraph;
+pub use kernel::conv::{set_winograd, winograd};
 pub use kernel::pool::{num_threads, set_num_threads};
 pub use ops::{Index, Sections};
 pub use tensor::{

@@ -21,9 +21,8 @@ use super::{Context, Entry, Gate, Gradients, Linearity, Metas, Needs, Outputs, S
 use crate::array::{Array, DType, Meta, Shape};
 use crate::error::{Error, Result};
 use crate::formula::Formula;
-use crate::kernel::conv::{self, Geometry};
+use crate::kernel::conv::{self, Geometry, single};
 use crate::kernel::memory;
-use crate::kernel::tile::Tile;
 use crate::tensor::Tensor;
 
 mod samples;
@@ -304,7 +303,15 @@ enum Pass {
     Weight,
 }
 
-fn pass<T: Tile>(pass: Pass, g: &Geometry, a: &[T], b: &[T], bias: Option<&[T]>, out: &mut [T]) {
+fn in_f32(pass: Pass, g: &Geometry, a: &[f32], b: &[f32], bias: Option<&[f32]>, out: &mut [f32]) {
+    match pass {
+        Pass::Forward => single::forward(g, a, b, bias, out),
+        Pass::Input => single::input_gradient(g, a, b, bias, out),
+        Pass::Weight => single::weight_gradient(g, a, b, out),
+    }
+}
+
+fn in_f64(pass: Pass, g: &Geometry, a: &[f64], b: &[f64], bias: Option<&[f64]>, out: &mut [f64]) {
     match pass {
         Pass::Forward => conv::forward(g, a, b, bias, out),
         Pass::Input => conv::input_gradient(g, a, b, bias, out),
@@ -317,14 +324,14 @@ fn convolve(kind: Pass, g: &Geometry, a: &Array, b: &Array, bias: Option<&Array>
         Some(bias) => run(
             [a, b, bias],
             meta,
-            |[a, b, bias], out| pass(kind, g, a, b, Some(bias), out),
-            |[a, b, bias], out| pass(kind, g, a, b, Some(bias), out),
+            |[a, b, bias], out| in_f32(kind, g, a, b, Some(bias), out),
+            |[a, b, bias], out| in_f64(kind, g, a, b, Some(bias), out),
         ),
         None => run(
             [a, b],
             meta,
-            |[a, b], out| pass(kind, g, a, b, None, out),
-            |[a, b], out| pass(kind, g, a, b, None, out),
+            |[a, b], out| in_f32(kind, g, a, b, None, out),
+            |[a, b], out| in_f64(kind, g, a, b, None, out),
         ),
     }
 }

@@ -7,7 +7,7 @@
 use super::pack::{Lines, Order, Part, Run, Source};
 use super::pool::Shared;
 use super::simd::Level;
-use super::tile::{Block, Tile, depths, packed};
+use super::tile::{Block, CHAIN, Tile, depths, packed};
 use super::{memory, pool, thin};
 
 /// A strided matrix: the element in row i and column j is `data[i·row + j·column]`.
@@ -159,6 +159,7 @@ fn general<T: Tile>(
                         rows: tall_part.min(tall - i),
                         columns: wide_part.min(wide - j),
                         depth: deep,
+                        chain: CHAIN,
                         a: left.at(i * a_row),
                         a_row,
                         a_step,

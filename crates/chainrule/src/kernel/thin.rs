@@ -7,7 +7,7 @@ use super::matmul::Matrix;
 use super::pack::{Lines, Order, Part, Run, Source};
 use super::pool::{self, Shared};
 use super::simd::{Level, Simd, at_level};
-use super::tile::{Block, Tile, packed};
+use super::tile::{Block, CHAIN, Tile, packed};
 use super::{map, memory};
 
 /// Rows on the left, or terms of the inner dimension, that every pass over the large matrix can serve.
@@ -58,6 +58,7 @@ where
     let whole = length / (U * V::LANES) * (U * V::LANES);
     let mut result = [[V::Element::default(); 4]; FEW];
     // SAFETY: the caller promises the level, and places below `whole` lie within all rows.
+    #[allow(clippy::needless_range_loop)]
     unsafe {
         let mut sums = [[[V::splat(V::Element::default()); U]; 4]; R];
         for start in (0..whole).step_by(U * V::LANES) {
@@ -302,6 +303,7 @@ fn streamed<T: Tile>(
                 rows,
                 columns: m,
                 depth: DEEP.min(k - start),
+                chain: CHAIN,
                 a: b.data[first * b.column + start..].as_ptr(),
                 a_row: b.column,
                 a_step: 1,

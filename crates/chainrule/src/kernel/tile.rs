@@ -26,8 +26,11 @@ pub(crate) trait Tile: Element + super::thin::Thin {
     unsafe fn pack(level: Level, source: &Source<'_, Self>, part: Part, out: *mut Self);
 }
 
-/// Steps of the inner dimension between two stops at memory: a panel of B of this depth stays in the first cache.
+/// Steps of the inner dimension that are packed at a time: a panel of B of this depth stays in the first cache.
 pub(super) const DEPTH: usize = 256;
+
+/// Terms of a sum between two stops at memory.
+pub(super) const CHAIN: usize = 128;
 
 /// The cut of an inner dimension into even parts of at most [`DEPTH`].
 pub(super) fn depths(inner: usize) -> impl Iterator<Item = (usize, usize)> {
@@ -50,6 +53,8 @@ pub(crate) struct Block<T> {
     pub(crate) rows: usize,
     pub(crate) columns: usize,
     pub(crate) depth: usize,
+    /// Terms that are added up in registers before the sum goes to C: the shorter, the smaller the error.
+    pub(crate) chain: usize,
     /// Element (i, p) of A is `a[i·a_row + p·a_step]`.
     pub(crate) a: *const T,
     pub(crate) a_row: usize,
@@ -109,10 +114,32 @@ unsafe fn tile<V: Simd, const R: usize, const W: usize>(
     b: *const V::Element,
     column: usize,
 ) -> usize {
-    // SAFETY: the caller promises what the block says, and `row` and `column` are within it.
+    let mut start = 0;
+    while start < block.depth {
+        let depth = block.chain.min(block.depth - start);
+        let add = block.add || start > 0;
+        // SAFETY: the caller promises what the block says; all places are within it.
+        unsafe {
+            let a = block.a.add(row * block.a_row + start * block.a_step);
+            let b = b.add(start * W * V::LANES);
+            let sums = sums::<V, R, W>(depth, (a, block.a_row, block.a_step), b);
+            let c = block.c.add(row * block.c_row + column);
+            store::<V, R, W>(sums, add, (c, block.c_row), block.columns - column);
+        }
+        start += depth;
+    }
+    R
+}
+
+/// The sums of one tile over `depth` terms.
+#[inline(always)]
+unsafe fn sums<V: Simd, const R: usize, const W: usize>(
+    depth: usize,
+    (mut a, a_row, a_step): (*const V::Element, usize, usize),
+    mut b: *const V::Element,
+) -> [[V; W]; R] {
+    // SAFETY: the caller promises `depth` steps of A and B.
     unsafe {
-        let (mut a, mut b) = (block.a.add(row * block.a_row), b);
-        let (a_row, a_step) = (block.a_row, block.a_step);
         let mut sums = [[V::splat(std::mem::zeroed()); W]; R];
         macro_rules! step {
             () => {
@@ -130,48 +157,59 @@ unsafe fn tile<V: Simd, const R: usize, const W: usize>(
                 b = b.add(W * V::LANES);
             };
         }
-        for _ in 0..block.depth / 4 {
+        for _ in 0..depth / 4 {
             step!();
             step!();
             step!();
             step!();
         }
-        for _ in 0..block.depth % 4 {
+        for _ in 0..depth % 4 {
             step!();
         }
-        let mut c = block.c.add(row * block.c_row + column);
-        let columns = block.columns - column;
+        sums
+    }
+}
+
+/// Writes a tile to C, or adds it; only so many of its columns exist.
+#[inline(always)]
+unsafe fn store<V: Simd, const R: usize, const W: usize>(
+    sums: [[V; W]; R],
+    add: bool,
+    (mut c, c_row): (*mut V::Element, usize),
+    columns: usize,
+) {
+    // SAFETY: the caller promises these places in C.
+    unsafe {
         if columns >= W * V::LANES {
             for sums in sums {
                 for (j, mut sum) in sums.into_iter().enumerate() {
                     let place = c.add(j * V::LANES);
-                    if block.add {
+                    if add {
                         sum = sum.add(V::load(place));
                     }
                     sum.store(place);
                 }
-                c = c.add(block.c_row);
+                c = c.add(c_row);
             }
         } else {
             // Only some of these columns exist: through a buffer.
             for mut sums in sums {
                 let mut edge = [[std::mem::zeroed::<V::Element>(); 16]; W];
                 let edge = edge.as_mut_ptr().cast::<V::Element>();
-                if block.add {
+                if add {
                     std::ptr::copy_nonoverlapping(c, edge, columns);
                 }
                 for (j, sum) in sums.iter_mut().enumerate() {
-                    if block.add {
+                    if add {
                         *sum = sum.add(V::load(edge.add(j * V::LANES)));
                     }
                     sum.store(edge.add(j * V::LANES));
                 }
                 std::ptr::copy_nonoverlapping(edge, c, columns);
-                c = c.add(block.c_row);
+                c = c.add(c_row);
             }
         }
     }
-    R
 }
 
 macro_rules! tile {

@@ -9,15 +9,18 @@
 //!
 //! Work is cut by images, by blocks of pixels (or of taps) and of filters, all of which shapes alone decide.
 
+pub(crate) mod single;
 mod spread;
 mod turned;
+mod winograd;
 
 pub(crate) use turned::input_gradient;
+pub use winograd::{set_winograd, winograd};
 
 use super::pack::{Lines, Order, Part, Source};
 use super::pool::Shared;
 use super::simd::Level;
-use super::tile::{Block, Tile, depths, packed};
+use super::tile::{Block, CHAIN, Tile, depths, packed};
 use super::{map, memory, pool};
 
 /// The shapes of a convolution; missing spatial dimensions are of size 1, in front.
@@ -66,6 +69,18 @@ impl Geometry {
     /// Elements of one channel of the input.
     fn plane(&self) -> usize {
         self.input.iter().product()
+    }
+
+    /// The convolution that makes the input's gradient of the upstream one, at stride 1 and dilation 1.
+    fn turned(&self) -> Geometry {
+        Geometry {
+            channels: self.filters,
+            filters: self.channels,
+            input: self.output,
+            output: self.input,
+            before: [0, 1, 2].map(|d| self.kernel[d] as isize - 1 - self.before[d]),
+            ..*self
+        }
     }
 
     /// Taps of one filter: what one output element sums over.
@@ -123,6 +138,7 @@ fn forward_at<T: Tile>(level: Level, g: &Geometry, x: &[T], w: &[T], b: Option<&
                         rows: height,
                         columns: width,
                         depth,
+                        chain: CHAIN,
                         a: w[row * taps + start..].as_ptr(),
                         a_row: taps,
                         a_step: 1,
@@ -188,6 +204,7 @@ fn weight_gradient_at<T: Tile>(level: Level, g: &Geometry, x: &[T], upstream: &[
                         rows: filters,
                         columns: width,
                         depth,
+                        chain: CHAIN,
                         a: rows[start..].as_ptr(),
                         a_row: pixels,
                         a_step: 1,
