@@ -101,6 +101,20 @@ impl Array {
         Array { storage: T::wrap(Data::from_vec(values)), layout: Layout::contiguous(shape) }
     }
 
+    /// An array with a single element.
+    pub(crate) fn one<T: Element>(value: T, shape: Shape) -> Array {
+        debug_assert_eq!(shape.elements(), 1);
+        Array { storage: T::wrap(Data::One(value)), layout: Layout::contiguous(shape) }
+    }
+
+    /// The value of type `T` that every element shows, where the layout says that it is one and the same.
+    #[inline]
+    pub(crate) fn repeated<T: Element>(&self) -> Option<T> {
+        let buffer = T::data(&self.storage)?.slice();
+        let same = self.shape().iter().zip(self.strides()).all(|(&size, &stride)| size == 1 || stride == 0);
+        if same { buffer.get(self.layout.offset).copied() } else { None }
+    }
+
     /// Shape and element type without elements: views of it show what they would be.
     pub(crate) fn phantom(meta: Meta) -> Array {
         Array { layout: Layout::contiguous(meta.shape), ..Array::constant(0.0, Meta::new(meta.dtype, [])) }

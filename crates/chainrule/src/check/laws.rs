@@ -14,6 +14,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::gates::check_gate;
 use super::numerical::same_randomness;
+use super::replayed::check_replayed;
 use crate::array::{Array, DType, MAX_RANK, Shape, Slice};
 use crate::diff::jvp;
 use crate::error::Result;
@@ -32,6 +33,7 @@ use crate::tensor::{Backward, Tensor, enable_grad, no_grad};
 /// * 10: bad inputs give the declared error.
 /// * 11: `no_grad` records nothing.
 /// * 12: the gate is documented.
+/// * 13: a recorded graph, replayed, gives the same bits.
 /// * Batches: many upstream gradients in one sweep give what each gives alone.
 ///
 /// ```
@@ -204,6 +206,10 @@ fn check_sample(sample: &Sample, tell: Tell) -> Result<()> {
     check_slots(sample, tell)?;
     check_subsets(sample, &found, tell)?;
     check_single(sample, &outputs, &found, tell)?;
+
+    if let Some(difference) = check_replayed(sample)? {
+        tell("law 13", difference);
+    }
 
     let silent = no_grad(|| apply(gate, &inputs))?;
     if silent.iter().any(|y| y.requires_grad() || y.grad_fn().is_some()) {

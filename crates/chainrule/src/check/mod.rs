@@ -21,6 +21,7 @@ mod gates;
 mod gradcheck;
 pub mod laws;
 mod numerical;
+mod replayed;
 
 pub use gates::{GateFault, check_gates};
 pub use gradcheck::{Finding, GradCheck, Mismatch, Report, gradcheck, gradgradcheck};

@@ -109,6 +109,23 @@ pub struct Derivative {
     pub kink: Option<(f64, f64)>,
 }
 
+/// The derivative at x from two values close to it, given the value `here` at x; `None` where these show a kink.
+///
+/// Its error is that of rounding alone; whether the steps were short enough only a comparison can tell.
+pub(super) fn quick_derivative(
+    f: impl Fn(f64) -> Result<f64>,
+    x: f64,
+    here: f64,
+) -> Result<Option<Derivative>> {
+    let step = 2e-5 * x.abs().clamp(1e-2, 1.0);
+    let (above, below) = (f(x + step)?, f(x - step)?);
+    let (left, right) = ((here - below) / step, (above - here) / step);
+    let noise = (above.abs() + below.abs()) * f64::EPSILON / step;
+    let smooth = (right - left).abs() <= 1e-3 * (left.abs() + right.abs()) + 8.0 * noise;
+    let value = (above - below) / (2.0 * step);
+    Ok(smooth.then_some(Derivative { value, error: noise, kink: None }))
+}
+
 /// The derivative of `f` at x by Richardson's extrapolation of central differences (Ridders, 1982).
 ///
 /// Steps shrink until rounding spoils them; the extrapolation that agrees best with its neighbours is

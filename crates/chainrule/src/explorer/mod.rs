@@ -116,7 +116,7 @@ impl Explorer {
         let mut graph = ComputationalGraph::capture(loss)?;
         let mut names = Vec::new();
         for source in &graph.values {
-            if let Source::Input { name, default: Some(array) } = source {
+            if let Source::Input { name, default: Some(array), .. } = source {
                 let own = parameters.iter().find(|(_, parameter)| parameter.array().shares_buffer(array));
                 names.extend(own.map(|(own, _)| (name.clone(), own.clone())));
             }

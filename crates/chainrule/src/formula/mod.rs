@@ -22,7 +22,6 @@ mod symbol;
 
 pub use expr::{Comparison, Expr, Function, Kind};
 
-use crate::gate::Elementwise;
 use symbol::Symbol;
 
 /// What a gate computes and its local gradients, for people.
@@ -125,18 +124,17 @@ impl std::fmt::Display for Formula {
 }
 
 /// The formula of an elementwise gate: its own code, run on symbols.
-pub(crate) fn of_elementwise<E: Elementwise>(gate: &E) -> Formula {
-    let inputs = E::INPUTS;
+pub(crate) fn of_elementwise(
+    inputs: &'static [&'static str],
+    value: &dyn Fn([Symbol; 3]) -> Symbol,
+    local: &dyn Fn(usize, [Symbol; 4]) -> Symbol,
+) -> Formula {
     let names = [0, 1, 2].map(|i| inputs.get(i).copied().unwrap_or("0"));
     Formula::Elementwise {
         inputs: inputs.to_vec(),
-        value: symbol::trace(names, |x| gate.value(x)),
+        value: symbol::trace(names, value),
         local: (0..inputs.len())
-            .map(|i| {
-                symbol::trace([names[0], names[1], names[2], "y"], |[a, b, c, y]: [Symbol; 4]| {
-                    gate.local(i, [a, b, c], y)
-                })
-            })
+            .map(|i| symbol::trace([names[0], names[1], names[2], "y"], |x| local(i, x)))
             .collect(),
     }
 }

@@ -30,10 +30,12 @@ pub(crate) fn trace<const N: usize>(names: [&str; N], body: impl FnOnce([Symbol;
 }
 
 impl Symbol {
+    #[inline(never)]
     fn expr(self) -> Expr {
         TRACES.with_borrow(|all| all.last().expect("symbols exist only during a trace")[self.0].clone())
     }
 
+    #[inline(never)]
     fn new(expr: Expr) -> Symbol {
         TRACES.with_borrow_mut(|all| {
             let list = all.last_mut().expect("symbols exist only during a trace");

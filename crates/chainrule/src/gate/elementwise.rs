@@ -14,12 +14,14 @@
 use std::fmt::Debug;
 use std::ops::{Add, Div, Mul, Sub};
 
-use super::{Context, Gate, Gradients, Metas, Needs, Outputs, Saved, Saves, ScalarGate, Tangents, lifted};
-use crate::array::{Array, DType, Meta, Shape, dispatch};
+use super::lifted::Lifted;
+pub(crate) use super::places::map;
+use super::{Context, Gate, Gradients, Metas, Needs, Outputs, Saved, Saves, ScalarGate, Tangents, places};
+use crate::array::{Array, DType, Meta, Shape};
 use crate::error::{Error, Result};
 use crate::formula::{self, Formula};
-use crate::kernel::map::{Body, Float, Loop, Operand, on_all};
-use crate::kernel::memory;
+pub use crate::kernel::map::Operand;
+use crate::kernel::map::{Body, Float};
 pub use crate::kernel::real::Real;
 use crate::tensor::Tensor;
 
@@ -126,6 +128,27 @@ impl Dependence {
     fn on(place: usize) -> Dependence {
         Dependence { bits: 1 << place, constant: None }
     }
+
+    /// Whether the value depends on this input, or at [`MAX_INPUTS`] on the output.
+    ///
+    /// ```
+    /// use chainrule::gate::{arith::Mul, functions::Exp, ScalarGate};
+    /// assert!(Mul.local(0).reads(1) && !Mul.local(0).reads(0)); // ∂(a·b)/∂a = b
+    /// assert!(Exp.local(0).reads(3)); // ∂eˣ/∂x = y
+    /// ```
+    pub fn reads(self, place: usize) -> bool {
+        self.bits >> place & 1 == 1
+    }
+
+    /// The value, where it is the same everywhere.
+    ///
+    /// ```
+    /// use chainrule::gate::{arith::{Mul, Sub}, ScalarGate};
+    /// assert_eq!((Sub.local(1).known(), Mul.local(1).known()), (Some(-1.0), None));
+    /// ```
+    pub fn known(self) -> Option<f64> {
+        self.constant
+    }
 }
 
 /// The local gradient of one input, and what it depends on.
@@ -208,24 +231,9 @@ pub(crate) fn expect_inputs(inputs: &[Meta], count: usize) -> Result<()> {
     Err(Error::argument(format!("it takes {count} inputs, and was given {}", inputs.len())))
 }
 
-/// `g` × the local gradient of one input, as tensors; `read` gives an input, or at [`MAX_INPUTS`] the output.
-fn times_local<E: Elementwise>(
-    gate: &E,
-    input: usize,
-    g: &Tensor,
-    read: impl Fn(usize) -> Result<Tensor>,
-) -> Result<Tensor> {
-    let local = dependence(gate, input);
-    if let Some(constant) = local.constant {
-        return match constant {
-            1.0 => Ok(g.clone()),
-            -1.0 => Tensor::neg(g),
-            other => g.mul(other),
-        };
-    }
-    let needed = |place: usize| (local.bits >> place & 1 == 1).then(|| read(place)).transpose();
-    let values = [needed(0)?, needed(1)?, needed(2)?, needed(MAX_INPUTS)?];
-    g.mul(lifted::evaluate(g.dtype(), values, |[a, b, c, y]| gate.local(input, [a, b, c], y))?)
+/// The local gradient of one input on tensors.
+fn lifted_local<E: Elementwise>(gate: &E, input: usize, [a, b, c, y]: [Lifted; 4]) -> Lifted {
+    gate.local(input, [a, b, c], y)
 }
 
 impl<E: Elementwise> Gate for E {
@@ -242,8 +250,11 @@ impl<E: Elementwise> Gate for E {
         expect_inputs(inputs, E::INPUTS.len())?;
         self.check(inputs)?;
         let dtype = promoted(inputs);
-        let dtype =
-            if dtype.is_float() || self.integer([1; MAX_INPUTS]).is_some() { dtype } else { DType::F32 };
+        let dtype = if dtype.is_float() || Elementwise::integer(self, [1; MAX_INPUTS]).is_some() {
+            dtype
+        } else {
+            DType::F32
+        };
         Ok([Meta { dtype, shape: broadcast(inputs)? }].into())
     }
 
@@ -252,13 +263,7 @@ impl<E: Elementwise> Gate for E {
         if let Some(y) = forward_scalar::<E, f32>(self, inputs) {
             return Ok([y].into());
         }
-        let Meta { dtype, shape } = context.output(0);
-        Ok([match dtype {
-            DType::F32 => forward_float::<E, f32>(self, inputs, &shape),
-            DType::F64 => forward_float::<E, f64>(self, inputs, &shape),
-            _ => forward_integer(self, inputs, dtype, &shape)?,
-        }]
-        .into())
+        Ok([places::forward(self, inputs, context.output(0))?].into())
     }
 
     #[inline]
@@ -275,15 +280,7 @@ impl<E: Elementwise> Gate for E {
 
     fn backward(&self, saved: &Saved, upstream: &[Option<Tensor>], needs: &Needs) -> Result<Gradients> {
         let Some(g) = &upstream[0] else { return Ok(needs.none()) };
-        (0..E::INPUTS.len())
-            .map(|input| {
-                if !needs.input(input) {
-                    return Ok(None);
-                }
-                let read = |place| if place == MAX_INPUTS { saved.output(0) } else { saved.input(place) };
-                times_local(self, input, g, read).map(Some)
-            })
-            .collect()
+        places::backward_of_tensors(self, &|input, x| lifted_local(self, input, x), saved, g, needs)
     }
 
     fn backward_takes_batches(&self) -> bool {
@@ -296,13 +293,7 @@ impl<E: Elementwise> Gate for E {
         outputs: &[Tensor],
         tangents: &[Option<Tensor>],
     ) -> Option<Result<Tangents>> {
-        let y = &outputs[0];
-        let read = |place: usize| Ok(if place == MAX_INPUTS { y.clone() } else { inputs[place].clone() });
-        let parts = tangents.iter().enumerate().filter_map(|(i, tangent)| Some((i, tangent.as_ref()?)));
-        let parts = parts.map(|(i, tangent)| times_local(self, i, &tangent.cast(y.dtype())?, read));
-        let sum = parts.reduce(|sum, part| Tensor::add(&sum?, &part?));
-        // A smaller input, broadcast to the output's shape, has a smaller tangent.
-        Some(sum.map(|sum| sum?.expand(y.shape())).transpose().map(|sum| [sum].into_iter().collect()))
+        Some(places::tangent(self, &|input, x| lifted_local(self, input, x), inputs, &outputs[0], tangents))
     }
 
     #[inline]
@@ -313,21 +304,13 @@ impl<E: Elementwise> Gate for E {
         needs: &Needs,
     ) -> Option<Result<Gradients<Array>>> {
         let Some(g) = &upstream[0] else { return Some(Ok(needs.none())) };
-        let mut gradients = Gradients::new();
-        for input in 0..E::INPUTS.len() {
-            gradients.push(match needs.input(input) {
-                false => None,
-                true => match fused_input(self, input, saved, g) {
-                    Ok(gradient) => Some(gradient),
-                    Err(error) => return Some(Err(error)),
-                },
-            });
-        }
-        Some(Ok(gradients))
+        Some(places::backward(self, saved, g, needs))
     }
 
     fn formula(&self) -> Formula {
-        formula::of_elementwise(self)
+        formula::of_elementwise(E::INPUTS, &|x| self.value(x), &|input, [a, b, c, y]| {
+            self.local(input, [a, b, c], y)
+        })
     }
 
     #[inline]
@@ -353,6 +336,30 @@ impl<E: Elementwise> ScalarGate for E {
         let x = [upstream, a, b, c, y];
         by_input!(self, input, |body| f32::map_one(body, x))
     }
+
+    fn values(&self, x: [Operand<'_, f32>; 3], out: &mut [f32]) {
+        f32::run(&Value(self), x, out);
+    }
+
+    fn values_f64(&self, x: [Operand<'_, f64>; 3], out: &mut [f64]) {
+        f64::run(&Value(self), x, out);
+    }
+
+    fn products(&self, input: usize, x: [Operand<'_, f32>; 5], out: &mut [f32]) {
+        by_input!(self, input, |body| f32::run(body, x, out));
+    }
+
+    fn products_f64(&self, input: usize, x: [Operand<'_, f64>; 5], out: &mut [f64]) {
+        by_input!(self, input, |body| f64::run(body, x, out));
+    }
+
+    fn local(&self, input: usize) -> Dependence {
+        dependence(self, input)
+    }
+
+    fn integer(&self, x: [i64; 3]) -> Option<i64> {
+        Elementwise::integer(self, x)
+    }
 }
 
 /// Inputs that are 0-d and of the same float type: the value without any buffer.
@@ -363,116 +370,6 @@ fn forward_scalar<E: Elementwise, T: Float>(gate: &E, inputs: &[&Array]) -> Opti
         *x = input.inline_value()?;
     }
     Some(Array::scalar(T::map_one(&Value(gate), x)))
-}
-
-fn forward_float<E: Elementwise, T: Float>(gate: &E, inputs: &[&Array], shape: &Shape) -> Array {
-    let x = std::array::from_fn(|i| inputs.get(i).copied());
-    map::<MAX_INPUTS, T>(&|x, out| T::run(&Value(gate), x, out), x, shape)
-}
-
-fn forward_integer<E: Elementwise>(
-    gate: &E,
-    inputs: &[&Array],
-    dtype: DType,
-    shape: &Shape,
-) -> Result<Array> {
-    let mut columns = [const { Vec::new() }; MAX_INPUTS];
-    for (column, input) in columns.iter_mut().zip(inputs) {
-        *column = input.cast(dtype).expand(*shape)?.to_i64_vec();
-    }
-    let at = |input: usize, i: usize| columns[input].get(i).copied().unwrap_or(0);
-    let values = (0..shape.elements()).map(|i| gate.integer([at(0, i), at(1, i), at(2, i)]).unwrap_or(0));
-    Ok(
-        dispatch!(dtype, T => Array::filled(values.map(<T as crate::array::Element>::from_i64).collect(), *shape)),
-    )
-}
-
-#[inline]
-fn fused_input<E: Elementwise>(gate: &E, input: usize, saved: &Saved, g: &Array) -> Result<Array> {
-    let local = dependence(gate, input);
-    if local.constant == Some(1.0) {
-        return Ok(g.clone());
-    }
-    let read = |place: usize| -> Result<Option<Array>> {
-        match local.bits >> place & 1 == 1 {
-            false => Ok(None),
-            true if place == MAX_INPUTS => saved.output_array(0).map(Some),
-            true => saved.input_array(place).map(Some),
-        }
-    };
-    let values = [read(0)?, read(1)?, read(2)?, read(MAX_INPUTS)?];
-    let x = [Some(g), values[0].as_ref(), values[1].as_ref(), values[2].as_ref(), values[3].as_ref()];
-    Ok(match g.dtype() {
-        DType::F64 => product::<E, f64>(gate, input, x, g.shape()),
-        _ => product::<E, f32>(gate, input, x, g.shape()),
-    })
-}
-
-#[inline]
-fn product<E: Elementwise, T: Float>(gate: &E, input: usize, x: [Option<&Array>; 5], shape: &Shape) -> Array {
-    let one = |x: Option<&Array>| x.map_or(Some(T::default()), Array::inline_value);
-    if let (Some(g), Some(a), Some(b), Some(c), Some(y)) =
-        (one(x[0]), one(x[1]), one(x[2]), one(x[3]), one(x[4]))
-    {
-        let x = [g, a, b, c, y];
-        return Array::scalar(by_input!(gate, input, |body| T::map_one(body, x)));
-    }
-    by_input!(gate, input, |body| map::<5, T>(&|x, out| T::run(body, x, out), x, shape))
-}
-
-/// Runs an elementwise loop over arrays that broadcast to `shape`; a missing operand is 0.
-pub(crate) fn map<const N: usize, T: Float>(
-    each: Loop<'_, N, T>,
-    x: [Option<&Array>; N],
-    shape: &Shape,
-) -> Array {
-    let mut out = memory::take::<T>(shape.elements());
-    if out.is_empty() {
-        return Array::filled(out, *shape);
-    }
-    // Operands of another element type or order of elements are brought into row-major order of type T;
-    // then each is the whole output, one number, or a row that repeats.
-    let prepared: [Option<Array>; N] = x.map(|x| x.map(|x| x.cast(T::DTYPE).contiguous()));
-    let trailing = |x: &Array| {
-        // The sizes without leading ones must be the last sizes of the output.
-        let sizes: &[usize] = x.shape();
-        let sizes = &sizes[sizes.iter().take_while(|&&size| size == 1).count()..];
-        shape.ends_with(sizes)
-    };
-    let whole = shape.elements();
-    let expanded: [Option<Array>; N] = prepared.map(|x| {
-        x.map(|x| match x.elements() {
-            1 => x,
-            n if trailing(&x) && (n == whole || n >= 8) => x,
-            _ => x.expand(*shape).map_or(x, |x| x.contiguous()),
-        })
-    });
-    let row =
-        expanded.iter().flatten().map(Array::elements).filter(|&n| n > 1 && n < whole).min().unwrap_or(whole);
-    if row == whole {
-        let operands = std::array::from_fn(|i| part(&expanded[i], 0, whole));
-        on_all(each, operands, &mut out);
-    } else {
-        // Several rows at a time for one thread.
-        let rows = (16 * 1024 / row).max(1);
-        crate::kernel::pool::chunks_mut(&mut out, rows * row, |start, out| {
-            for (i, out) in out.chunks_mut(row).enumerate() {
-                let operands = std::array::from_fn(|n| part(&expanded[n], start + i * row, row));
-                each(operands, out);
-            }
-        });
-    }
-    Array::filled(out, *shape)
-}
-
-/// The elements of an operand that stand beside `length` output elements from `start` on.
-fn part<T: Float>(x: &Option<Array>, start: usize, length: usize) -> Operand<'_, T> {
-    let Some(x) = x else { return Operand::One(T::default()) };
-    let values = x.values::<T>();
-    match values.len() {
-        1 => Operand::One(values[0]),
-        n => Operand::Slice(&values[start % n..start % n + length]),
-    }
 }
 
 macro_rules! depends {

@@ -26,10 +26,10 @@ thread_local! {
 }
 
 /// Evaluates `body` on tensors; a missing value is 0.
-pub(super) fn evaluate<const N: usize>(
+pub(super) fn evaluate(
     dtype: DType,
-    values: [Option<Tensor>; N],
-    body: impl FnOnce([Lifted; N]) -> Lifted,
+    values: [Option<Tensor>; 4],
+    body: &dyn Fn([Lifted; 4]) -> Lifted,
 ) -> Result<Tensor> {
     /// Removes the evaluation's list again, also when the body panics.
     struct Guard;
@@ -59,12 +59,16 @@ fn number(x: f64, dtype: DType) -> Tensor {
 }
 
 /// Runs a tensor operation and lists its result. The list isn't borrowed meanwhile.
-fn run<const N: usize>(inputs: [Lifted; N], operation: impl FnOnce([Tensor; N]) -> Result<Tensor>) -> Lifted {
+#[inline(never)]
+fn run<const N: usize>(inputs: [Lifted; N], operation: fn([Tensor; N]) -> Result<Tensor>) -> Lifted {
     let tensors = EVALUATIONS.with_borrow(|all| {
         let list = &all.last().expect("lifted numbers exist only during an evaluation").tensors;
         inputs.map(|x| list[x.0].clone())
     });
-    let result = operation(tensors);
+    push(operation(tensors))
+}
+
+fn push(result: Result<Tensor>) -> Lifted {
     EVALUATIONS.with_borrow_mut(|all| {
         let evaluation = all.last_mut().expect("lifted numbers exist only during an evaluation");
         match result {
@@ -89,7 +93,7 @@ macro_rules! lifted_operators {
         impl $Trait<f64> for Lifted {
             type Output = Lifted;
             fn $method(self, other: f64) -> Lifted {
-                run([self], |[a]| Tensor::$method(&a, other))
+                self.$method(Lifted::constant(other))
             }
         }
         impl $Trait<Lifted> for f64 {
@@ -118,36 +122,23 @@ macro_rules! lifted_functions {
     )*};
 }
 
-/// `yes` where the comparison holds, else `no`.
-fn choose(
-    a: Lifted,
-    b: Lifted,
-    yes: Lifted,
-    no: Lifted,
-    compare: fn(&Tensor, &Tensor) -> Result<Tensor>,
-) -> Lifted {
-    run([a, b, yes, no], |[a, b, yes, no]| Tensor::where_(&compare(&a, &b)?, &yes, &no))
-}
-
 impl Real for Lifted {
     fn constant(x: f64) -> Lifted {
-        run([], |[]| {
-            let dtype = EVALUATIONS.with_borrow(|all| all.last().map_or(DType::F32, |e| e.dtype));
-            Ok(number(x, dtype))
-        })
+        let dtype = EVALUATIONS.with_borrow(|all| all.last().map_or(DType::F32, |e| e.dtype));
+        push(Ok(number(x, dtype)))
     }
     lifted_functions!(exp, expm1, log, log1p, sqrt, sin, cos, tanh, sigmoid, erf, abs, sign);
     fn pow(self, exponent: Lifted) -> Lifted {
         run([self, exponent], |[a, b]| a.pow(&b))
     }
     fn if_gt(self, other: Lifted, yes: Lifted, no: Lifted) -> Lifted {
-        choose(self, other, yes, no, |a, b| a.gt(b))
+        run([self, other, yes, no], |[a, b, yes, no]| Tensor::where_(&a.gt(&b)?, &yes, &no))
     }
     fn if_ge(self, other: Lifted, yes: Lifted, no: Lifted) -> Lifted {
-        choose(self, other, yes, no, |a, b| a.ge(b))
+        run([self, other, yes, no], |[a, b, yes, no]| Tensor::where_(&a.ge(&b)?, &yes, &no))
     }
     fn if_eq(self, other: Lifted, yes: Lifted, no: Lifted) -> Lifted {
-        choose(self, other, yes, no, |a, b| a.eq(b))
+        run([self, other, yes, no], |[a, b, yes, no]| Tensor::where_(&a.eq(&b)?, &yes, &no))
     }
     fn maximum(self, other: Lifted) -> Lifted {
         run([self, other], |[a, b]| a.maximum(&b))

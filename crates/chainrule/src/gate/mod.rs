@@ -32,6 +32,7 @@ mod macros;
 pub mod matmul;
 pub mod norm;
 pub mod pad;
+mod places;
 mod pointwise;
 pub mod pool;
 mod pytorch;
@@ -50,7 +51,7 @@ mod window;
 
 pub use context::{Context, Outputs};
 pub use conv::{Conv, ConvTranspose, Padding};
-pub use elementwise::Elementwise;
+pub use elementwise::{Dependence, Elementwise, Operand};
 pub use entry::{Entry, Sample, Samples};
 pub use norm::{Normalize, Over, RunningStatistics};
 pub use pad::PadMode;
@@ -58,7 +59,7 @@ pub use pointwise::Pointwise;
 pub use pool::{AvgPool, MaxPool, Window};
 pub use pytorch::{Next, SavedAs, TorchNode, Use};
 pub(crate) use pytorch::{input_name, output_name, tuple};
-pub(crate) use saves::SavedValues;
+pub(crate) use saves::{Laid, SavedValues};
 pub use saves::{Needs, Saved, Saves};
 pub use window::Sizes;
 
@@ -216,7 +217,7 @@ pub trait Gate: Debug + Send + Sync + 'static {
     /// assert_eq!(names, ["AddmmBackward0", "TBackward0"]);
     /// ```
     fn torch_nodes(&self, used: &Use) -> Vec<TorchNode> {
-        vec![pytorch::single(self, used)]
+        vec![pytorch::single(self.grad_fn(), self.saves(used.needs), &format!("{self:?}"), used)]
     }
 
     /// Shapes and element types of the outputs, from those of the inputs.
@@ -428,7 +429,7 @@ pub trait Gate: Debug + Send + Sync + 'static {
     }
 }
 
-/// A gate with one output, on plain numbers; every [`Elementwise`] gate is one.
+/// A gate with one output on plain numbers, one at a time or slices of them; every [`Elementwise`] gate is one.
 ///
 /// ```
 /// use chainrule::gate::{arith::Div, ScalarGate};
@@ -436,7 +437,7 @@ pub trait Gate: Debug + Send + Sync + 'static {
 /// assert_eq!(y, 0.75);
 /// assert_eq!(Div.product(0, 1.0, [3.0, 4.0, 0.0], y), 0.25); // 1/b
 /// ```
-pub trait ScalarGate {
+pub trait ScalarGate: Sync {
     /// How many inputs the gate takes (at most three).
     ///
     /// ```
@@ -458,6 +459,60 @@ pub trait ScalarGate {
     /// assert_eq!(Square.product(0, 10.0, [3.0, 0.0, 0.0], 9.0), 60.0); // g·2x
     /// ```
     fn product(&self, input: usize, upstream: f32, x: [f32; 3], y: f32) -> f32;
+    /// [`ScalarGate::value`] at every place.
+    ///
+    /// ```
+    /// use chainrule::gate::{arith::Mul, Operand, ScalarGate};
+    /// let mut y = [0.0; 2];
+    /// Mul.values([Operand::Slice(&[1.0, 2.0]), Operand::One(3.0), Operand::One(0.0)], &mut y);
+    /// assert_eq!(y, [3.0, 6.0]);
+    /// ```
+    fn values(&self, x: [Operand<'_, f32>; 3], out: &mut [f32]);
+    /// [`ScalarGate::values`] in double precision.
+    ///
+    /// ```
+    /// use chainrule::gate::{arith::Neg, Operand, ScalarGate};
+    /// let mut y = [0.0f64; 2];
+    /// Neg.values_f64([Operand::Slice(&[1.0, 2.0]), Operand::One(0.0), Operand::One(0.0)], &mut y);
+    /// assert_eq!(y, [-1.0, -2.0]);
+    /// ```
+    fn values_f64(&self, x: [Operand<'_, f64>; 3], out: &mut [f64]);
+    /// [`ScalarGate::product`] at every place, from the upstream gradient, three inputs and the output.
+    ///
+    /// ```
+    /// use chainrule::gate::{arith::Square, Operand, ScalarGate};
+    /// let (g, x, zero) = (Operand::One(10.0), Operand::Slice(&[1.0, 3.0][..]), Operand::One(0.0));
+    /// let mut gradient = [0.0; 2];
+    /// Square.products(0, [g, x, zero, zero, Operand::Slice(&[1.0, 9.0])], &mut gradient);
+    /// assert_eq!(gradient, [20.0, 60.0]); // g·2x
+    /// ```
+    fn products(&self, input: usize, x: [Operand<'_, f32>; 5], out: &mut [f32]);
+    /// [`ScalarGate::products`] in double precision.
+    ///
+    /// ```
+    /// use chainrule::gate::{arith::Neg, Operand, ScalarGate};
+    /// let (g, zero) = (Operand::One(10.0), Operand::One(0.0));
+    /// let mut gradient = [0.0f64];
+    /// Neg.products_f64(0, [g, zero, zero, zero, zero], &mut gradient);
+    /// assert_eq!(gradient, [-10.0]);
+    /// ```
+    fn products_f64(&self, input: usize, x: [Operand<'_, f64>; 5], out: &mut [f64]);
+    /// What the local gradient of this input depends on.
+    ///
+    /// ```
+    /// use chainrule::gate::{arith::{Add, Square}, ScalarGate};
+    /// assert_eq!(Add.local(0).known(), Some(1.0));
+    /// assert!(Square.local(0).reads(0));
+    /// ```
+    fn local(&self, input: usize) -> Dependence;
+    /// The value for integers; `None` where integers become floats first.
+    ///
+    /// ```
+    /// use chainrule::gate::{arith::Add, functions::Exp, ScalarGate};
+    /// assert_eq!(ScalarGate::integer(&Add, [2, 3, 0]), Some(5));
+    /// assert_eq!(ScalarGate::integer(&Exp, [2, 0, 0]), None);
+    /// ```
+    fn integer(&self, x: [i64; 3]) -> Option<i64>;
 }
 
 /// A gate as nodes and graphs hold it: a constant of the program, or shared.

@@ -146,9 +146,8 @@ pub(crate) fn output_name(i: usize) -> String {
 
 /// The single node that stands for a gate which says nothing else: its inputs and outputs are saved as it
 /// declares, its attributes are the parameters that its `Debug` text shows.
-pub(super) fn single<G: super::Gate + ?Sized>(gate: &G, used: &Use) -> TorchNode {
-    let mut node = TorchNode::new(gate.grad_fn(), (0..used.inputs.len()).map(Next::Input));
-    let saves = gate.saves(used.needs);
+pub(super) fn single(name: String, saves: super::Saves, debug: &str, used: &Use) -> TorchNode {
+    let mut node = TorchNode::new(name, (0..used.inputs.len()).map(Next::Input));
     for i in (0..used.inputs.len()).filter(|&i| saves.has_input(i)) {
         node = node.saving(&input_name(i), SavedAs::Input(i));
     }
@@ -158,14 +157,13 @@ pub(super) fn single<G: super::Gate + ?Sized>(gate: &G, used: &Use) -> TorchNode
     node.attributes = match &node.name[..] {
         // PyTorch's sums carry a factor; ours is always 1.
         "AddBackward0" | "SubBackward0" => vec![("alpha".into(), "1".into())],
-        _ => parameters(gate),
+        _ => parameters(debug),
     };
     node
 }
 
 /// A gate's parameters by name, read off its `Debug` text: `Dropout { p: 0.5 }` has `p`, which is `0.5`.
-fn parameters<G: super::Gate + ?Sized>(gate: &G) -> Vec<(String, String)> {
-    let text = format!("{gate:?}");
+fn parameters(text: &str) -> Vec<(String, String)> {
     let Some((_, fields)) = text.strip_suffix(" }").and_then(|text| text.split_once(" { ")) else {
         return Vec::new();
     };

@@ -228,21 +228,34 @@ impl SavedValues {
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Debug)]
-pub struct Saved<'a> {
-    node: &'a NodeRef,
-    kept: &'a Kept,
+pub struct Saved<'a>(Keeper<'a>);
+
+/// Who keeps it.
+#[derive(Debug)]
+enum Keeper<'a> {
+    /// A node of a graph.
+    Node(&'a NodeRef, &'a Kept),
+    /// A graph that is run again.
+    Laid(&'a Laid<'a>),
+}
+
+/// What a replayed graph keeps of a gate: the values that it saves, and the shapes of all.
+#[derive(Debug)]
+pub(crate) struct Laid<'a> {
+    pub(crate) inputs: &'a [Option<Array>],
+    pub(crate) outputs: &'a [Option<Array>],
+    pub(crate) extras: &'a [Array],
+    pub(crate) input_metas: &'a [Meta],
+    pub(crate) output_metas: &'a [Meta],
 }
 
 impl<'a> Saved<'a> {
     pub(crate) fn new(node: &'a NodeRef, kept: &'a Kept) -> Saved<'a> {
-        Saved { node, kept }
+        Saved(Keeper::Node(node, kept))
     }
 
-    fn values(&self) -> Option<&'a SavedValues> {
-        match self.kept {
-            Kept::Values(values) => Some(values),
-            Kept::Packed(_) | Kept::Nothing | Kept::Freed => None,
-        }
+    pub(crate) fn of_laid(laid: &'a Laid<'a>) -> Saved<'a> {
+        Saved(Keeper::Laid(laid))
     }
 
     /// Input `i`, which [`Gate::saves`](super::Gate::saves) must have named.
@@ -276,15 +289,19 @@ impl<'a> Saved<'a> {
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn input(&self, i: usize) -> Result<Tensor> {
-        let tensor = match self.node.scalar() {
-            Some(scalar) => self.node.edges().get(i).map(|edge| edge.scalar_input(scalar.x[i])),
-            None => self.values().and_then(|values| {
+        let (node, kept) = match self.0 {
+            Keeper::Node(node, kept) => (node, kept),
+            Keeper::Laid(_) => return Ok(Tensor::from_array(self.input_array(i)?)),
+        };
+        let tensor = match node.scalar() {
+            Some(scalar) => node.edges().get(i).map(|edge| edge.scalar_input(scalar.x[i])),
+            None => kept.values().and_then(|values| {
                 let found = values.inputs.iter().find(|(place, _)| *place == i as u32);
                 found.map(|(_, tensor)| tensor.clone())
             }),
         };
         let tensor = tensor.ok_or_else(|| self.missing("input", i))?;
-        if let Some((then, now)) = self.node.edges()[i].changed() {
+        if let Some((then, now)) = node.edges()[i].changed() {
             return Err(Error::autograd(format!(
                 "input {i} ({}), which the backward pass needs, was changed in place: it is at version {now}, and was at version {then} in the forward pass",
                 tensor.meta(),
@@ -331,7 +348,12 @@ impl<'a> Saved<'a> {
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn input_array(&self, i: usize) -> Result<Array> {
-        Ok(self.input(i)?.array())
+        match self.0 {
+            Keeper::Node(..) => Ok(self.input(i)?.array()),
+            Keeper::Laid(laid) => {
+                laid.inputs.get(i).cloned().flatten().ok_or_else(|| self.missing("input", i))
+            }
+        }
     }
 
     /// Output `i`, which [`Gate::saves`](super::Gate::saves) must have named, joined to the graph again.
@@ -365,7 +387,11 @@ impl<'a> Saved<'a> {
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn output(&self, i: usize) -> Result<Tensor> {
-        Ok(Tensor::rejoin(self.output_array(i)?, self.node, i))
+        let array = self.output_array(i)?;
+        Ok(match self.0 {
+            Keeper::Node(node, _) => Tensor::rejoin(array, node, i),
+            Keeper::Laid(_) => Tensor::from_array(array),
+        })
     }
 
     /// The values of output `i`.
@@ -399,12 +425,17 @@ impl<'a> Saved<'a> {
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn output_array(&self, i: usize) -> Result<Array> {
-        if let (Some(scalar), 0) = (self.node.scalar(), i) {
-            return Ok(Array::scalar(scalar.y));
-        }
-        let outputs = self.values().map(|values| &values.outputs[..]).unwrap_or_default();
-        let found = outputs.iter().find(|(place, _)| *place == i as u32);
-        found.map(|(_, array)| array.clone()).ok_or_else(|| self.missing("output", i))
+        let found = match self.0 {
+            Keeper::Node(node, kept) => match (node.scalar(), i) {
+                (Some(scalar), 0) => Some(Array::scalar(scalar.y)),
+                _ => kept.values().and_then(|values| {
+                    let found = values.outputs.iter().find(|(place, _)| *place == i as u32);
+                    found.map(|(_, array)| array.clone())
+                }),
+            },
+            Keeper::Laid(laid) => laid.outputs.get(i).cloned().flatten(),
+        };
+        found.ok_or_else(|| self.missing("output", i))
     }
 
     /// The `i`-th array that the forward pass kept with [`Context::save`](super::Context::save).
@@ -441,7 +472,10 @@ impl<'a> Saved<'a> {
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn extra(&self, i: usize) -> Result<&Array> {
-        let extras = self.values().map(|values| &values.extras[..]).unwrap_or_default();
+        let extras = match self.0 {
+            Keeper::Node(_, kept) => kept.values().map(|values| &values.extras[..]).unwrap_or_default(),
+            Keeper::Laid(laid) => laid.extras,
+        };
         extras.get(i).ok_or_else(|| self.missing("extra value", i))
     }
 
@@ -475,7 +509,11 @@ impl<'a> Saved<'a> {
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn input_meta(&self, i: usize) -> Result<Meta> {
-        self.node.input_meta(i).ok_or_else(|| self.missing("the shape of input", i))
+        let meta = match self.0 {
+            Keeper::Node(node, _) => node.input_meta(i),
+            Keeper::Laid(laid) => laid.input_metas.get(i).copied(),
+        };
+        meta.ok_or_else(|| self.missing("the shape of input", i))
     }
 
     /// Element type and shape of output `i`.
@@ -506,7 +544,10 @@ impl<'a> Saved<'a> {
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn output_meta(&self, i: usize) -> Meta {
-        self.node.outputs()[i]
+        match self.0 {
+            Keeper::Node(node, _) => node.outputs()[i],
+            Keeper::Laid(laid) => laid.output_metas[i],
+        }
     }
 
     /// `shape` as an upstream gradient of output 0 has it in a batched pass: with the size of the batch in front,

@@ -26,11 +26,12 @@ impl ComputationalGraph {
         self.new_input(name, None)
     }
 
-    fn new_input(&mut self, name: &str, default: Option<Array>) -> Result<ValueId> {
+    fn new_input(&mut self, name: &str, leaf: Option<&Tensor>) -> Result<ValueId> {
         if self.inputs().contains(&name) {
             return Err(Error::argument(format!("the graph has an input {name} already")));
         }
-        Ok(self.new_value(Source::Input { name: name.to_string(), default }))
+        let default = leaf.map(Tensor::array);
+        Ok(self.new_value(Source::Input { name: name.to_string(), default, leaf: leaf.cloned() }))
     }
 
     /// A value that is the same in every run and has no gradient.
@@ -209,7 +210,7 @@ impl ComputationalGraph {
         }
         let id = if tensor.requires_grad() {
             let name = format!("x{}", self.inputs().len());
-            self.new_input(&name, Some(tensor.array()))?
+            self.new_input(&name, Some(tensor))?
         } else {
             self.new_value(Source::Constant(tensor.clone()))
         };

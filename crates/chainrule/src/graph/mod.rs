@@ -18,9 +18,11 @@
 
 mod build;
 mod expression;
+mod replay;
 mod report;
 mod vector;
 
+pub use replay::Replay;
 pub use report::{GateReport, InputReport, Local};
 
 use crate::array::{Array, Generator, Meta};
@@ -58,8 +60,9 @@ impl ValueId {
 /// Where a value comes from.
 #[derive(Debug, Clone)]
 pub(crate) enum Source {
-    /// Given at every run. What recorded code gave is the default, and fixes shape and element type.
-    Input { name: String, default: Option<Array> },
+    /// Given at every run. What recorded code gave is the default, and fixes shape and element type; the leaf it
+    /// gave is what a replay reads.
+    Input { name: String, default: Option<Array>, leaf: Option<Tensor> },
     /// The same in every run.
     Constant(Tensor),
     /// An output of the gate with this place.
@@ -75,7 +78,7 @@ pub(crate) struct Step {
     /// The line of the program that ran the gate, where it was recorded.
     pub(crate) location: Option<&'static std::panic::Location<'static>>,
     /// Whether the recorded code let no gradient through, by `no_grad` or `detach`.
-    frozen: bool,
+    pub(crate) frozen: bool,
     /// The innermost module that ran the gate, by its place among the graph's scopes.
     pub(crate) scope: Option<usize>,
 }
@@ -198,22 +201,13 @@ impl ComputationalGraph {
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn forward(&mut self, inputs: &[(&str, &Tensor)]) -> Result<Tensor> {
-        let names = self.inputs();
-        for (i, (name, _)) in inputs.iter().enumerate() {
-            if !names.contains(name) {
-                return Err(Error::argument(format!("the graph has no input {name}"))
-                    .hint(format!("its inputs are {}", names.join(", "))));
-            }
-            if inputs[..i].iter().any(|(other, _)| other == name) {
-                return Err(Error::argument(format!("the input {name} is given twice")));
-            }
-        }
+        self.check_names(inputs)?;
         let output = self.output.ok_or_else(|| Error::argument("the graph has no gates yet"))?;
         self.run = None;
         let mut tensors: Vec<Option<Tensor>> = vec![None; self.values.len()];
         for (place, source) in self.values.iter().enumerate() {
             tensors[place] = match source {
-                Source::Input { name, default } => Some(given(name, default.as_ref(), inputs)?),
+                Source::Input { name, default, .. } => Some(given(name, default.as_ref(), inputs)?),
                 Source::Constant(tensor) => Some(tensor.clone()),
                 Source::Gate(_) => None,
             };
@@ -241,6 +235,21 @@ impl ComputationalGraph {
         let loss = tensors[output.0].detach();
         self.run = Some(Run { tensors, gradients: None, randomness });
         Ok(loss)
+    }
+
+    /// Refuses unknown and repeated names.
+    fn check_names(&self, inputs: &[(&str, &Tensor)]) -> Result<()> {
+        let names = self.inputs();
+        for (i, (name, _)) in inputs.iter().enumerate() {
+            if !names.contains(name) {
+                return Err(Error::argument(format!("the graph has no input {name}"))
+                    .hint(format!("its inputs are {}", names.join(", "))));
+            }
+            if inputs[..i].iter().any(|(other, _)| other == name) {
+                return Err(Error::argument(format!("the input {name} is given twice")));
+            }
+        }
+        Ok(())
     }
 
     /// Runs all gates in reverse and returns the gradient of the loss with respect to each float input.

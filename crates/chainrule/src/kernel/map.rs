@@ -15,9 +15,11 @@ pub(crate) trait Body<const N: usize>: Sync {
 }
 
 /// An operand of an elementwise loop: as many elements as the output, or one for all.
-#[derive(Clone, Copy)]
-pub(crate) enum Operand<'a, T> {
+#[derive(Debug, Clone, Copy)]
+pub enum Operand<'a, T> {
+    /// An element a place.
     Slice(&'a [T]),
+    /// The same everywhere.
     One(T),
 }
 
@@ -50,14 +52,14 @@ pub(crate) fn on_all<const N: usize, T: Float>(each: Loop<'_, N, T>, x: [Operand
 }
 
 macro_rules! float {
-    ($T:ty, $Fast:ty, $Plain:ty, $wrap:expr, $unwrap:expr) => {
+    ($T:ty, $LANES:literal, $Fast:ty, $Plain:ty, $wrap:expr, $unwrap:expr) => {
         impl Float for $T {
             fn run<const N: usize, B: Body<N>>(body: &B, x: [Operand<'_, $T>; N], out: &mut [$T]) {
                 #[cfg(target_arch = "x86_64")]
                 if super::has_avx2() {
                     #[target_feature(enable = "avx2,fma")]
                     fn avx2<const N: usize, B: Body<N>>(body: &B, x: [Operand<'_, $T>; N], out: &mut [$T]) {
-                        each(
+                        each::<N, $LANES, $T>(
                             x,
                             out,
                             #[inline(always)]
@@ -67,7 +69,11 @@ macro_rules! float {
                     // SAFETY: the processor has both features, as was just checked.
                     return unsafe { avx2(body, x, out) };
                 }
-                each(
+                // What hardly any processor of this kind still runs is not worth a vector loop a gate.
+                #[cfg(target_arch = "x86_64")]
+                one_by_one(x, out, &|x| $unwrap(body.call::<$Plain>(x.map($wrap))));
+                #[cfg(not(target_arch = "x86_64"))]
+                each::<N, $LANES, $T>(
                     x,
                     out,
                     #[inline(always)]
@@ -87,23 +93,37 @@ macro_rules! float {
                     // SAFETY: the processor has both features, as was just checked.
                     return unsafe { avx2(body, x) };
                 }
-                $unwrap(body.call::<$Plain>(x.map($wrap)))
+                let mut out = [<$T>::default()];
+                Self::run(body, x.map(Operand::One), &mut out);
+                out[0]
             }
         }
     };
 }
 
-float!(f32, F32<true>, F32<false>, F32, F32::number);
-float!(f64, f64, f64, |x| x, |y| y);
+float!(f32, 16, F32<true>, F32<false>, F32, F32::number);
+float!(f64, 4, f64, f64, |x| x, |y| y);
 
-/// Elements that are computed together: a loop of so many becomes straight vector code.
-const LANES: usize = 16;
+/// `out[i] = body(x₀[i], x₁[i], …)` by a call an element.
+#[cfg(target_arch = "x86_64")]
+fn one_by_one<const N: usize, T: Element>(x: [Operand<'_, T>; N], out: &mut [T], body: &dyn Fn([T; N]) -> T) {
+    for (i, out) in out.iter_mut().enumerate() {
+        *out = body(x.map(|operand| match operand {
+            Operand::Slice(slice) => slice[i],
+            Operand::One(value) => value,
+        }));
+    }
+}
 
-/// Runs `body` over all places, some lanes at a time. An operand that is one number for all is spread over the
-/// lanes and stays where it is while the others move on; the last places are computed among padding. So one
-/// loop serves every combination of operands and every length.
+/// Runs `body` over all places, some lanes at a time, which become straight vector code. An operand that is one
+/// number for all is spread over the lanes and stays where it is while the others move on; the last places are
+/// computed among padding. So one loop serves every combination of operands and every length.
 #[inline(always)]
-fn each<const N: usize, T: Element>(x: [Operand<'_, T>; N], out: &mut [T], body: impl Fn([T; N]) -> T) {
+fn each<const N: usize, const LANES: usize, T: Element>(
+    x: [Operand<'_, T>; N],
+    out: &mut [T],
+    body: impl Fn([T; N]) -> T,
+) {
     let mut slices: [&[T]; N] = [&[]; N];
     let mut lanes = [[T::default(); LANES]; N];
     let mut moves = [false; N];

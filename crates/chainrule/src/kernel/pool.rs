@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::Thread;
 
+use smallvec::SmallVec;
+
 /// Turns of a spinning loop (about 30 µs) before a worker sleeps.
 const SPIN: usize = 10_000;
 
@@ -198,15 +200,40 @@ pub(crate) fn parallel(tasks: usize, body: &(dyn Fn(usize) + Sync)) {
 
 /// Runs `body(start, chunk)` over consecutive chunks of `out`, on several threads where there are several.
 pub(crate) fn chunks_mut<T: Send>(out: &mut [T], chunk: usize, body: impl Fn(usize, &mut [T]) + Sync) {
-    let length = out.len();
-    let first = Shared(out.as_mut_ptr());
+    // Compiled once for each element type, not for each body.
+    fn cut<T: Send>(out: &mut [T], chunk: usize, body: &(dyn Fn(usize, &mut [T]) + Sync)) {
+        let length = out.len();
+        let first = Shared(out.as_mut_ptr());
+        parallel(length.div_ceil(chunk), &|task| {
+            let start = task * chunk;
+            let size = chunk.min(length - start);
+            // SAFETY: the chunks of different tasks don't overlap, each task runs once, and `out` is borrowed
+            // until all have ended.
+            let part = unsafe { std::slice::from_raw_parts_mut(first.at(start), size) };
+            body(start, part);
+        });
+    }
+    cut(out, chunk, &body);
+}
+
+/// [`chunks_mut`] for several slices of one length at once: `body(start, chunks)`.
+pub(crate) fn parts_mut<T: Send>(
+    outs: &mut [&mut [T]],
+    chunk: usize,
+    body: impl Fn(usize, &mut [&mut [T]]) + Sync,
+) {
+    let length = outs.first().map_or(0, |out| out.len());
+    assert!(outs.iter().all(|out| out.len() == length), "slices that are cut together are of one length");
+    let firsts: SmallVec<[Shared<T>; 4]> = outs.iter_mut().map(|out| Shared(out.as_mut_ptr())).collect();
     parallel(length.div_ceil(chunk), &|task| {
         let start = task * chunk;
         let size = chunk.min(length - start);
-        // SAFETY: the chunks of different tasks don't overlap, each task runs once, and `out` is borrowed
-        // until all have ended.
-        let part = unsafe { std::slice::from_raw_parts_mut(first.at(start), size) };
-        body(start, part);
+        let mut parts: SmallVec<[&mut [T]; 4]> = firsts
+            .iter()
+            // SAFETY: as in `chunks_mut`; the slices are borrowed apart from each other.
+            .map(|first| unsafe { std::slice::from_raw_parts_mut(first.at(start), size) })
+            .collect();
+        body(start, &mut parts);
     });
 }
 

@@ -412,6 +412,20 @@ impl Tensor {
     pub fn backward_with(&self, upstream: &Tensor) -> Result<()> {
         Pass::from(&[self], &[Some(upstream)]).accumulate(None)
     }
+
+    /// Adds a gradient that was computed elsewhere to this leaf's `.grad`; its hooks see it.
+    pub(crate) fn deliver(&self, gradient: Tensor) -> Result<()> {
+        let Some(leaf) = self.as_leaf() else { return Ok(()) };
+        let gradient = match leaf.hooks() {
+            Some(hooks) => hooks.run_before(gradient)?,
+            None => gradient,
+        };
+        leaf.accumulate(gradient, false)?;
+        if let Some(hooks) = leaf.hooks() {
+            hooks.run_after(self);
+        }
+        Ok(())
+    }
 }
 
 impl Leaf {

@@ -10,7 +10,7 @@ use super::node::Kept;
 use super::{NodeRef, Tensor};
 use crate::array::{Array, Meta, Shape};
 use crate::error::{Error, Result};
-use crate::gate::{Gradients, Needs, Saved};
+use crate::gate::{Gate, Gradients, Needs, Saved};
 
 /// A gradient on its way: a plain [`Gradient`], or a [`Tensor`] where the gradient is to be differentiated again.
 pub(super) trait Carrier: Clone + Sized {
@@ -154,26 +154,30 @@ impl Carrier for Gradient {
     ) -> Result<Gradients<Gradient>> {
         let upstream: SmallVec<[Option<Array>; 1]> =
             upstream.iter().map(|g| g.clone().map(Gradient::into_array)).collect();
-        let gradients = array_backward(node, kept, &upstream, needs)?;
+        let gradients = array_backward(&**node.gate(), &Saved::new(node, kept), &upstream, needs)?;
         Ok(gradients.into_iter().map(|g| g.map(Gradient::from_array)).collect())
     }
 }
 
 /// The gate's backward on arrays: the fused one where there is one.
-fn array_backward(
-    node: &NodeRef,
-    kept: &Kept,
+pub(crate) fn array_backward(
+    gate: &dyn Gate,
+    saved: &Saved,
     upstream: &[Option<Array>],
     needs: &Needs,
 ) -> Result<Gradients<Array>> {
-    let saved = Saved::new(node, kept);
-    if let Some(gradients) = node.gate().backward_fused(&saved, upstream, needs) {
+    if let Some(gradients) = gate.backward_fused(saved, upstream, needs) {
         return gradients;
     }
     let upstream: SmallVec<[Option<Tensor>; 1]> =
         upstream.iter().map(|g| g.clone().map(Tensor::from_array)).collect();
-    let gradients = node.gate().backward(&saved, &upstream, needs)?;
+    let gradients = gate.backward(saved, &upstream, needs)?;
     Ok(gradients.into_iter().map(|g| g.map(|g| g.array())).collect())
+}
+
+/// [`Carrier::fit`] for an array.
+pub(crate) fn fitted(gradient: Array, meta: Meta) -> Result<Array> {
+    Ok(Gradient::from_array(gradient).fit(meta)?.into_array())
 }
 
 impl Carrier for Tensor {

@@ -37,6 +37,7 @@ mod walk;
 
 pub use backward::{Backward, grad};
 pub(crate) use batch::batched;
+pub(crate) use carrier::{array_backward, fitted};
 pub use create::{param, tensor};
 pub use grad_fn::{GradFn, GradientEdge};
 pub use hooks::HookHandle;

@@ -101,6 +101,15 @@ pub(crate) enum Kept {
     Freed,
 }
 
+impl Kept {
+    pub(crate) fn values(&self) -> Option<&SavedValues> {
+        match self {
+            Kept::Values(values) => Some(values),
+            Kept::Packed(_) | Kept::Nothing | Kept::Freed => None,
+        }
+    }
+}
+
 /// Element type and shape of a 0-d f32.
 pub(crate) const SCALAR: Meta = Meta { dtype: DType::F32, shape: Shape::SCALAR };
 
