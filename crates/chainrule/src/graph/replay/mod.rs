@@ -80,7 +80,7 @@ struct Gradients {
 enum Stage {
     Scalars(Scalars),
     Chain(Chain),
-    Single(Single),
+    Single(Box<Single>),
 }
 
 impl Values {

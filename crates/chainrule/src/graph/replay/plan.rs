@@ -109,7 +109,9 @@ impl Plan {
                     let chain = chain_of(&run, shape, places, |value| readers[value] >= end);
                     self.stages.push(Stage::Chain(chain));
                 }
-                _ => self.stages.extend(run.into_iter().map(|gate| Stage::Single(gate.single(places)))),
+                _ => self
+                    .stages
+                    .extend(run.into_iter().map(|gate| Stage::Single(Box::new(gate.single(places))))),
             }
         }
     }
