@@ -75,6 +75,7 @@ impl MatMul {
                 of(batch(2, 2, 3), f64s([1.0, 2.0, 3.0])),
                 of(Array::zeros_of([2, 0], DType::F64), Array::zeros_of([0, 3], DType::F64)),
                 of(a(), a()).refused(ErrorKind::Shape),
+                Sample::new(MatMul::of(1, 1), [a(), b()]).refused(ErrorKind::Shape),
                 of(Array::scalar(1.0f64), a()).refused(ErrorKind::Shape),
                 of(a(), b().cast(DType::F32)).refused(ErrorKind::DType),
             ]
@@ -140,6 +141,13 @@ impl Gate for MatMul {
         }
         let (a, b) = (&inputs[0].shape, &inputs[1].shape);
         let (left, right, batch) = batched(a, b)?;
+        if MatMul::of(a.rank(), b.rank()) != *self {
+            let (of_a, of_b) = self.ranks;
+            return Err(Error::shape(format!(
+                "this product is of operands with {of_a} and {of_b} dimensions, not of {a} and {b}"
+            ))
+            .hint("make the gate for these: MatMul::of(a.rank(), b.rank())"));
+        }
         let mut sizes = batch.to_vec();
         if a.rank() > 1 {
             sizes.push(left[left.rank() - 2]);

@@ -84,6 +84,8 @@ impl View {
                 View::Diagonal(1, 0, 1),
             ];
             let mut samples: Vec<Sample> = all.map(|view| Sample::new(view, [x()])).into();
+            let cube = Array::filled((0..6).map(f64::from).collect(), [1, 2, 3].into());
+            samples.push(Sample::new(View::T, [cube]));
             samples.push(Sample::new(View::Expand([2, 3].into()), [matrix([[1.0], [2.0]])]));
             samples.push(Sample::new(View::Squeeze([1].into_iter().collect()), [matrix([[1.0], [2.0]])]));
             samples.push(Sample::new(View::Reshape([4, 2].into()), [x()]).refused(ErrorKind::Shape));
@@ -105,7 +107,7 @@ impl View {
             View::Expand(shape) => View::Expand(crate::tensor::batched(size, shape)?),
             View::Permute(order) => View::Permute([0].into_iter().chain(order.iter().map(dim)).collect()),
             View::Transpose(a, b) => View::Transpose(dim(a), dim(b)),
-            View::T => View::Transpose(-2, -1),
+            View::T => View::Transpose(1, 2),
             View::Squeeze(dims) => View::Squeeze(dims.iter().map(dim).collect()),
             View::Unsqueeze(place) => View::Unsqueeze(dim(place)),
             View::Select(place, index) => View::Select(dim(place), *index),
@@ -177,7 +179,7 @@ impl Gate for View {
         let gradient = match view {
             View::Reshape(_) | View::Squeeze(_) | View::Unsqueeze(_) => g.reshape(shape)?,
             View::Transpose(a, b) => g.transpose(*a, *b)?,
-            View::T => g.transpose(-2, -1)?,
+            View::T => g.transpose(0, 1)?,
             View::Permute(order) => {
                 let places = crate::array::dims(&shape, order)?;
                 let mut inverse = vec![0isize; places.len()];
