@@ -131,7 +131,8 @@ impl WeakNodeRef {
     pub(super) fn upgrade(&self) -> Option<NodeRef> {
         let up = |count: usize| if count == 0 { None } else { Some(count + 1) };
         let strong = self.strong().fetch_update(Ordering::Acquire, Ordering::Relaxed, up);
-        strong.is_ok().then_some(NodeRef(self.0))
+        // Made only where it was counted: even a `NodeRef` that is dropped at once counts down.
+        strong.is_ok().then(|| NodeRef(self.0))
     }
 
     fn strong(&self) -> &AtomicUsize {
