@@ -1,6 +1,6 @@
 //! The worked solution as text: at most 80 columns, in colour on a terminal only.
 
-use chainrule::formula::Expr;
+use chainrule::formula::{Expr, Function};
 use chainrule::graph::{GateReport, InputReport, Local};
 use chainrule::{Array, Formula, Tensor};
 
@@ -58,15 +58,20 @@ impl Gate {
     pub fn formula(&self) -> String {
         let gate = &self.report;
         let names: Vec<&str> = gate.inputs.iter().map(|input| input.name.as_str()).collect();
-        let value = match (&gate.formula, gate.name.as_str()) {
-            (Formula::Elementwise { inputs, value, .. }, _) => {
+        let function = Function::ALL.iter().find(|function| gate.name.eq_ignore_ascii_case(function.name()));
+        let value = match (&gate.formula, function, gate.name.as_str()) {
+            // The name that the user wrote, rather than what it stands for: `relu(x)`, not `0 if 0 > x else x`.
+            (Formula::Elementwise { .. }, Some(function), _) => {
+                format!("{}({})", function.name(), names.join(", "))
+            }
+            (Formula::Elementwise { inputs, value, .. }, None, _) => {
                 let own = |name: &str| inputs.iter().position(|i| *i == name).map(|i| names[i].to_string());
                 value.rename(&own).to_string()
             }
-            (Formula::Rule { .. }, "Vector") => format!("[{}]", names.join(", ")),
+            (Formula::Rule { .. }, _, "Vector") => format!("[{}]", names.join(", ")),
             // Products of vectors are the only products in an expression.
-            (Formula::Rule { .. }, "MatMul") => format!("dot({})", names.join(", ")),
-            (Formula::Rule { .. }, name) => format!("{}({})", name.to_lowercase(), names.join(", ")),
+            (Formula::Rule { .. }, _, "MatMul") => format!("dot({})", names.join(", ")),
+            (Formula::Rule { .. }, _, name) => format!("{}({})", name.to_lowercase(), names.join(", ")),
         };
         format!("{} = {value}", gate.output_name)
     }
