@@ -440,3 +440,13 @@ fn graphs_inside_gates_are_dropped_without_recursion() {
     };
     std::thread::Builder::new().stack_size(2 << 20).spawn(run).unwrap().join().unwrap();
 }
+
+#[test]
+fn one_output_is_not_taken_for_all() {
+    let sort = chainrule::gate::sort::Sort { dim: 0, descending: false };
+    let error = Tensor::apply(sort, &[&tensor([3.0, 1.0])]).unwrap_err();
+    assert!(
+        error.to_string().starts_with("Sort: the gate has several outputs, and one is wanted"),
+        "{error}"
+    );
+}

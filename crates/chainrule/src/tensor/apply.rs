@@ -19,7 +19,7 @@ impl Tensor {
     /// Runs a gate that has one output.
     ///
     /// # Errors
-    /// The gate refuses its inputs; in anomaly mode also where the output isn't finite.
+    /// The gate refuses its inputs, or has several outputs; in anomaly mode also where the output isn't finite.
     ///
     /// ```
     /// use chainrule::gate::activation::Hardtanh;
@@ -54,7 +54,15 @@ impl Tensor {
         }
         let name = gate.name();
         let mut outputs = apply_at(gate, inputs, location)?;
-        outputs.pop().ok_or_else(|| Error::argument("the gate has no output").at_gate(name))
+        match (outputs.pop(), outputs.is_empty()) {
+            (Some(output), true) => Ok(output),
+            (_, none) => {
+                let many = if none { "no output" } else { "several outputs" };
+                Err(Error::argument(format!("the gate has {many}, and one is wanted"))
+                    .at_gate(name)
+                    .hint("call apply_many for all outputs of a gate"))
+            }
+        }
     }
 
     /// Runs a gate with two inputs, the second of which may be a number.
