@@ -63,6 +63,14 @@ pub fn linearize<V: Values>(
 }
 
 /// A function's linear approximation at one place: see [`linearize`].
+///
+/// ```
+/// use chainrule::diff::{linearize, Linearized};
+/// use chainrule::tensor;
+/// let (_, linear): (_, Linearized) = linearize(|x| x[0].exp(), &[&tensor([0.0, 0.0])])?;
+/// assert_eq!(linear.apply(&[&tensor([1.0, 2.0])])?[0].to_f64_vec(), [1.0, 2.0]); // eˣ is 1 at 0
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Linearized {
     run: Run,
@@ -74,6 +82,15 @@ impl Linearized {
     ///
     /// # Errors
     /// `tangents` doesn't have the inputs' number and shapes.
+    ///
+    /// ```
+    /// use chainrule::diff::linearize;
+    /// use chainrule::tensor;
+    /// let (_, product) = linearize(|x| x[0].mul(&x[1]), &[&tensor(2.0), &tensor(5.0)])?;
+    /// assert_eq!(product.apply(&[&tensor(1.0), &tensor(10.0)])?[0].item()?, 25.0); // ȧ·b + a·ḃ
+    /// assert!(product.apply(&[&tensor(1.0)]).is_err());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn apply(&self, tangents: &[&Tensor]) -> Result<Vec<Tensor>> {
         same_shapes("tangent", "input", tangents, &self.run.inputs.iter().collect::<Vec<_>>())?;
         Ok(settled(self.run.sweep(tangents)?, self.nested || is_nested(tangents)))

@@ -355,6 +355,11 @@ pub trait Gate: Debug + Send + Sync + 'static {
     /// Products with values that broadcast do so by themselves, reductions and views when they count dimensions from
     /// the end; [`Saved::shape_for`] gives the shape to bring a batch to. For a gate that says no (the default), a
     /// batched pass runs `backward` once for each gradient. The laws check that both agree.
+    ///
+    /// ```
+    /// use chainrule::gate::{arith::Mul, Gate};
+    /// assert!(Mul.backward_takes_batches()); // products broadcast
+    /// ```
     fn backward_takes_batches(&self) -> bool {
         false
     }

@@ -555,6 +555,38 @@ impl<'a> Saved<'a> {
     ///
     /// # Errors
     /// There are too many dimensions then.
+    ///
+    /// ```
+    /// # use chainrule::gate::{run_one, arith::Mul, Context, Gate, Gradients, Metas, Needs};
+    /// # use chainrule::gate::{Outputs, Saved, Saves};
+    /// # use chainrule::{param, Array, Formula, Meta, Result, Tensor};
+    /// # #[derive(Debug)]
+    /// # struct Square;
+    /// # impl Gate for Square {
+    /// #     fn name(&self) -> &'static str { "Square" }
+    /// #     fn infer(&self, inputs: &[Meta]) -> Result<Metas> { Ok([Meta::new(inputs[0].dtype, [])].into()) }
+    /// #     fn formula(&self) -> Formula { Formula::rule("y = x²", ["∂y/∂x = 2x"]) }
+    /// #     fn forward(&self, inputs: &[&Array], _: &mut Context) -> Result<Outputs> {
+    /// #         Ok([run_one(&chainrule::gate::reduce::Sum(Default::default()), inputs)?].into())
+    /// #     }
+    /// // y = Σ x, for batches of upstream gradients as well.
+    /// fn backward_takes_batches(&self) -> bool {
+    ///     true
+    /// }
+    /// fn backward(&self, saved: &Saved, upstream: &[Option<Tensor>], needs: &Needs) -> Result<Gradients> {
+    ///     let Some(g) = &upstream[0] else { return Ok(needs.none()) };
+    ///     let wide = saved.shape_for(g, saved.input_meta(0)?.shape)?;
+    ///     let columns = saved.batch(g).map_or(Ok(g.clone()), |size| g.reshape([size, 1]))?;
+    ///     Ok([Some(columns.expand(wide)?)].into_iter().collect())
+    /// }
+    /// # }
+    /// let x = param([1.0, 2.0, 3.0]);
+    /// let y = Tensor::apply(Square, &[&x])?;
+    /// let two = chainrule::tensor([1.0, 10.0]);
+    /// let pass = chainrule::Backward::of(&[&y]).upstream(&[&two]).is_grads_batched(true);
+    /// assert_eq!(pass.gradients(&[&x])?[0].as_ref().unwrap().shape(), [2, 3]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn shape_for(&self, g: &Tensor, shape: Shape) -> Result<Shape> {
         match self.batch(g) {
             Some(size) => crate::tensor::batched(size, &shape),
@@ -563,6 +595,37 @@ impl<'a> Saved<'a> {
     }
 
     /// The size of the batch, where this upstream gradient of output 0 is one.
+    ///
+    /// ```
+    /// # use chainrule::gate::{run_one, arith::Mul, Context, Gate, Gradients, Metas, Needs};
+    /// # use chainrule::gate::{Outputs, Saved, Saves};
+    /// # use chainrule::{param, Array, Formula, Meta, Result, Tensor};
+    /// # #[derive(Debug)]
+    /// # struct Square;
+    /// # impl Gate for Square {
+    /// #     fn name(&self) -> &'static str { "Square" }
+    /// #     fn infer(&self, inputs: &[Meta]) -> Result<Metas> { Ok([inputs[0]].into()) }
+    /// #     fn formula(&self) -> Formula { Formula::rule("y = x²", ["∂y/∂x = 2x"]) }
+    /// #     fn forward(&self, inputs: &[&Array], _: &mut Context) -> Result<Outputs> {
+    /// #         Ok([run_one(&Mul, &[inputs[0], inputs[0]])?].into())
+    /// #     }
+    /// #     fn saves(&self, _: &Needs) -> Saves { Saves::input(0) }
+    /// fn backward_takes_batches(&self) -> bool {
+    ///     true
+    /// }
+    /// fn backward(&self, saved: &Saved, upstream: &[Option<Tensor>], needs: &Needs) -> Result<Gradients> {
+    ///     let Some(g) = &upstream[0] else { return Ok(needs.none()) };
+    ///     assert_eq!(saved.batch(g), Some(2)); // two gradients at once
+    ///     Ok([Some(g.mul(&saved.input(0)?.mul(2.0)?)?)].into_iter().collect())
+    /// }
+    /// # }
+    /// let x = param([3.0, 5.0]);
+    /// let y = Tensor::apply(Square, &[&x])?;
+    /// let rows = chainrule::Tensor::eye(2);
+    /// let pass = chainrule::Backward::of(&[&y]).upstream(&[&rows]).is_grads_batched(true);
+    /// assert_eq!(pass.gradients(&[&x])?[0].as_ref().unwrap().to_f64_vec(), [6.0, 0.0, 0.0, 10.0]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn batch(&self, g: &Tensor) -> Option<usize> {
         let shape = g.shape();
         (shape.rank() > self.output_meta(0).shape.rank()).then(|| shape[0])

@@ -59,11 +59,29 @@ impl fmt::Debug for ModuleHooks {
 
 impl ModuleHooks {
     /// No hooks yet.
+    ///
+    /// ```
+    /// use chainrule::nn::{Activation, Hooked, Module, ModuleHooks};
+    /// use chainrule::tensor;
+    /// let relu = Hooked::new(Activation::Relu, &ModuleHooks::new()); // as it was
+    /// assert_eq!(relu.call(&tensor([-1.0, 2.0]))?.to_string(), "tensor([0., 2.])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn new() -> ModuleHooks {
         ModuleHooks::default()
     }
 
     /// Before the module runs: sees its input.
+    ///
+    /// ```
+    /// use chainrule::nn::{Activation, Hooked, Module, ModuleHooks};
+    /// use chainrule::tensor;
+    /// let hooks = ModuleHooks::new();
+    /// let relu = Hooked::new(Activation::Relu, &hooks);
+    /// hooks.register_forward_pre_hook(|_, x| Some(x * -1.0));
+    /// assert_eq!(relu.call(&tensor([-1.0, 2.0]))?.to_string(), "tensor([1., 0.])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn register_forward_pre_hook(
         &self,
         hook: impl Fn(&dyn Module, &Tensor) -> Option<Tensor> + Send + Sync + 'static,
@@ -72,6 +90,16 @@ impl ModuleHooks {
     }
 
     /// After the module ran: sees its input and its output, and may replace the output.
+    ///
+    /// ```
+    /// use chainrule::nn::{Activation, Hooked, Module, ModuleHooks};
+    /// use chainrule::tensor;
+    /// let hooks = ModuleHooks::new();
+    /// let relu = Hooked::new(Activation::Relu, &hooks);
+    /// hooks.register_forward_hook(|_, x, y| Some(x + y)); // a residual connection
+    /// assert_eq!(relu.call(&tensor([-1.0, 2.0]))?.to_string(), "tensor([-1.,  4.])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn register_forward_hook(
         &self,
         hook: impl Fn(&dyn Module, &Tensor, &Tensor) -> Option<Tensor> + Send + Sync + 'static,
@@ -81,6 +109,18 @@ impl ModuleHooks {
 
     /// In backward, before the gradient goes through the module: sees the module's description and the gradient
     /// of its output.
+    ///
+    /// ```
+    /// use chainrule::nn::{Activation, Hooked, Module, ModuleHooks};
+    /// use chainrule::param;
+    /// let hooks = ModuleHooks::new();
+    /// let relu = Hooked::new(Activation::Relu, &hooks);
+    /// hooks.register_full_backward_pre_hook(|_, g| Some(g * 10.0));
+    /// let x = param([-1.0, 2.0]);
+    /// relu.call(&x)?.sum()?.backward()?;
+    /// assert_eq!(x.grad().unwrap().to_string(), "tensor([ 0., 10.])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn register_full_backward_pre_hook(
         &self,
         hook: impl Fn(&str, &Tensor) -> Option<Tensor> + Send + Sync + 'static,
@@ -287,6 +327,14 @@ impl Gate for ModuleBoundary {
 }
 
 /// A module with hooks of its own. Names, state and summaries are those of the module inside.
+///
+/// ```
+/// use chainrule::Generator;
+/// use chainrule::nn::{Hooked, Linear, Module, ModuleHooks};
+/// let layer = Hooked::new(Linear::new(2, 3, &mut Generator::new(0)), &ModuleHooks::new());
+/// assert_eq!(layer.state()[0].0, "weight"); // as if it weren't there
+/// assert_eq!(layer.describe(), "Linear(in_features=2, out_features=3, bias=True)");
+/// ```
 #[derive(Debug)]
 pub struct Hooked<M> {
     module: M,
@@ -295,16 +343,40 @@ pub struct Hooked<M> {
 
 impl<M: Module> Hooked<M> {
     /// The module with these hooks; more can be registered at any time.
+    ///
+    /// ```
+    /// use chainrule::nn::{Activation, Hooked, Module, ModuleHooks};
+    /// use chainrule::tensor;
+    /// let hooks = ModuleHooks::new();
+    /// let layers = [Activation::Relu, Activation::Tanh].map(|layer| Hooked::new(layer, &hooks));
+    /// hooks.register_forward_hook(|_, _, y| Some(y * 0.0)); // of both
+    /// assert_eq!(layers[1].call(&tensor([2.0]))?.item()?, 0.0);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn new(module: M, hooks: &ModuleHooks) -> Hooked<M> {
         Hooked { module, hooks: hooks.clone() }
     }
 
     /// The module itself.
+    ///
+    /// ```
+    /// use chainrule::nn::{Activation, Hooked, ModuleHooks};
+    /// assert_eq!(*Hooked::new(Activation::Relu, &ModuleHooks::new()).inner(), Activation::Relu);
+    /// ```
     pub fn inner(&self) -> &M {
         &self.module
     }
 
     /// Its hooks.
+    ///
+    /// ```
+    /// use chainrule::nn::{Activation, Hooked, Module, ModuleHooks};
+    /// use chainrule::tensor;
+    /// let relu = Hooked::new(Activation::Relu, &ModuleHooks::new());
+    /// relu.hooks().register_forward_hook(|_, _, y| Some(y * 2.0));
+    /// assert_eq!(relu.call(&tensor([3.0]))?.item()?, 6.0);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn hooks(&self) -> &ModuleHooks {
         &self.hooks
     }

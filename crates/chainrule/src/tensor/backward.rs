@@ -212,6 +212,17 @@ impl<'a> Backward<'a> {
     ///
     /// # Errors
     /// As [`Backward::gradients`].
+    ///
+    /// ```
+    /// use chainrule::{param, Backward};
+    /// let x = param(3.0);
+    /// let hidden = &x * 2.0;
+    /// let edge = hidden.gradient_edge()?;
+    /// let loss = hidden.square()?;
+    /// drop(hidden); // the place stays
+    /// assert_eq!(Backward::of(&[&loss]).gradients_at(&[&edge])?[0].as_ref().unwrap().item()?, 12.0);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn gradients_at(&self, edges: &[&GradientEdge]) -> Result<Vec<Option<Tensor>>> {
         self.gradients_of(&edges.iter().map(|edge| edge.target()).collect::<Vec<_>>())
     }

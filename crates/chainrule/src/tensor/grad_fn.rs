@@ -42,6 +42,13 @@ enum Kind {
 /// Where a gradient arrives: at an output of a node. What a tensor is to backward, without its values.
 ///
 /// [`Backward::gradients_at`](crate::Backward::gradients_at) asks for the gradient there.
+///
+/// ```
+/// use chainrule::param;
+/// let (x, y) = (param(3.0), param(4.0));
+/// let edges = (&x * &y).grad_fn().unwrap().next_edges();
+/// assert_eq!(edges[1].as_ref().unwrap().grad_fn().name(), "AccumulateGrad"); // where y's gradient arrives
+/// ```
 #[derive(Debug, Clone)]
 pub struct GradientEdge {
     node: GradFn,
@@ -50,16 +57,36 @@ pub struct GradientEdge {
 
 impl GradientEdge {
     /// The node.
+    ///
+    /// ```
+    /// use chainrule::param;
+    /// let y = param(3.0).exp()?;
+    /// assert_eq!(y.gradient_edge()?.grad_fn(), &y.grad_fn().unwrap());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn grad_fn(&self) -> &GradFn {
         &self.node
     }
 
     /// Which of the node's outputs.
+    ///
+    /// ```
+    /// use chainrule::param;
+    /// let halves = param([3.0, 4.0]).split(1, 0)?;
+    /// assert_eq!(halves[1].gradient_edge()?.output(), 1);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn output(&self) -> usize {
         self.output
     }
 
     /// Element type and shape of the gradient that arrives here.
+    ///
+    /// ```
+    /// use chainrule::param;
+    /// assert_eq!(param([[3.0, 4.0]]).exp()?.gradient_edge()?.meta().to_string(), "f32[1, 2]");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn meta(&self) -> Meta {
         match &self.node.0 {
             Kind::Gate(node) => node.outputs()[self.output],
@@ -77,6 +104,11 @@ impl GradientEdge {
 
 impl GradFn {
     /// The node's name as PyTorch prints it: `MulBackward0`, or `AccumulateGrad` for a leaf.
+    ///
+    /// ```
+    /// use chainrule::param;
+    /// assert_eq!((param(3.0) * param(4.0)).grad_fn().unwrap().name(), "MulBackward0");
+    /// ```
     pub fn name(&self) -> String {
         match &self.0 {
             Kind::Gate(node) => node.gate().grad_fn(),
@@ -85,6 +117,13 @@ impl GradFn {
     }
 
     /// The gate, where the node is the use of one.
+    ///
+    /// ```
+    /// use chainrule::param;
+    /// let y = param(3.0).exp()?;
+    /// assert_eq!(y.grad_fn().unwrap().gate().unwrap().formula().to_string(), "y = exp(x)");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn gate(&self) -> Option<&dyn Gate> {
         match &self.0 {
             Kind::Gate(node) => Some(&**node.gate()),
@@ -93,6 +132,14 @@ impl GradFn {
     }
 
     /// The leaf whose gradient accumulates here, where the node is such a place.
+    ///
+    /// ```
+    /// use chainrule::param;
+    /// let x = param(3.0);
+    /// let leaf = x.exp()?.grad_fn().unwrap().next_edges()[0].clone().unwrap();
+    /// assert!(leaf.grad_fn().variable().unwrap().is(&x));
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn variable(&self) -> Option<Tensor> {
         match &self.0 {
             Kind::Gate(_) => None,
@@ -101,6 +148,13 @@ impl GradFn {
     }
 
     /// Where the gradients of the gate's inputs go, one an input; `None` where an input needs no gradient.
+    ///
+    /// ```
+    /// use chainrule::{param, tensor};
+    /// let (x, y) = (param(3.0), tensor(4.0));
+    /// let edges = (&x * &y).grad_fn().unwrap().next_edges();
+    /// assert!(edges[0].is_some() && edges[1].is_none()); // y wants no gradient
+    /// ```
     pub fn next_edges(&self) -> Vec<Option<GradientEdge>> {
         let Kind::Gate(node) = &self.0 else { return Vec::new() };
         let next = |edge: &Edge| match edge {
@@ -117,6 +171,14 @@ impl GradFn {
 
     /// A number that grows with every node that is made: backward runs nodes in descending order. `None` for a
     /// leaf's.
+    ///
+    /// ```
+    /// use chainrule::param;
+    /// let x = param(3.0);
+    /// let (first, second) = (x.exp()?, x.sin()?);
+    /// assert!(first.grad_fn().unwrap().sequence_number() < second.grad_fn().unwrap().sequence_number());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn sequence_number(&self) -> Option<u64> {
         match &self.0 {
             Kind::Gate(node) => Some(node.number()),
@@ -125,6 +187,13 @@ impl GradFn {
     }
 
     /// The line of the program that ran the gate; `None` for a leaf.
+    ///
+    /// ```
+    /// use chainrule::param;
+    /// let y = param(3.0).exp()?;
+    /// assert!(y.grad_fn().unwrap().location().unwrap().line() > 0); // where `exp` was called
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn location(&self) -> Option<&'static Location<'static>> {
         match &self.0 {
             Kind::Gate(node) => Some(node.location()),
@@ -133,6 +202,13 @@ impl GradFn {
     }
 
     /// Element types and shapes of the gate's outputs, which are those of the gradients that arrive.
+    ///
+    /// ```
+    /// use chainrule::param;
+    /// let halves = param([3.0, 4.0]).split(1, 0)?;
+    /// assert_eq!(halves[0].grad_fn().unwrap().outputs().len(), 2);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn outputs(&self) -> Vec<Meta> {
         match &self.0 {
             Kind::Gate(node) => node.outputs().to_vec(),
@@ -189,6 +265,16 @@ impl GradFn {
     }
 
     /// The value under a key, where there is one of this type.
+    ///
+    /// ```
+    /// use chainrule::param;
+    /// let y = param(3.0).exp()?;
+    /// let node = y.grad_fn().unwrap();
+    /// node.set_metadata("layer", "fc1".to_string());
+    /// assert_eq!(node.metadata::<String>("layer").as_deref(), Some("fc1"));
+    /// assert_eq!(node.metadata::<usize>("layer"), None); // of another type
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn metadata<T: Any + Clone>(&self, key: &str) -> Option<T> {
         match &self.0 {
             Kind::Gate(node) => node.hooks()?.metadata.get(key),
@@ -279,6 +365,14 @@ impl fmt::Debug for GradFn {
 
 impl Tensor {
     /// The node that made this tensor; `None` for leaves.
+    ///
+    /// ```
+    /// use chainrule::param;
+    /// let x = param(3.0);
+    /// assert!(x.grad_fn().is_none());
+    /// assert_eq!(x.exp()?.grad_fn().unwrap().to_string(), "ExpBackward0");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn grad_fn(&self) -> Option<GradFn> {
         self.node().map(|(node, _)| GradFn(Kind::Gate(node.clone())))
     }

@@ -44,6 +44,27 @@ thread_local! {
 }
 
 /// Restores what was done with saved values before, when dropped.
+///
+/// ```
+/// use chainrule::saved_tensor_hooks;
+/// use chainrule::{param, Tensor};
+/// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicUsize, Ordering};
+/// let saved = Arc::new(AtomicUsize::new(0));
+/// let count = saved.clone();
+/// let guard = saved_tensor_hooks(
+///     move |x| {
+///         count.fetch_add(1, Ordering::Relaxed);
+///         Ok(x.clone())
+///     },
+///     |x: &Tensor| Ok(x.clone()),
+/// )?;
+/// let y = param([1.0, 2.0]).exp()?; // keeps its output
+/// drop(guard);
+/// let z = y.exp()?; // no longer seen
+/// assert_eq!(saved.load(Ordering::Relaxed), 1);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[must_use = "the mode ends when the guard is dropped"]
 pub struct SavedTensorHooksGuard {
     before: Mode,
