@@ -178,6 +178,10 @@ fn row_17_leaves_change_in_place_only_without_gradients() {
     no_grad(|| x.add_(&tensor([1.0, 1.0]))).unwrap();
     assert_eq!((x.to_f64_vec(), x.version()), (vec![2.0, 3.0], 1));
     refused(no_grad(|| x.add_(&tensor([[1.0, 1.0], [1.0, 1.0]]))), "must keep");
+    // The element type stays, too.
+    no_grad(|| x.mul_(Tensor::new([0.5, 2.0], DType::F64)?)).unwrap();
+    assert_eq!((x.dtype(), x.to_f64_vec()), (DType::F32, vec![1.0, 6.0]));
+    refused(tensor([1, 2]).add_(&tensor([0.5, 0.5])), "can't be kept in a tensor of i64");
 }
 
 #[test]

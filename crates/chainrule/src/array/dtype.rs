@@ -90,7 +90,7 @@ impl DType {
     }
 
     /// The type's category: bool < integer < float. PyTorch promotes across categories first.
-    fn category(self) -> u8 {
+    pub(crate) fn category(self) -> u8 {
         match self {
             DType::Bool => 0,
             DType::U8 | DType::I32 | DType::I64 => 1,

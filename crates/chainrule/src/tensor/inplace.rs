@@ -6,7 +6,7 @@
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
-use super::{Tensor, Values, is_grad_enabled};
+use super::{Operand, Tensor, Values, is_grad_enabled};
 use crate::array::{Array, Number};
 use crate::error::{Error, Result};
 use crate::gate;
@@ -133,11 +133,11 @@ impl Tensor {
     /// use chainrule::tensor;
     /// let total = tensor([1.0, 2.0]);
     /// total.add_(&tensor([10.0, 20.0]))?;
-    /// total.add_(&tensor(0.5))?; // broadcast
+    /// total.add_(0.5)?;
     /// assert_eq!(total.to_string(), "tensor([11.5000, 22.5000])");
     /// # Ok::<(), chainrule::Error>(())
     /// ```
-    pub fn add_(&self, other: &Tensor) -> Result<()> {
+    pub fn add_(&self, other: impl Operand) -> Result<()> {
         self.combine_(&gate::arith::Add, other)
     }
 
@@ -154,7 +154,7 @@ impl Tensor {
     /// assert_eq!(w.to_string(), "tensor([0.5000, 1.0000], requires_grad=True)");
     /// # Ok::<(), chainrule::Error>(())
     /// ```
-    pub fn sub_(&self, other: &Tensor) -> Result<()> {
+    pub fn sub_(&self, other: impl Operand) -> Result<()> {
         self.combine_(&gate::arith::Sub, other)
     }
 
@@ -170,15 +170,45 @@ impl Tensor {
     /// assert_eq!(x.to_string(), "tensor([ 3., -2.])");
     /// # Ok::<(), chainrule::Error>(())
     /// ```
-    pub fn mul_(&self, other: &Tensor) -> Result<()> {
+    pub fn mul_(&self, other: impl Operand) -> Result<()> {
         self.combine_(&gate::arith::Mul, other)
     }
 
-    fn combine_(&self, gate: &dyn gate::Gate, other: &Tensor) -> Result<()> {
-        let other = other.array();
-        self.update(|old| {
-            let other = if other.rank() == 0 { other.cast(old.dtype()) } else { other };
-            gate::run_one(gate, &[old, &other])
+    /// `self ← self / other`
+    ///
+    /// # Errors
+    /// As [`Tensor::update`]; a quotient of integers is no integer.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let x = tensor([1.0, 3.0]);
+    /// x.div_(2)?;
+    /// assert_eq!(x.to_string(), "tensor([0.5000, 1.5000])");
+    /// assert!(tensor([1, 2]).div_(2).is_err());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    pub fn div_(&self, other: impl Operand) -> Result<()> {
+        self.combine_(&gate::arith::Div, other)
+    }
+
+    /// The result takes on this tensor's element type, as in PyTorch: but floats don't become integers
+    /// silently, nor numbers truth values.
+    fn combine_(&self, gate: &dyn gate::Gate, other: impl Operand) -> Result<()> {
+        other.with(self, |other| {
+            let other = other.array();
+            self.update(|old| {
+                let new = gate::run_one(gate, &[old, &other])?;
+                if new.dtype().category() > old.dtype().category() {
+                    return Err(Error::dtype(format!(
+                        "the result is {} and can't be kept in a tensor of {}",
+                        new.dtype(),
+                        old.dtype()
+                    ))
+                    .hint("cast the other operand first, or compute a new tensor")
+                    .at_gate(gate.name()));
+                }
+                Ok(new.cast(old.dtype()))
+            })
         })
     }
 }

@@ -18,6 +18,7 @@
 //! # Ok::<(), chainrule::Error>(())
 //! ```
 
+mod accumulated;
 mod apply;
 mod backward;
 mod batch;
@@ -26,6 +27,7 @@ mod create;
 mod grad_fn;
 mod hooks;
 mod inplace;
+mod leaf;
 mod mode;
 mod node;
 mod operators;
@@ -33,7 +35,9 @@ mod pass;
 mod recycled;
 mod saved_hooks;
 mod sweep;
+mod values;
 mod walk;
+mod weak;
 
 pub use backward::{Backward, grad};
 pub(crate) use batch::batched;
@@ -42,6 +46,8 @@ pub use create::{param, tensor};
 pub use grad_fn::{GradFn, GradientEdge};
 pub use hooks::HookHandle;
 pub(crate) use hooks::{HookList, add_hook, hooks_of};
+pub(crate) use leaf::Leaf;
+use leaf::Values;
 pub use mode::{AnomalyGuard, GradModeGuard, detect_anomaly, enable_grad, is_grad_enabled, no_grad};
 pub(crate) use mode::{
     Recording, Scope, ScopeGuard, Step, is_anomaly_enabled, is_recording, watches_forward,
@@ -50,15 +56,14 @@ pub(crate) use node::{Edge, Kept, Shared};
 pub use operators::Operand;
 pub use pass::{queue_callback, register_any_grad_hook, register_multi_grad_hook};
 pub(crate) use recycled::NodeRef;
-use recycled::WeakNodeRef;
 pub use saved_hooks::{SavedTensorHooksGuard, disable_saved_tensor_hooks, saved_tensor_hooks};
 pub(crate) use walk::{Origin, Visit};
+pub use weak::WeakTensor;
 
-use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
-use crate::array::{Array, DType, Element, Meta, PrintOptions, Shape};
+use crate::array::{Array, DType, Meta, Shape};
 use crate::error::{Error, Result};
 use crate::gate::GateRef;
 use crate::gate::view::Detach;
@@ -87,81 +92,10 @@ enum Handle {
     Scalar(NodeRef),
 }
 
-/// A leaf may be updated in place, which counts up its version.
-pub(crate) struct Leaf {
-    values: Values,
-    version: AtomicU32,
-    requires_grad: AtomicBool,
-    /// Rarely used parts, made when first needed.
-    extra: OnceLock<Box<Extra>>,
-}
-
-/// A leaf's values; element type and shape never change.
-enum Values {
-    /// A 0-d f32, as bits: graphs of scalars read their leaves without a lock.
-    Number(AtomicU32),
-    Array(Box<RwLock<Array>>),
-}
-
 struct Computed {
     array: Array,
     node: NodeRef,
     output: usize,
-}
-
-#[derive(Default)]
-struct Extra {
-    /// The accumulated gradient.
-    grad: GradCell,
-    hooks: OnceLock<Box<hooks::LeafHooks>>,
-}
-
-impl Extra {
-    fn hooks(&self) -> &hooks::LeafHooks {
-        self.hooks.get_or_init(Box::default)
-    }
-}
-
-impl Leaf {
-    #[inline]
-    fn number(&self) -> Option<f32> {
-        match &self.values {
-            Values::Number(bits) => Some(f32::from_bits(bits.load(Ordering::Relaxed))),
-            Values::Array(_) => None,
-        }
-    }
-
-    fn with_array<R>(&self, read: impl FnOnce(&Array) -> R) -> R {
-        match &self.values {
-            Values::Number(bits) => read(&Array::scalar(f32::from_bits(bits.load(Ordering::Relaxed)))),
-            Values::Array(array) => read(&array.read().unwrap_or_else(PoisonError::into_inner)),
-        }
-    }
-
-    pub(crate) fn meta(&self) -> Meta {
-        self.with_array(Array::meta)
-    }
-
-    #[inline]
-    pub(crate) fn version(&self) -> u32 {
-        self.version.load(Ordering::Acquire)
-    }
-
-    /// The hooks, where there are any.
-    #[inline]
-    fn hooks(&self) -> Option<&hooks::LeafHooks> {
-        self.extra.get()?.hooks.get().map(|hooks| &**hooks)
-    }
-
-    fn extra(&self) -> &Extra {
-        self.extra.get_or_init(Box::default)
-    }
-}
-
-impl fmt::Debug for Leaf {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "leaf of {}", self.meta())
-    }
 }
 
 /// See [`Tensor::place`].
@@ -170,9 +104,6 @@ pub(crate) enum Place {
     Output(usize, usize),
     Leaf(usize),
 }
-
-/// A place for a gradient.
-pub(crate) type GradCell = Mutex<Option<Tensor>>;
 
 /// Locks without caring for poison: the guarded values are replaced whole, so they are never half-written.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -329,71 +260,6 @@ impl Tensor {
     /// ```
     pub fn elements(&self) -> usize {
         self.with_array(Array::elements)
-    }
-
-    /// The only element, as `f64`.
-    ///
-    /// # Errors
-    /// There isn't exactly one element.
-    ///
-    /// ```
-    /// use chainrule::tensor;
-    /// assert_eq!(tensor([[1.5, 2.5]]).sum()?.item()?, 4.0);
-    /// assert!(tensor([1.5, 2.5]).item().is_err());
-    /// # Ok::<(), chainrule::Error>(())
-    /// ```
-    pub fn item(&self) -> Result<f64> {
-        self.with_array(Array::item)
-    }
-
-    /// The elements in row-major order.
-    ///
-    /// # Errors
-    /// `T` isn't the element type.
-    ///
-    /// ```
-    /// use chainrule::tensor;
-    /// let x = tensor([[1.0, 2.0], [3.0, 4.0]]).t()?;
-    /// assert_eq!(x.to_vec::<f32>()?, [1.0, 3.0, 2.0, 4.0]);
-    /// assert!(x.to_vec::<f64>().is_err());
-    /// # Ok::<(), chainrule::Error>(())
-    /// ```
-    pub fn to_vec<T: Element>(&self) -> Result<Vec<T>> {
-        self.with_array(Array::to_vec)
-    }
-
-    /// The elements in row-major order, converted to `f64` whatever their type.
-    ///
-    /// ```
-    /// use chainrule::tensor;
-    /// assert_eq!(tensor([true, false]).to_f64_vec(), [1.0, 0.0]);
-    /// ```
-    pub fn to_f64_vec(&self) -> Vec<f64> {
-        self.with_array(Array::to_f64_vec)
-    }
-
-    /// The only element as a truth value: anything but 0 is true.
-    ///
-    /// # Errors
-    /// There isn't exactly one element: which of them should decide?
-    ///
-    /// ```
-    /// use chainrule::tensor;
-    /// assert!(tensor(3.0).to_bool()?);
-    /// assert!(!tensor([0]).to_bool()?);
-    /// let error = tensor([1, 1]).to_bool().unwrap_err();
-    /// assert!(error.to_string().contains("the truth value of a tensor with 2 elements is ambiguous"));
-    /// # Ok::<(), chainrule::Error>(())
-    /// ```
-    pub fn to_bool(&self) -> Result<bool> {
-        if self.elements() != 1 {
-            return Err(Error::shape(format!(
-                "the truth value of a tensor with {} elements is ambiguous",
-                self.elements()
-            ))
-            .hint("reduce it first, or compare the elements themselves"));
-        }
-        Ok(self.item()? != 0.0)
     }
 
     /// Whether gradients are computed for this tensor.
@@ -555,230 +421,10 @@ impl Tensor {
         }
         Tensor::from_array(self.array())
     }
-
-    /// A handle that doesn't keep the tensor alive: for hooks that refer to their own tensor.
-    ///
-    /// ```
-    /// use chainrule::param;
-    /// let x = param(2.0);
-    /// let weak = x.downgrade();
-    /// assert!(weak.upgrade().unwrap().is(&x));
-    /// drop(x);
-    /// assert!(weak.upgrade().is_none());
-    /// ```
-    pub fn downgrade(&self) -> WeakTensor {
-        WeakTensor(match &self.0 {
-            Handle::Leaf(leaf) => WeakHandle::Leaf(Shared::downgrade(leaf)),
-            Handle::Computed(computed) => WeakHandle::Computed(Shared::downgrade(computed)),
-            Handle::Scalar(node) => WeakHandle::Scalar(node.downgrade()),
-        })
-    }
-
-    /// The accumulated gradient; `None` before the first backward pass.
-    ///
-    /// Leaves that require a gradient have one, and tensors on which [`Tensor::retain_grad`] was called.
-    ///
-    /// ```
-    /// use chainrule::param;
-    /// let x = param(3.0);
-    /// assert!(x.grad().is_none());
-    /// (&x * &x).backward()?;
-    /// assert_eq!(x.grad().unwrap().item()?, 6.0);
-    /// # Ok::<(), chainrule::Error>(())
-    /// ```
-    pub fn grad(&self) -> Option<Tensor> {
-        match self.node() {
-            None => self.as_leaf()?.extra.get().and_then(|extra| lock(&extra.grad).clone()),
-            Some((node, output)) => node.hooks()?.grad(output),
-        }
-    }
-
-    /// Replaces the accumulated gradient.
-    ///
-    /// # Errors
-    /// Shape or element type aren't the tensor's.
-    ///
-    /// ```
-    /// use chainrule::{param, tensor};
-    /// let x = param([1.0, 2.0]);
-    /// x.set_grad(Some(tensor([0.5, 0.5])))?;
-    /// (&x * 3.0).sum()?.backward()?; // adds to it
-    /// assert_eq!(x.grad().unwrap().to_string(), "tensor([3.5000, 3.5000])");
-    /// assert!(x.set_grad(Some(tensor([1.0]))).is_err());
-    /// # Ok::<(), chainrule::Error>(())
-    /// ```
-    pub fn set_grad(&self, grad: Option<Tensor>) -> Result<()> {
-        if let Some(grad) = &grad
-            && grad.meta() != self.meta()
-        {
-            return Err(Error::shape(format!(
-                "a gradient of {} can't be assigned to a tensor of {}",
-                grad.meta(),
-                self.meta()
-            )));
-        }
-        match &self.0 {
-            Handle::Leaf(leaf) => *lock(&leaf.extra().grad) = grad,
-            Handle::Computed(computed) => computed.node.hooks_or_new().set_grad(computed.output, grad),
-            Handle::Scalar(node) => node.hooks_or_new().set_grad(0, grad),
-        }
-        Ok(())
-    }
-
-    /// Forgets the accumulated gradient.
-    ///
-    /// ```
-    /// use chainrule::param;
-    /// let x = param(3.0);
-    /// (&x * &x).backward()?;
-    /// x.zero_grad();
-    /// assert!(x.grad().is_none());
-    /// # Ok::<(), chainrule::Error>(())
-    /// ```
-    pub fn zero_grad(&self) {
-        match self.node() {
-            None => {
-                if let Some(extra) = self.as_leaf().and_then(|leaf| leaf.extra.get()) {
-                    *lock(&extra.grad) = None;
-                }
-            }
-            Some((node, output)) => {
-                if let Some(hooks) = node.hooks() {
-                    hooks.set_grad(output, None);
-                }
-            }
-        }
-    }
-
-    /// Keeps this computed tensor's gradient in [`Tensor::grad`] too, as if it were a leaf.
-    ///
-    /// # Errors
-    /// The tensor doesn't require a gradient.
-    ///
-    /// ```
-    /// use chainrule::param;
-    /// let x = param(3.0);
-    /// let q = &x * 2.0;
-    /// q.retain_grad()?;
-    /// (&q * &q).backward()?;
-    /// assert_eq!(q.grad().unwrap().item()?, 12.0);
-    /// # Ok::<(), chainrule::Error>(())
-    /// ```
-    pub fn retain_grad(&self) -> Result<()> {
-        match self.node() {
-            Some((node, output)) => {
-                node.hooks_or_new().retain(output);
-                Ok(())
-            }
-            None if self.requires_grad() => Ok(()),
-            None => {
-                Err(Error::autograd("retain_grad was called on a tensor that doesn't require a gradient"))
-            }
-        }
-    }
-
-    /// Whether [`Tensor::retain_grad`] was called on this computed tensor.
-    ///
-    /// ```
-    /// use chainrule::param;
-    /// let x = param(3.0);
-    /// let q = &x * 2.0;
-    /// assert!(!q.retains_grad());
-    /// q.retain_grad()?;
-    /// assert!(q.retains_grad());
-    /// # Ok::<(), chainrule::Error>(())
-    /// ```
-    pub fn retains_grad(&self) -> bool {
-        self.node().is_some_and(|(node, output)| node.hooks().is_some_and(|hooks| hooks.retains(output)))
-    }
-
-    /// The text that PyTorch prints, with other options.
-    ///
-    /// ```
-    /// use chainrule::{param, PrintOptions};
-    /// let options = PrintOptions { precision: 2, ..PrintOptions::default() };
-    /// assert_eq!(param([0.5, 1.25]).format_with(&options), "tensor([0.50, 1.25], requires_grad=True)");
-    /// ```
-    pub fn format_with(&self, options: &PrintOptions) -> String {
-        let mut suffixes = Vec::new();
-        if let Some((node, _)) = self.node() {
-            suffixes.push(format!("grad_fn=<{}>", node.gate().grad_fn()));
-        } else if self.requires_grad() {
-            suffixes.push("requires_grad=True".to_string());
-        }
-        self.array().format_with_suffixes(options, &suffixes)
-    }
-}
-
-impl fmt::Display for Tensor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.format_with(&PrintOptions::default()))
-    }
-}
-
-impl fmt::Debug for Tensor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
 }
 
 impl From<Array> for Tensor {
     fn from(array: Array) -> Tensor {
         Tensor::from_array(array)
-    }
-}
-
-impl From<Shared<Leaf>> for Tensor {
-    fn from(leaf: Shared<Leaf>) -> Tensor {
-        Tensor(Handle::Leaf(leaf))
-    }
-}
-
-/// A handle on a tensor that doesn't keep it alive; see [`Tensor::downgrade`].
-///
-/// ```
-/// use chainrule::{no_grad, param};
-/// // A hook that refers to its own tensor: a strong handle would keep both alive for ever.
-/// let x = param(3.0);
-/// let weak = x.downgrade();
-/// x.register_hook(move |g| weak.upgrade().map(|x| no_grad(|| g + &x)))?;
-/// (&x * 2.0).backward()?;
-/// assert_eq!(x.grad().unwrap().item()?, 5.0);
-/// assert_eq!(format!("{:?}", x.downgrade()), "weak tensor(3., requires_grad=True)");
-/// # Ok::<(), chainrule::Error>(())
-/// ```
-#[derive(Clone)]
-pub struct WeakTensor(WeakHandle);
-
-#[derive(Clone)]
-enum WeakHandle {
-    Leaf(Weak<Leaf>),
-    Computed(Weak<Computed>),
-    Scalar(WeakNodeRef),
-}
-
-impl WeakTensor {
-    /// The tensor, if somebody still holds it.
-    ///
-    /// ```
-    /// use chainrule::tensor;
-    /// let weak = tensor(1.0).downgrade(); // nobody holds it any more
-    /// assert!(weak.upgrade().is_none());
-    /// ```
-    pub fn upgrade(&self) -> Option<Tensor> {
-        Some(Tensor(match &self.0 {
-            WeakHandle::Leaf(leaf) => Handle::Leaf(leaf.upgrade()?),
-            WeakHandle::Computed(computed) => Handle::Computed(computed.upgrade()?),
-            WeakHandle::Scalar(node) => Handle::Scalar(node.upgrade()?),
-        }))
-    }
-}
-
-impl fmt::Debug for WeakTensor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.upgrade() {
-            Some(tensor) => write!(f, "weak {tensor}"),
-            None => f.write_str("weak (dropped)"),
-        }
     }
 }
