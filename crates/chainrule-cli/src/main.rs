@@ -2,6 +2,7 @@
 
 mod check;
 mod completions;
+mod cost;
 mod data;
 mod explain;
 mod gates;
@@ -20,6 +21,7 @@ use clap::{Parser, Subcommand};
   chainrule predict --model runs/digits-mlp-1 --data new.csv
   chainrule explain '(x+y)*z' x=-2 y=5 z=-4
   chainrule check --model runs/digits-mlp-1
+  chainrule cost alexnet --images 1281167 --epochs 90
   chainrule gates Tanh                     what a gate computes, and its local gradient")]
 struct Cli {
     #[command(subcommand)]
@@ -36,6 +38,8 @@ enum Command {
     Explain(explain::Options),
     /// Compare a network's gradients with numerical ones
     Check(check::Options),
+    /// What training a network costs: time, multiply-adds, memory, energy
+    Cost(cost::Options),
     /// The table of gates, or one gate in detail
     Gates(gates::Options),
     /// Completions for a shell
@@ -51,6 +55,7 @@ fn main() -> ExitCode {
         Command::Predict(options) => predict::run(options),
         Command::Explain(options) => explain::run(options),
         Command::Check(options) => check::run(options),
+        Command::Cost(options) => cost::run(options),
         Command::Gates(options) => gates::run(options),
         Command::Completions(options) => completions::run(options),
     };

@@ -4,8 +4,7 @@
 //!
 //! An argument names the page's file; otherwise it goes into the folder for temporary files.
 
-use chainrule::explorer::Explorer;
-use chainrule::{Result, param};
+use chainrule::{ComputationalGraph, Result, param};
 
 fn main() -> Result<()> {
     let (start, w, b) = (param([0.1, 0.5, -0.3]), param([0.4, 0.3, -0.45]), param([0.1, 0.0, -0.2]));
@@ -19,7 +18,11 @@ fn main() -> Result<()> {
         .nth(1)
         .map_or_else(|| std::env::temp_dir().join("chainrule-recurrence.html"), Into::into);
     let names = [("start", start), ("w", w), ("b", b)].map(|(name, tensor)| (name.to_string(), tensor));
-    Explorer::of(&loss, &names)?.title("xₜ₊₁ = tanh(w·xₜ + b), 33,333 times").save(&path)?;
+    let mut graph = ComputationalGraph::capture_named(&names, &loss)?;
+    graph.forward(&[])?;
+    graph.backward()?;
+    let page = graph.explorer()?.profile(&graph.profile(&[], 1)?);
+    page.title("xₜ₊₁ = tanh(w·xₜ + b), 33,333 times").save(&path)?;
     println!("open {} in a browser", path.display());
     Ok(())
 }

@@ -53,6 +53,7 @@ pub mod ops;
 pub mod optim;
 #[cfg(feature = "plot")]
 pub mod plot;
+pub mod profile;
 pub mod tensor;
 pub mod train;
 

@@ -50,7 +50,7 @@ function nameSpans(name: string): (Node | string)[] {
   return [indexed[1] ?? "", svg("tspan", { class: "index", dy: 4 }, indexed[2] ?? "")];
 }
 
-const LONG_LABEL = 9;
+const LONG_LABEL = 8;
 /** Between a local gradient and its gate. */
 const LOCAL_GAP = 5;
 

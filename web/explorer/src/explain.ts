@@ -144,7 +144,7 @@ function backwardLine(graph: Graph, plan: Plan, run: Run, gate: Gate, input: num
   const loss = lossName(graph);
   const [y, x] = [outputName(graph, gate), nameOf(graph, id)];
   const several = at(plan.terms, id).length > 1;
-  const left = several ? `<mtext>to </mtext>${nameMarkup(x)}<mo>:</mo>` : partial(loss, x) + equals;
+  const left = several ? `<mtext>to </mtext>${nameMarkup(x)}<mo>:</mo>` : partial(loss, x) + equals;
   const chain = captioned(kindOf("gradient", partial(loss, y)), "upstream");
   const local = captioned(kindOf("local", partial(y, x)), "local");
   const result = arrayMarkup(passed, rankOf(graph, id), "gradient");

@@ -24,7 +24,6 @@ async function start(): Promise<void> {
     return;
   }
   byId("title", HTMLElement).textContent = content.title;
-  byId("replay", HTMLElement).textContent = "numbers from the library";
   const keys = [
     html("kbd", {}, "/"),
     " search · ",

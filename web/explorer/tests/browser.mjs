@@ -28,6 +28,14 @@ export function explain(expression, ...values) {
   return { file, library, text };
 }
 
+/** The page of a network's training step, and the library's own numbers for it. */
+export function cost(...options) {
+  pages += 1;
+  const file = join(folder, `${pages}.html`);
+  const text = execFileSync(program, ["cost", ...options, "--json", "--html", file], { encoding: "utf8" });
+  return { file, library: JSON.parse(text) };
+}
+
 /** The page of a training run. */
 export function train(...options) {
   pages += 1;
@@ -74,6 +82,29 @@ export function changed(file, change) {
     html.replace(json, () => JSON.stringify(data)),
   );
   return other;
+}
+
+/** A file of any text. */
+export function written(name, text) {
+  const file = join(folder, name);
+  writeFileSync(file, text);
+  return file;
+}
+
+/**
+ * How long a page takes from its first byte until it is shown, in milliseconds of the processor: what other
+ * programs do on this machine doesn't count.
+ */
+export async function timeToShow(browser, file, selector) {
+  const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
+  const client = await page.context().newCDPSession(page);
+  await client.send("Performance.enable", { timeDomain: "threadTicks" });
+  await page.goto(pathToFileURL(file).href);
+  await page.waitForSelector(selector);
+  await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve))));
+  const { metrics } = await client.send("Performance.getMetrics");
+  await page.close();
+  return 1000 * metrics.find(({ name }) => name === "TaskDuration").value;
 }
 
 export function launch() {

@@ -23,6 +23,6 @@ pub mod laws;
 mod numerical;
 mod replayed;
 
-pub use gates::{GateFault, check_gates};
+pub use gates::{GateCheck, GateFault, check_gates};
 pub use gradcheck::{Finding, GradCheck, Mismatch, Report, gradcheck, gradgradcheck};
 pub use numerical::{Derivative, Difference, derivative, numerical_gradient, numerical_gradient_with};

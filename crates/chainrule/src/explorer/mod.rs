@@ -26,10 +26,13 @@ mod statistics;
 use std::path::Path;
 
 use crate::array::Array;
+use crate::check::GateCheck;
 use crate::error::Result;
 use crate::formula::Expr;
-use crate::graph::{ComputationalGraph, Source};
+use crate::graph::ComputationalGraph;
 use crate::io::write_atomic;
+use crate::nn::Module;
+use crate::profile::Profile;
 use crate::tensor::Tensor;
 use circuit::Circuit;
 use network::Network;
@@ -39,6 +42,9 @@ use numbers::Numbers;
 pub const MOST_GATES: usize = 60;
 /// The most elements that a value on a circuit has.
 pub const MOST_ELEMENTS: usize = 16;
+
+/// Gates of more multiply-adds are not checked numerically for a network's page, as that would take long.
+pub const MOST_CHECKED: u64 = 2_000_000;
 
 /// A graph's page, made by [`ComputationalGraph::explorer`].
 ///
@@ -113,20 +119,73 @@ impl Explorer {
     /// # Errors
     /// No recorded gate made the loss, it isn't one number, or a gate has no derivative.
     pub fn of(loss: &Tensor, parameters: &[(String, Tensor)]) -> Result<Explorer> {
-        let mut graph = ComputationalGraph::capture(loss)?;
-        let mut names = Vec::new();
-        for source in &graph.values {
-            if let Source::Input { name, default: Some(array), .. } = source {
-                let own = parameters.iter().find(|(_, parameter)| parameter.array().shares_buffer(array));
-                names.extend(own.map(|(own, _)| (name.clone(), own.clone())));
-            }
-        }
-        for (from, to) in names {
-            graph.rename(&from, &to)?;
-        }
+        let mut graph = ComputationalGraph::capture_named(parameters, loss)?;
         graph.forward(&[])?;
         graph.backward()?;
         graph.explorer()
+    }
+
+    /// The page of a network and its loss on one input, run forward and backward: every gate, also those that
+    /// let no gradient through, folded by the modules that ran them, with what it costs and whether it passes
+    /// its numerical check (where that takes at most [`MOST_CHECKED`] multiply-adds a run).
+    ///
+    /// ```
+    /// use chainrule::{explorer::Explorer, models, tensor, Generator, Tensor};
+    /// let network = models::by_name("lenet")?.build(10, &mut Generator::new(0))?;
+    /// let (x, labels) = (Tensor::zeros([1, 1, 28, 28]), tensor([3]));
+    /// let page = Explorer::of_network(&*network, &x, |logits| logits.cross_entropy(&labels))?;
+    /// assert!(page.html().len() < 250_000);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The input doesn't fit the network, or its loss isn't one number that depends on a parameter.
+    pub fn of_network(
+        network: &dyn Module,
+        x: &Tensor,
+        loss: impl FnOnce(&Tensor) -> Result<Tensor>,
+    ) -> Result<Explorer> {
+        let mut graph = ComputationalGraph::of_network(network, x, loss)?;
+        let profile = graph.profile(&[], 3)?;
+        graph.forward(&[])?;
+        graph.backward()?;
+        Ok(graph.explorer()?.profile(&profile).checks(&graph.check_gates(MOST_CHECKED)?))
+    }
+
+    /// Shows what each gate costs, as measured by [`ComputationalGraph::profile`] on the same graph. A page of a
+    /// small graph has no place for it and stays as it is.
+    ///
+    /// ```
+    /// use chainrule::{param, ComputationalGraph};
+    /// let mut graph = ComputationalGraph::capture(&param([[0.5; 30]; 30]).tanh()?.sum()?)?;
+    /// graph.forward(&[])?;
+    /// let page = graph.explorer()?.profile(&graph.profile(&[], 3)?);
+    /// assert!(page.html().starts_with("<!doctype html>"));
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    pub fn profile(mut self, profile: &Profile) -> Explorer {
+        if let Content::Network(network) = &mut self.content {
+            network.set_profile(profile);
+        }
+        self
+    }
+
+    /// Shows what each gate's numerical check found, as made by [`ComputationalGraph::check_gates`] on the same
+    /// graph. On a page of a small graph an input's "nudge" takes its place.
+    ///
+    /// ```
+    /// use chainrule::{param, ComputationalGraph};
+    /// let mut graph = ComputationalGraph::capture(&param([[0.5; 30]; 30]).tanh()?.sum()?)?;
+    /// graph.forward(&[])?;
+    /// let page = graph.explorer()?.checks(&graph.check_gates(1_000_000)?);
+    /// assert!(page.html().starts_with("<!doctype html>"));
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    pub fn checks(mut self, checks: &[GateCheck]) -> Explorer {
+        if let Content::Network(network) = &mut self.content {
+            network.set_checks(checks);
+        }
+        self
     }
 
     /// The title at the page's head, in place of the number of gates.

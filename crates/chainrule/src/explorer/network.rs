@@ -2,16 +2,20 @@
 
 use std::collections::HashMap;
 use std::io::Write;
+use std::time::Duration;
 
 use flate2::{Compression, write::ZlibEncoder};
 use serde::Serialize;
 use serde_json::{Value, json as value};
 
+use super::numbers;
 use super::statistics::Statistics;
 use crate::array::{Array, Meta};
+use crate::check::{GateCheck, GateFault};
 use crate::error::{Error, Result};
 use crate::gate::Needs;
-use crate::graph::{ComputationalGraph, Source};
+use crate::graph::{ComputationalGraph, Source, ValueId};
+use crate::profile::{Profile, Work};
 
 /// Each distinct item once, in order of first appearance.
 #[derive(Debug, Clone)]
@@ -68,6 +72,40 @@ struct Gates {
     saves: Vec<Vec<usize>>,
     /// Place of the source line, or −1.
     place: Vec<i64>,
+    /// Place of the module that ran it, or −1; empty where no modules were recorded.
+    module: Vec<i64>,
+}
+
+/// A module that ran gates.
+#[derive(Debug, Clone, Serialize)]
+struct ModuleData {
+    name: String,
+    /// As PyTorch prints it.
+    layer: String,
+}
+
+/// What the gates cost, as columns over them; times are in nanoseconds.
+#[derive(Debug, Clone, Serialize)]
+struct Costs {
+    runs: usize,
+    forward: Vec<u64>,
+    backward: Vec<u64>,
+    /// Multiply-adds of the backward pass.
+    backward_cost: Vec<u64>,
+    /// Bytes read and written, forward and backward together.
+    moved: Vec<u64>,
+    /// Bytes that the gate keeps for its backward pass and no earlier one does.
+    kept: Vec<u64>,
+}
+
+/// What a gate's numerical check found.
+#[derive(Debug, Clone, Serialize)]
+struct Check {
+    gate: usize,
+    compared: usize,
+    kinks: usize,
+    relative: Value,
+    faults: Vec<String>,
 }
 
 /// All that a network's page shows.
@@ -76,13 +114,17 @@ pub(super) struct Network {
     formulas: Vec<Value>,
     shapes: Vec<Shape>,
     places: Vec<String>,
-    /// Names of inputs, by their place among the values.
+    modules: Vec<ModuleData>,
+    /// Names of inputs, and of constants that have one, by their place among the values.
     inputs: Vec<(usize, String)>,
     constants: Vec<usize>,
     values: Values,
     gates: Gates,
     output: usize,
     backward: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    costs: Option<Costs>,
+    checks: Vec<Check>,
 }
 
 impl Network {
@@ -96,18 +138,25 @@ impl Network {
             formulas: Vec::new(),
             shapes: Vec::new(),
             places: Vec::new(),
+            modules: Vec::new(),
             inputs: Vec::new(),
             constants: Vec::new(),
             values: Values::default(),
             gates: Gates::default(),
             output: graph.output.map_or(0, |id| id.place()),
             backward: run.gradients.is_some(),
+            costs: None,
+            checks: Vec::new(),
         };
         let mut shapes: Distinct<Meta> = Distinct::new();
         for (place, (source, tensor)) in graph.values.iter().zip(&run.tensors).enumerate() {
             match source {
                 Source::Input { name, .. } => network.inputs.push((place, name.clone())),
-                Source::Constant(_) => network.constants.push(place),
+                Source::Constant(_) => {
+                    network.constants.push(place);
+                    let name = graph.constant_names.get(&place);
+                    network.inputs.extend(name.map(|name| (place, name.clone())));
+                }
                 Source::Gate(_) => {}
             }
             let array = tensor.array();
@@ -132,11 +181,12 @@ impl Network {
     fn add_gates(&mut self, graph: &ComputationalGraph) {
         let mut formulas: Distinct<String> = Distinct::new();
         let mut places: Distinct<String> = Distinct::new();
+        let mut modules: Distinct<String> = Distinct::new();
         let tensors = graph.run.as_ref().map_or(&[][..], |run| &run.tensors);
         for step in &graph.steps {
-            let metas = |ids: &[crate::graph::ValueId]| -> Vec<Meta> {
-                ids.iter().map(|id| tensors[id.place()].meta()).collect()
-            };
+            let arrays =
+                |ids: &[ValueId]| ids.iter().map(|id| tensors[id.place()].array()).collect::<Vec<_>>();
+            let work = Work::of_gate(&*step.gate, &arrays(&step.inputs), &arrays(&step.outputs));
             // Gates of one kind with the same settings share a formula.
             let (formula, new) = formulas.place(format!("{:?}", &*step.gate));
             if new {
@@ -145,7 +195,8 @@ impl Network {
                 self.formulas.push(formula);
             }
             let first = step.outputs[0].place();
-            let needs = Needs::new(step.inputs.iter().map(|id| tensors[id.place()].requires_grad()));
+            let wants = |id: &ValueId| !step.frozen && tensors[id.place()].requires_grad();
+            let needs = Needs::new(step.inputs.iter().map(wants));
             let saves = step.gate.saves(&needs);
             let kept_inputs = (0..step.inputs.len()).filter(|&i| saves.has_input(i));
             let kept_outputs =
@@ -155,8 +206,21 @@ impl Network {
             gates.inputs.push(step.inputs.iter().map(|id| first as i64 - id.place() as i64).collect());
             gates.output.push(first);
             gates.outputs.push(step.outputs.len());
-            gates.cost.push(step.gate.cost(&metas(&step.inputs), &metas(&step.outputs)));
+            gates.cost.push(work.multiply_adds);
             gates.saves.push(if needs.any() { kept_inputs.chain(kept_outputs).collect() } else { vec![] });
+            if !graph.scopes.is_empty() {
+                gates.module.push(match step.scope {
+                    None => -1,
+                    Some(scope) => {
+                        let (place, new) = modules.place(graph.module_of(scope));
+                        if new {
+                            let (name, layer) = (graph.module_of(scope), graph.scopes[scope].layer.clone());
+                            self.modules.push(ModuleData { name, layer });
+                        }
+                        place as i64
+                    }
+                });
+            }
             gates.place.push(match step.location {
                 None => -1,
                 Some(at) => {
@@ -169,6 +233,44 @@ impl Network {
                 }
             });
         }
+    }
+
+    /// Adds what the gates cost, where the profile is of as many gates.
+    pub(super) fn set_profile(&mut self, profile: &Profile) {
+        if profile.gates.len() != self.gates() {
+            return;
+        }
+        // Three digits are more than a measured time has.
+        let nanoseconds = |time: Duration| {
+            let exact = time.as_nanos() as u64;
+            let unit = 10u64.pow(exact.checked_ilog10().unwrap_or(0).saturating_sub(2));
+            (exact + unit / 2) / unit * unit
+        };
+        let all = &profile.gates;
+        self.costs = Some(Costs {
+            runs: profile.runs,
+            forward: all.iter().map(|gate| nanoseconds(gate.forward)).collect(),
+            backward: all.iter().map(|gate| nanoseconds(gate.backward)).collect(),
+            backward_cost: all.iter().map(|gate| gate.backward_work.multiply_adds).collect(),
+            moved: all
+                .iter()
+                .map(|gate| gate.forward_work + gate.backward_work)
+                .map(|work| work.bytes_read + work.bytes_written)
+                .collect(),
+            kept: all.iter().map(|gate| gate.kept).collect(),
+        });
+    }
+
+    /// Adds what the gates' numerical checks found.
+    pub(super) fn set_checks(&mut self, checks: &[GateCheck]) {
+        let of = |check: &GateCheck| Check {
+            gate: check.place,
+            compared: check.compared,
+            kinks: check.kinks,
+            relative: numbers::rounded(check.relative),
+            faults: check.faults.iter().map(GateFault::to_string).collect(),
+        };
+        self.checks = checks.iter().filter(|check| check.place < self.gates()).map(of).collect();
     }
 
     /// How many gates there are.

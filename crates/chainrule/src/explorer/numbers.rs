@@ -32,6 +32,11 @@ pub(super) fn json(x: f64) -> serde_json::Value {
     }
 }
 
+/// Six significant digits are more than the page prints.
+pub(super) fn rounded(x: f64) -> serde_json::Value {
+    json(format!("{x:.5e}").parse().unwrap_or(x))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

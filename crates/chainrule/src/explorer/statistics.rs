@@ -2,7 +2,7 @@
 
 use serde::ser::{Serialize, SerializeSeq, Serializer};
 
-use super::numbers;
+use super::numbers::rounded;
 use crate::array::Array;
 
 /// How many bars a histogram has.
@@ -66,11 +66,6 @@ impl Statistics {
         let digit = |bar: u32| (u64::from(bar) * 15).div_ceil(u64::from(highest)) as u32;
         self.bars.iter().filter_map(|&bar| char::from_digit(digit(bar), 16)).collect()
     }
-}
-
-/// Six significant digits are more than the page prints.
-fn rounded(x: f64) -> serde_json::Value {
-    numbers::json(format!("{x:.5e}").parse().unwrap_or(x))
 }
 
 impl Serialize for Statistics {

@@ -135,12 +135,35 @@ impl ComputationalGraph {
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn record<R>(body: impl FnOnce() -> Result<R>) -> Result<ComputationalGraph> {
+        ComputationalGraph::record_named(&[], body)
+    }
+
+    /// [`ComputationalGraph::record`], with names for some of the tensors: inputs get them in place of `x0`,
+    /// `x1`…, and constants keep them to be shown.
+    ///
+    /// ```
+    /// use chainrule::{param, tensor, ComputationalGraph};
+    /// let (w, x) = (param(3.0), tensor(2.0));
+    /// let names = [("w".to_string(), w.clone()), ("x".to_string(), x.clone())];
+    /// let graph = ComputationalGraph::record_named(&names, || w.mul(&x))?;
+    /// assert_eq!(graph.inputs(), ["w"]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As there; or two inputs have the same name.
+    pub fn record_named<R>(
+        names: &[(String, Tensor)],
+        body: impl FnOnce() -> Result<R>,
+    ) -> Result<ComputationalGraph> {
+        let names = names_of(names);
         let (result, recording) = Recording::of(body);
         result?;
         let mut graph = ComputationalGraph::new();
         let mut known: HashMap<usize, ValueId> = HashMap::new();
         for step in &recording.steps {
-            let inputs = step.inputs.iter().map(|x| graph.leaf(&mut known, x)).collect::<Result<Vec<_>>>()?;
+            let inputs =
+                step.inputs.iter().map(|x| graph.leaf(&mut known, &names, x)).collect::<Result<Vec<_>>>()?;
             let outputs = graph.add_many(step.gate.clone(), &inputs, step.outputs.len())?;
             if let Some(last) = graph.steps.last_mut() {
                 last.location = Some(step.location);
@@ -173,6 +196,24 @@ impl ComputationalGraph {
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn capture(tensor: &Tensor) -> Result<ComputationalGraph> {
+        ComputationalGraph::capture_named(&[], tensor)
+    }
+
+    /// [`ComputationalGraph::capture`], with names for some of the tensors: see
+    /// [`ComputationalGraph::record_named`].
+    ///
+    /// ```
+    /// use chainrule::{param, ComputationalGraph};
+    /// let w = param(3.0);
+    /// let graph = ComputationalGraph::capture_named(&[("w".into(), w.clone())], &w.square()?)?;
+    /// assert_eq!(graph.inputs(), ["w"]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As there; or two inputs have the same name.
+    pub fn capture_named(names: &[(String, Tensor)], tensor: &Tensor) -> Result<ComputationalGraph> {
+        let names = names_of(names);
         let Some((root, output)) = tensor.node() else {
             return Err(Error::autograd("no gate made this tensor, so it has no graph")
                 .hint("does an input require a gradient, and was it computed outside no_grad?"));
@@ -186,7 +227,7 @@ impl ComputationalGraph {
                 inputs.push(match edge {
                     Edge::Node(from, place) => outputs_of[&from.number()][*place as usize],
                     Edge::Leaf(leaf, _) | Edge::Constant(leaf, _) => {
-                        graph.leaf(&mut known, &Tensor::from(leaf.clone()))?
+                        graph.leaf(&mut known, &names, &Tensor::from(leaf.clone()))?
                     }
                     Edge::Number(number) => {
                         graph.new_value(Source::Constant(Tensor::from_array(Array::scalar(*number))))
@@ -204,15 +245,23 @@ impl ComputationalGraph {
     }
 
     /// The value of a tensor: known already, a new input, or a new constant.
-    fn leaf(&mut self, known: &mut HashMap<usize, ValueId>, tensor: &Tensor) -> Result<ValueId> {
+    fn leaf(
+        &mut self,
+        known: &mut HashMap<usize, ValueId>,
+        names: &HashMap<usize, &str>,
+        tensor: &Tensor,
+    ) -> Result<ValueId> {
         if let Some(&id) = known.get(&tensor.id()) {
             return Ok(id);
         }
+        let name = names.get(&tensor.id()).map(|name| name.to_string());
         let id = if tensor.requires_grad() {
-            let name = format!("x{}", self.inputs().len());
+            let name = name.unwrap_or_else(|| format!("x{}", self.inputs().len()));
             self.new_input(&name, Some(tensor))?
         } else {
-            self.new_value(Source::Constant(tensor.clone()))
+            let id = self.new_value(Source::Constant(tensor.clone()));
+            self.constant_names.extend(name.map(|name| (id.0, name)));
+            id
         };
         known.insert(tensor.id(), id);
         Ok(id)
@@ -242,4 +291,9 @@ impl ComputationalGraph {
         *found.ok_or_else(|| Error::argument(format!("the graph has no input {from}")))? = to.to_string();
         Ok(())
     }
+}
+
+/// Names by the tensors' identity.
+fn names_of(names: &[(String, Tensor)]) -> HashMap<usize, &str> {
+    names.iter().map(|(name, tensor)| (tensor.id(), name.as_str())).collect()
 }

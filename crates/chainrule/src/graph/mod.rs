@@ -25,6 +25,8 @@ mod vector;
 pub use replay::Replay;
 pub use report::{GateReport, InputReport, Local};
 
+use std::collections::HashMap;
+
 use crate::array::{Array, Generator, Meta};
 use crate::error::{Error, Result};
 use crate::gate::GateRef;
@@ -113,6 +115,8 @@ pub struct ComputationalGraph {
     pub(crate) values: Vec<Source>,
     pub(crate) steps: Vec<Step>,
     pub(crate) output: Option<ValueId>,
+    /// Names of constants that have one, by their place among the values.
+    pub(crate) constant_names: HashMap<usize, String>,
     pub(crate) run: Option<Run>,
     /// The calls of modules that were recorded, outer ones before inner ones.
     pub(crate) scopes: Vec<Scope>,
@@ -371,7 +375,7 @@ impl ComputationalGraph {
 }
 
 /// The tensor for an input: what was given, else the default.
-fn given(name: &str, default: Option<&Array>, inputs: &[(&str, &Tensor)]) -> Result<Tensor> {
+pub(crate) fn given(name: &str, default: Option<&Array>, inputs: &[(&str, &Tensor)]) -> Result<Tensor> {
     let array = match inputs.iter().find(|(other, _)| *other == name) {
         Some((_, tensor)) => {
             let array = tensor.array();

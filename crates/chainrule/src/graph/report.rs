@@ -120,6 +120,9 @@ impl ComputationalGraph {
                     Some(i) => format!("g{}.{i}", place + 1),
                 }
             }
+            Some(Source::Constant(_)) if self.constant_names.contains_key(&id.0) => {
+                self.constant_names[&id.0].clone()
+            }
             Some(Source::Constant(tensor)) if tensor.elements() == 1 => {
                 tensor.item().map_or_else(|_| "constant".into(), |x| x.to_string())
             }

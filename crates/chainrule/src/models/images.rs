@@ -53,6 +53,13 @@ impl LeNet {
 
     /// The network for images of so many channels, and so many classes.
     ///
+    /// ```
+    /// use chainrule::{models::LeNet, nn::Module, Generator, Tensor};
+    /// let net = LeNet::sized(3, 5, &mut Generator::new(0))?;
+    /// assert_eq!(net.call(&Tensor::zeros([2, 3, 28, 28]))?.shape(), [2, 5]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// There are no channels.
     ///

@@ -13,7 +13,7 @@ mod table;
 mod transformers;
 
 pub use images::{AlexNet, LeNet, ResNet18, SqueezeNet};
-pub use table::{MODELS, NamedModel, by_name};
+pub use table::{MODELS, NamedModel, by_name, random_loss};
 pub use transformers::{CharGpt, GptSizes, VisionSizes, VisionTransformer};
 
 use crate::array::Generator;

@@ -12,6 +12,13 @@ use crate::tensor::Tensor;
 /// A network that has a name.
 ///
 /// ```
+/// use chainrule::models::{self, NamedModel};
+/// let &NamedModel { name, example, classes, .. } = models::by_name("AlexNet")?;
+/// assert_eq!((name, example, classes), ("alexnet", &[3, 224, 224][..], 1000));
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+///
+/// ```
 /// use chainrule::models;
 /// let lenet = models::by_name("lenet")?;
 /// assert_eq!((lenet.example, lenet.classes, lenet.tokens), (&[1, 28, 28][..], 10, None));
@@ -167,6 +174,13 @@ pub fn by_name(name: &str) -> Result<&'static NamedModel> {
 impl NamedModel {
     /// A fresh network for its usual examples, with so many classes, in training mode.
     ///
+    /// ```
+    /// use chainrule::{models, nn::Module, Generator};
+    /// let network = models::by_name("softmax")?.build(10, &mut Generator::new(0))?;
+    /// assert_eq!(network.parameter_count(), 64 * 10 + 10);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// There are no classes.
     ///
@@ -244,6 +258,30 @@ impl NamedModel {
             Some(tokens) => generator.randint(0, tokens as i64, shape)?,
         }))
     }
+}
+
+/// The mean cross entropy of a network's logits `[n, …, classes]` with random classes: a loss to run a network
+/// backward from where there is no data.
+///
+/// ```
+/// use chainrule::{models, Generator, Tensor};
+/// let loss = models::random_loss(&Tensor::zeros([2, 5]), &mut Generator::new(0))?;
+/// assert!((loss.item()? - 5f64.ln()).abs() < 1e-6);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+///
+/// # Errors
+/// The output isn't logits: it has fewer than two dimensions, or isn't of a float type.
+pub fn random_loss(logits: &Tensor, generator: &mut Generator) -> Result<Tensor> {
+    let shape = logits.shape();
+    if shape.rank() < 2 {
+        return Err(Error::shape(format!("logits have the shape [n, …, classes], not {shape}")));
+    }
+    let classes = shape[shape.rank() - 1];
+    let rows = shape.elements() / classes.max(1);
+    let labels = Tensor::from_array(generator.randint(0, classes as i64, [rows])?);
+    let logits = if shape.rank() == 2 { logits.clone() } else { logits.reshape([rows, classes])? };
+    logits.cross_entropy(&labels)
 }
 
 #[cfg(test)]

@@ -24,6 +24,7 @@
 
 mod attention;
 mod checkpoint;
+mod graph;
 mod hooks;
 pub mod init;
 mod layers;

@@ -6,6 +6,7 @@ use super::Module;
 use super::module::{Event, observe};
 use crate::array::Shape;
 use crate::error::Result;
+use crate::profile::Work;
 use crate::tensor::{Recording, Step, Tensor};
 
 /// One layer as it ran.
@@ -138,11 +139,8 @@ impl Summary {
 }
 
 fn cost(step: &Step) -> Cost {
-    let metas = |all: &[Tensor]| all.iter().map(Tensor::meta).collect::<Vec<_>>();
-    // Views make no values.
-    let made = |y: &&Tensor| !step.inputs.iter().any(|x| x.array().shares_buffer(&y.array()));
-    let bytes = step.outputs.iter().filter(made).map(|y| y.array().bytes()).sum();
-    (step.gate.cost(&metas(&step.inputs), &metas(&step.outputs)), bytes)
+    let work = Work::of(step);
+    (work.multiply_adds, work.bytes_written as usize)
 }
 
 /// The bytes of the gradients of a module's parameters.

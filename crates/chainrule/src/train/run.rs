@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::explorer::Explorer;
 use crate::nn::{Module, Sequential};
 use crate::optim::Optimizer;
-use crate::tensor::{Tensor, enable_grad, no_grad};
+use crate::tensor::{Tensor, no_grad};
 
 /// What an epoch brought.
 ///
@@ -401,8 +401,7 @@ impl Training {
         let rows: Vec<usize> = (0..self.train.len()).take(self.settings.batch).collect();
         let (x, labels) = (Tensor::from_array(self.rows(&rows)?), Tensor::from_array(self.labels(&rows)));
         self.network.set_training(true);
-        let loss = enable_grad(|| self.network.forward(&x)?.cross_entropy(&labels))?;
-        Explorer::of(&loss, &self.network.named_parameters())
+        Explorer::of_network(&self.network, &x, |logits| logits.cross_entropy(&labels))
     }
 
     fn rows(&self, rows: &[usize]) -> Result<Array> {

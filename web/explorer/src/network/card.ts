@@ -3,10 +3,9 @@
 import { at } from "../data";
 import { html, svg } from "../dom";
 import { pretty } from "../format";
-import { escapeText } from "../mathml";
 import type { Network, Statistics } from "./data";
 import type { Node } from "./fold";
-import { bytesText, countText } from "./memory";
+import { bytesText, countText, timeText } from "./memory";
 import { type Reason, why } from "./why";
 
 type Go = (gate: number) => void;
@@ -78,6 +77,33 @@ function list(title: string, items: HTMLElement[]): HTMLElement {
   return html("section", {}, html("h3", {}, title), html("ul", {}, ...shown));
 }
 
+/** Forward and backward. */
+const both = (forward: number, backward: number, text: (x: number) => string): string =>
+  `${text(forward)} forward, ${backward > 0 ? text(backward) : "none"} backward`;
+
+/** What the gate's own numerical check found. */
+function checkLines(network: Network, gate: number): HTMLElement[] {
+  const check = network.check(gate);
+  if (!check) {
+    if (network.checks.length === 0) return [];
+    const reached =
+      network.gradient(network.first(gate)) !== null && network.inputs(gate).some((x) => network.needs(x));
+    const reason = reached
+      ? `a gate of ${countText(network.cost(gate))} multiply-adds takes long to run dozens of times`
+      : "no gradient goes through this gate";
+    return [html("p", { class: "note" }, `Numerical check: left out, as ${reason}.`)];
+  }
+  const [fault] = check.faults;
+  if (fault !== undefined) {
+    return [html("p", { class: "alert check" }, `Numerical check failed: ${fault}`)];
+  }
+  const compared = check.compared - check.kinks;
+  const kinks = check.kinks > 0 ? `, ${check.kinks} left out at a kink` : "";
+  const what = `${compared} ${compared === 1 ? "gradient" : "gradients"} by differences`;
+  const error = compared > 0 ? `; largest relative error ${pretty(Number(check.relative))}` : "";
+  return [html("p", { class: "check good" }, `Numerical check passed: ${what}${error}${kinks}`)];
+}
+
 export function gateCard(network: Network, gate: number, go: Go): HTMLElement[] {
   const value = network.first(gate);
   const formula = network.formula(gate);
@@ -88,17 +114,23 @@ export function gateCard(network: Network, gate: number, go: Go): HTMLElement[] 
   const gradients = formula.gradients_mathml.slice(0, Math.max(1, inputs.length));
   rule.innerHTML = [formula.mathml, ...gradients].map((math) => `<div class="line">${math}</div>`).join("");
   const saved = network.saved(gate);
-  const bytes = saved.reduce((sum, one) => sum + network.shape(one).bytes, 0);
-  const facts: [string, string][] = [
-    ["output", `${network.shapeText(value)} (${countText(elements)} elements)`],
-    ["multiply-adds", countText(network.cost(gate))],
-    [
-      "kept for backward",
-      saved.length
-        ? `${saved.map((one) => network.nameOf(one)).join(", ")} (${bytesText(bytes)})`
-        : "nothing",
-    ],
-  ];
+  const facts: [string, string][] = [];
+  const module = network.module(gate);
+  if (module) {
+    const layer = network.layer(module);
+    facts.push(["module", layer ? `${module}: ${layer}` : module]);
+  }
+  facts.push(["output", `${network.shapeText(value)} (${countText(elements)} elements)`]);
+  const { costs } = network;
+  if (costs) {
+    facts.push(["time", both(at(costs.forward, gate), at(costs.backward, gate), timeText)]);
+    facts.push(["multiply-adds", both(network.cost(gate), at(costs.backward_cost, gate), countText)]);
+    facts.push(["bytes moved", bytesText(at(costs.moved, gate))]);
+  } else {
+    facts.push(["multiply-adds", `${countText(network.cost(gate))} forward`]);
+  }
+  facts.push(["kept for backward", saved.map((one) => network.nameOf(one)).join(", ") || "nothing"]);
+  facts.push(["adds to memory", bytesText(network.kept(gate))]);
   const source = network.source(gate);
   if (source) facts.push(["source", source]);
   const table = html(
@@ -106,7 +138,7 @@ export function gateCard(network: Network, gate: number, go: Go): HTMLElement[] 
     {},
     ...facts.flatMap(([name, text]) => [html("dt", {}, name), html("dd", {}, text)]),
   );
-  const parts: HTMLElement[] = [head, rule, table];
+  const parts: HTMLElement[] = [head, rule, table, ...checkLines(network, gate)];
   const reason = why(network, value);
   if (reason) parts.push(reasonLine(network, value, reason, gate, go));
   parts.push(
@@ -166,25 +198,40 @@ export function foldCard(network: Network, node: Node): HTMLElement[] {
     const { gate: kind } = network.formula(gate);
     kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
     cost += network.cost(gate);
-    for (const value of network.saved(gate)) bytes += network.shape(value).bytes;
+    bytes += network.kept(gate);
   }
   const body = html("tbody");
   for (const [kind, count] of [...kinds].sort((a, b) => b[1] - a[1])) {
     body.append(html("tr", {}, html("th", { scope: "row" }, kind), html("td", {}, String(count))));
   }
   const range = `${network.nameOfGate(node.from)} to ${network.nameOfGate(node.to - 1)}`;
+  const facts: [string, string][] = [["gates", `${countText(node.to - node.from)} (${range})`]];
+  const layer = node.kind === "module" ? network.layer(node.label) : null;
+  if (layer) facts.unshift(["module", layer]);
+  const { costs } = network;
+  if (costs) {
+    const sum = (column: readonly number[]): number => {
+      let all = 0;
+      for (let gate = node.from; gate < node.to; gate += 1) all += at(column, gate);
+      return all;
+    };
+    facts.push(["time", both(sum(costs.forward), sum(costs.backward), timeText)]);
+    facts.push(["multiply-adds", both(cost, sum(costs.backward_cost), countText)]);
+    facts.push(["bytes moved", bytesText(sum(costs.moved))]);
+  } else {
+    facts.push(["multiply-adds", `${countText(cost)} forward`]);
+  }
+  facts.push(["kept for backward", bytesText(bytes)]);
+  const inside = network.checks.filter(({ gate }) => node.from <= gate && gate < node.to);
+  const failed = inside.filter(({ faults }) => faults.length > 0).length;
+  if (inside.length > 0)
+    facts.push([
+      "numerical check",
+      failed > 0 ? `${failed} FAILED` : `${countText(inside.length)} gates passed`,
+    ]);
   return [
     html("h2", {}, node.label),
-    html(
-      "dl",
-      {},
-      html("dt", {}, "gates"),
-      html("dd", {}, `${countText(node.to - node.from)} (${escapeText(range)})`),
-      html("dt", {}, "multiply-adds"),
-      html("dd", {}, countText(cost)),
-      html("dt", {}, "kept for backward"),
-      html("dd", {}, bytesText(bytes)),
-    ),
+    html("dl", {}, ...facts.flatMap(([name, text]) => [html("dt", {}, name), html("dd", {}, text)])),
     html("table", { class: "numbers" }, body),
   ];
 }

@@ -52,9 +52,41 @@ interface Packed {
     cost: number[];
     saves: number[][];
     place: number[];
+    /** Empty where no modules were recorded. */
+    module: number[];
   };
+  modules: Module[];
   output: number;
   backward: boolean;
+  costs?: Costs;
+  checks: Check[];
+}
+
+export interface Module {
+  /** Its full name: `features.0`; empty for the network itself. */
+  name: string;
+  /** What it is, as PyTorch prints it. */
+  layer: string;
+}
+
+/** Columns over the gates; times are in nanoseconds. */
+export interface Costs {
+  runs: number;
+  forward: number[];
+  backward: number[];
+  backward_cost: number[];
+  moved: number[];
+  /** Bytes that the gate keeps for its backward pass and no earlier one does. */
+  kept: number[];
+}
+
+/** What a gate's numerical check found. */
+export interface Check {
+  gate: number;
+  compared: number;
+  kinks: number;
+  relative: JsonNumber;
+  faults: string[];
 }
 
 /** The place of a gate among the gates, and of a value among the values: both are plain numbers. */
@@ -65,6 +97,9 @@ export class Network {
   readonly readers: number[][];
   readonly names: Map<number, string>;
   private readonly constant: Set<number>;
+  private readonly layers: Map<string, string>;
+  private readonly checked: Map<number, Check>;
+  private keptAtFirst: number[] | null = null;
   private readonly packed: Packed;
 
   constructor(packed: Packed) {
@@ -75,6 +110,8 @@ export class Network {
     this.readers = Array.from({ length: values }, () => []);
     this.names = new Map(packed.inputs);
     this.constant = new Set(packed.constants);
+    this.layers = new Map(packed.modules.map(({ name, layer }) => [name, layer]));
+    this.checked = new Map(packed.checks.map((check) => [check.gate, check]));
     for (let gate = 0; gate < this.count; gate += 1) {
       for (const value of this.outputs(gate)) this.maker[value] = gate;
       for (const value of new Set(this.inputs(gate))) at(this.readers, value).push(gate);
@@ -111,6 +148,50 @@ export class Network {
   source(gate: number): string | null {
     const place = at(this.packed.gates.place, gate);
     return place < 0 ? null : at(this.packed.places, place);
+  }
+  get costs(): Costs | null {
+    return this.packed.costs ?? null;
+  }
+  /** Forward and backward, in nanoseconds; 0 where nothing was measured. */
+  time(gate: number): number {
+    const { costs } = this;
+    return costs ? at(costs.forward, gate) + at(costs.backward, gate) : 0;
+  }
+  get hasModules(): boolean {
+    return this.packed.modules.some(({ name }) => name !== "");
+  }
+  /** The module that ran a gate; empty where none did. */
+  module(gate: number): string {
+    const place = this.packed.gates.module[gate] ?? -1;
+    return place < 0 ? "" : at(this.packed.modules, place).name;
+  }
+  /** What a module is, where gates of its own were recorded. */
+  layer(module: string): string | null {
+    return this.layers.get(module) ?? null;
+  }
+  get checks(): readonly Check[] {
+    return this.packed.checks;
+  }
+  check(gate: number): Check | null {
+    return this.checked.get(gate) ?? null;
+  }
+  /** Bytes that a gate keeps for its backward pass and no earlier one does; inputs and constants exist anyway. */
+  kept(gate: number): number {
+    if (this.costs) return at(this.costs.kept, gate);
+    this.keptAtFirst ??= this.findKept();
+    return at(this.keptAtFirst, gate);
+  }
+  private findKept(): number[] {
+    const seen = new Set<number>();
+    return Array.from({ length: this.count }, (_, gate) => {
+      let bytes = 0;
+      for (const value of this.saved(gate)) {
+        if (seen.has(value) || (this.maker[value] ?? -1) < 0) continue;
+        seen.add(value);
+        bytes += this.shape(value).bytes;
+      }
+      return bytes;
+    });
   }
   /** The values that a gate keeps for its backward pass. */
   saved(gate: number): number[] {

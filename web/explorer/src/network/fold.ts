@@ -43,8 +43,9 @@ function tokens(network: Network): Int32Array {
   return found;
 }
 
-/** The module of each gate, by the dotted names of the parameters that it reads; gates between two of one module belong to it. */
+/** The module of each gate: as recorded, else by the dotted names of the parameters that it reads; gates between two of one module belong to it. */
 function modules(network: Network): string[] {
+  if (network.hasModules) return Array.from({ length: network.count }, (_, gate) => network.module(gate));
   const found = new Array<string>(network.count).fill("");
   const lastOf = new Map<string, number>();
   for (let gate = 0; gate < network.count; gate += 1) {

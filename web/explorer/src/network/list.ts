@@ -3,18 +3,34 @@
 import { at } from "../data";
 import { html, svg } from "../dom";
 import { pretty } from "../format";
+import { percent } from "./compare";
 import { type Network, type Statistics, sizeOf } from "./data";
 import { childrenOf, type Node, openTo, type Row, rowsOf } from "./fold";
-import { bytesText, countText } from "./memory";
+import { bytesText, countText, timeText } from "./memory";
 
 const ROW = 30;
 const ARCS = 72;
+/** The height of the columns' titles, which stay in sight. */
+const HEAD = 30;
 /** Rows drawn above and below what is in sight. */
 const SPARE = 8;
+/** Rows on paper. */
+const MOST_PRINTED = 300;
 /** More wires than these in sight are not drawn: they would be a grey surface. */
 const MOST_WIRES = 400;
 
-export type Measure = "gradient" | "value" | "memory" | "cost" | "finite";
+export type Measure = "time" | "gradient" | "value" | "memory" | "cost" | "finite" | "difference";
+
+/** The titles of the column of bars. */
+const MEASURES: Record<Measure, string> = {
+  time: "time",
+  gradient: "largest |gradient|",
+  value: "largest |value|",
+  memory: "kept for backward",
+  cost: "multiply-adds",
+  finite: "NaN, infinite",
+  difference: "difference",
+};
 
 /** What a row is measured by: 0 to 1 for the bar, and words. */
 interface Measured {
@@ -36,17 +52,20 @@ export class GateList {
   readonly element: HTMLElement;
   private readonly body = html("div", { class: "list-body" });
   private readonly wires = svg("svg", { class: "list-wires", "aria-hidden": "true" });
+  private readonly measureTitle = html("span", {}, MEASURES.gradient);
   private rows: Row[] = [];
   private wireList: Wire[] = [];
   private active = 0;
   private running = -1;
   private runningBackward = false;
   private related = new Map<number, "up" | "down">();
+  private printing = false;
   private matches: Set<number> | null = null;
   private measure: Measure = "gradient";
+  private differences: ReadonlyMap<number, number> = new Map();
   private readonly largest = new Map<Measure, number>();
   /** A fold of a hundred thousand gates is measured once, not at every scroll. */
-  private readonly known = new WeakMap<Node, Map<Measure, Measured>>();
+  private known = new WeakMap<Node, Map<Measure, Measured>>();
 
   constructor(
     private readonly network: Network,
@@ -60,11 +79,21 @@ export class GateList {
       "aria-label": "Gates in the order in which they ran",
       "aria-readonly": "true",
     });
-    this.element.append(this.body);
+    this.element.append(this.head(), this.body);
     this.element.addEventListener("scroll", () => this.draw(), { passive: true });
     this.element.addEventListener("keydown", (event) => this.key(event));
+    window.addEventListener("beforeprint", () => this.setPrinting(true));
+    window.addEventListener("afterprint", () => this.setPrinting(false));
     this.body.addEventListener("click", (event) => this.click(event));
     this.update();
+  }
+
+  private head(): HTMLElement {
+    const titles = ["module or gate", "kind", "output", "mean ± deviation"];
+    const title = (text: string) => html("span", { role: "columnheader" }, text);
+    const cells = titles.map(title);
+    this.measureTitle.setAttribute("role", "columnheader");
+    return html("div", { class: "list-head", role: "row" }, ...cells, this.measureTitle);
   }
 
   private click(event: MouseEvent): void {
@@ -142,6 +171,14 @@ export class GateList {
 
   setMeasure(measure: Measure): void {
     this.measure = measure;
+    this.measureTitle.textContent = MEASURES[measure];
+    this.draw();
+  }
+
+  /** How far each gate's numbers lie from those of another run. */
+  setDifferences(differences: ReadonlyMap<number, number>): void {
+    this.differences = differences;
+    this.known = new WeakMap();
     this.draw();
   }
 
@@ -194,8 +231,8 @@ export class GateList {
   private scrollTo(place: number): void {
     const { scrollTop, clientHeight } = this.element;
     const top = place * ROW;
-    if (top < scrollTop || top + ROW > scrollTop + clientHeight) {
-      this.element.scrollTop = top - clientHeight / 2 + ROW / 2;
+    if (top < scrollTop || top + ROW > scrollTop + clientHeight - HEAD) {
+      this.element.scrollTop = top - (clientHeight - HEAD) / 2 + ROW / 2;
     }
   }
 
@@ -246,9 +283,18 @@ export class GateList {
     return wires;
   }
 
+  /** Paper doesn't scroll: it gets all rows, up to a few pages of them. */
+  private setPrinting(on: boolean): void {
+    this.printing = on;
+    this.body.style.height = `${(on ? Math.min(this.rows.length, MOST_PRINTED) : this.rows.length) * ROW}px`;
+    this.draw();
+  }
+
   private draw(): void {
-    const first = Math.max(0, Math.floor(this.element.scrollTop / ROW) - SPARE);
-    const inSight = Math.ceil((this.element.clientHeight || 600) / ROW) + 2 * SPARE;
+    const first = this.printing ? 0 : Math.max(0, Math.floor(this.element.scrollTop / ROW) - SPARE);
+    const inSight = this.printing
+      ? MOST_PRINTED
+      : Math.ceil((this.element.clientHeight || 600) / ROW) + 2 * SPARE;
     const last = Math.min(this.rows.length, first + inSight);
     const parts: Element[] = [];
     for (let place = first; place < last; place += 1) parts.push(this.drawRow(place));
@@ -276,7 +322,17 @@ export class GateList {
     });
     const dots: Element[] = [];
     for (let place = first; place < last; place += 1) {
-      dots.push(svg("circle", { cx: ARCS - 8, cy: (place - first + 0.5) * ROW, r: 3 }));
+      const { node } = at(this.rows, place);
+      const { share, alarm } = this.measureOf(node);
+      dots.push(
+        svg("circle", {
+          class: alarm && share > 0 ? "alarm" : this.measure,
+          cx: ARCS - 8,
+          cy: (place - first + 0.5) * ROW,
+          r: node.open ? 2.5 : 5,
+          style: `--heat:${Math.round(share * 100)}%`,
+        }),
+      );
     }
     this.wires.replaceChildren(...paths, ...dots);
   }
@@ -326,12 +382,16 @@ export class GateList {
     return row;
   }
 
-  private drawMeasure(node: Node): HTMLElement {
+  private measureOf(node: Node): Measured {
     const known = this.known.get(node) ?? new Map<Measure, Measured>();
     this.known.set(node, known);
     const measured = known.get(this.measure) ?? this.measured(node);
     known.set(this.measure, measured);
-    const { share, text, alarm } = measured;
+    return measured;
+  }
+
+  private drawMeasure(node: Node): HTMLElement {
+    const { share, text, alarm } = this.measureOf(node);
     const bar = html("span", { class: "bar", style: `width:${Math.round(share * 100)}%` });
     const cell = html(
       "span",
@@ -388,12 +448,16 @@ export class GateList {
     switch (this.measure) {
       case "cost":
         return linear("cost", (gate) => network.cost(gate), countText);
+      case "time":
+        return linear("time", (gate) => network.time(gate), timeText);
       case "memory":
-        return linear(
-          "memory",
-          (gate) => network.saved(gate).reduce((sum, value) => sum + network.shape(value).bytes, 0),
-          bytesText,
-        );
+        return linear("memory", (gate) => network.kept(gate), bytesText);
+      case "difference": {
+        const size = most((gate) => this.differences.get(gate) ?? 0);
+        // Six powers of ten are the whole bar: from the last digit of a float to all of it.
+        const share = size > 0 ? Math.max(0.02, 1 + Math.log10(Math.min(1, size)) / 6) : 0;
+        return { share, text: size > 0 ? percent(size) : "", alarm: false };
+      }
       case "finite": {
         const bad = total((gate) => {
           const gradient = network.gradient(network.first(gate));

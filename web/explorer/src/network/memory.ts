@@ -5,29 +5,16 @@ import type { Network } from "./data";
 /** Bytes alive after each step: as many forward steps as gates, then as many backward. */
 export function memoryCurve(network: Network): Float64Array {
   const { count } = network;
-  const change = new Float64Array(2 * count + 1);
-  const firstSaved = new Map<number, number>();
-  const lastUsed = new Map<number, number>();
-  for (let gate = 0; gate < count; gate += 1) {
-    for (const value of network.saved(gate)) {
-      if (!firstSaved.has(value)) firstSaved.set(value, gate);
-      // Backward runs from the last gate: the earliest gate that reads it there is the last to let go.
-      if (!lastUsed.has(value)) lastUsed.set(value, 2 * count - 1 - gate);
-    }
-  }
-  for (const [value, gate] of firstSaved) {
-    // Inputs and constants exist anyway.
-    if ((network.maker[value] ?? -1) < 0) continue;
-    const { bytes } = network.shape(value);
-    change[gate] = (change[gate] ?? 0) + bytes;
-    const end = (lastUsed.get(value) ?? 2 * count - 1) + 1;
-    change[end] = (change[end] ?? 0) - bytes;
-  }
   const alive = new Float64Array(2 * count);
   let now = 0;
-  for (let step = 0; step < 2 * count; step += 1) {
-    now += change[step] ?? 0;
-    alive[step] = now;
+  for (let gate = 0; gate < count; gate += 1) {
+    now += network.kept(gate);
+    alive[gate] = now;
+  }
+  // Backward runs from the last gate. What several gates read goes with the earliest of them, which kept it first.
+  for (let gate = count - 1; gate >= 0; gate -= 1) {
+    alive[2 * count - 1 - gate] = now;
+    now -= network.kept(gate);
   }
   return alive;
 }
@@ -54,4 +41,16 @@ export function countText(count: number): string {
     unit += 1;
   }
   return `${unit === 0 ? size : size.toPrecision(3)}${units[unit]}`;
+}
+
+/** Nanoseconds in a unit that reads well. */
+export function timeText(nanoseconds: number): string {
+  const units = ["ns", "µs", "ms", "s"];
+  let size = nanoseconds;
+  let unit = 0;
+  while (size >= 1000 && unit + 1 < units.length) {
+    size /= 1000;
+    unit += 1;
+  }
+  return `${size === 0 ? 0 : size.toPrecision(size >= 100 ? Math.ceil(Math.log10(size + 1)) : 3)} ${units[unit]}`;
 }

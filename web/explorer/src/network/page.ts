@@ -1,12 +1,13 @@
 // The page of a network: a list of gates that folds, a card, and the memory of a training step.
 
 import { at } from "../data";
-import { byId, svg } from "../dom";
+import { byId, html, svg } from "../dom";
 import { foldCard, gateCard } from "./card";
+import { compareRuns, differenceTable, readRun, sizes } from "./compare";
 import type { Network } from "./data";
 import { foldNetwork, type Node, rowsOf } from "./fold";
 import { GateList, type Measure } from "./list";
-import { bytesText, countText, memoryCurve } from "./memory";
+import { bytesText, countText, memoryCurve, timeText } from "./memory";
 
 /** Networks of so many gates open unfolded. */
 const SMALL = 40;
@@ -20,6 +21,7 @@ export class NetworkPage {
   private readonly memory: Float64Array;
   private readonly card = byId("card", HTMLElement);
   private readonly scrub = byId("scrub", HTMLInputElement);
+  private readonly measures = byId("measure", HTMLSelectElement);
   private readonly mark = svg("line", { class: "mark", y1: 0, y2: 60 });
 
   constructor(private readonly network: Network) {
@@ -32,7 +34,8 @@ export class NetworkPage {
     this.drawCurve();
     this.setUp();
     const first = network.count <= SMALL ? rowsOf(roots).find((row) => !row.node.children)?.node : roots[0];
-    if (first) this.choose(first.from, first);
+    if (first?.children) this.choose(first.from, first);
+    else if (first) this.list.show(first.from);
   }
 
   private summarise(): void {
@@ -42,12 +45,30 @@ export class NetworkPage {
     for (let gate = 0; gate < network.count; gate += 1) cost += network.cost(gate);
     for (const [value] of network.names) if (network.needs(value)) parameters += network.elements(value);
     const peak = this.memory.reduce((most, bytes) => Math.max(most, bytes), 0);
-    const facts = [
-      `${network.count.toLocaleString("en")} gates`,
-      `${countText(parameters)} parameters`,
-      `${countText(cost)} multiply-adds forward`,
-      `at most ${bytesText(peak)} kept for backward`,
-    ];
+    const facts = [`${network.count.toLocaleString("en")} gates`, `${countText(parameters)} parameters`];
+    const { costs } = network;
+    if (costs) {
+      const sum = (column: readonly number[]): number => column.reduce((all, x) => all + x, 0);
+      facts.push(
+        `forward ${timeText(sum(costs.forward))}, backward ${timeText(sum(costs.backward))} (median of ${costs.runs})`,
+        `${countText(cost)} multiply-adds forward, ${countText(sum(costs.backward_cost))} backward`,
+      );
+    } else {
+      facts.push(`${countText(cost)} multiply-adds forward`);
+    }
+    facts.push(`at most ${bytesText(peak)} kept for backward`);
+    const { checks } = network;
+    const failed = checks.filter(({ faults }) => faults.length > 0);
+    const badge = byId("replay", HTMLElement);
+    if (checks.length > 0) {
+      badge.classList.add(failed.length > 0 ? "bad" : "good");
+      badge.textContent =
+        failed.length > 0
+          ? `numerical check: ${failed.length} gates FAILED`
+          : `numerical check: ${countText(checks.length)} gates passed`;
+    } else {
+      badge.textContent = "numbers from the library";
+    }
     byId("facts", HTMLElement).textContent = facts.join(" · ");
   }
 
@@ -71,7 +92,15 @@ export class NetworkPage {
       svg("line", { class: "turn", x1: 500, x2: 500, y1: 0, y2: 60 }),
       this.mark,
     );
-    byId("curve", HTMLElement).replaceChildren(picture);
+    byId("curve", HTMLElement).replaceChildren(
+      html(
+        "p",
+        { class: "curve-title", "aria-hidden": "true" },
+        html("span", {}, "memory kept for the backward pass"),
+        html("span", {}, bytesText(peak)),
+      ),
+      picture,
+    );
   }
 
   /** The curve's largest value in each of at most `POINTS` stretches. */
@@ -93,8 +122,13 @@ export class NetworkPage {
     byId("forward", HTMLButtonElement).addEventListener("click", () => step(1));
     byId("open-all", HTMLButtonElement).addEventListener("click", () => this.list.setAll(true));
     byId("fold-all", HTMLButtonElement).addEventListener("click", () => this.list.setAll(false));
-    const measure = byId("measure", HTMLSelectElement);
-    measure.addEventListener("change", () => this.list.setMeasure(measure.value as Measure));
+    if (!this.network.costs) this.measures.querySelector('option[value="time"]')?.remove();
+    this.measures.addEventListener("change", () => this.list.setMeasure(this.measures.value as Measure));
+    if (this.network.costs) {
+      this.measures.value = "time";
+      this.list.setMeasure("time");
+    }
+    this.setUpComparison();
     const search = byId("search", HTMLInputElement);
     search.addEventListener("input", () => this.search(search.value));
     document.addEventListener("keydown", (event) => {
@@ -115,6 +149,46 @@ export class NetworkPage {
     this.where();
   }
 
+  /** Another page's file, chosen or dropped, is compared with this one. */
+  private setUpComparison(): void {
+    const picker = byId("other", HTMLInputElement);
+    byId("compare", HTMLButtonElement).addEventListener("click", () => picker.click());
+    picker.addEventListener("change", () => {
+      const [file] = picker.files ?? [];
+      if (file) void this.compare(file);
+      picker.value = "";
+    });
+    document.addEventListener("dragover", (event) => event.preventDefault());
+    document.addEventListener("drop", (event) => {
+      event.preventDefault();
+      const [file] = event.dataTransfer?.files ?? [];
+      if (file) void this.compare(file);
+    });
+  }
+
+  private async compare(file: File): Promise<void> {
+    const place = byId("comparison", HTMLElement);
+    try {
+      const { title, network } = await readRun(await file.text());
+      const comparison = compareRuns(this.network, network);
+      const go = (gate: number) => this.list.show(gate);
+      place.replaceChildren(
+        html("h2", {}, "Two runs compared"),
+        ...differenceTable(this.network, network, title, comparison, go),
+      );
+      this.list.setDifferences(sizes(comparison));
+      if (!this.measures.querySelector('option[value="difference"]')) {
+        this.measures.append(html("option", { value: "difference" }, "difference of the two runs"));
+      }
+      this.measures.value = "difference";
+      this.list.setMeasure("difference");
+    } catch (error) {
+      const text = error instanceof Error ? error.message : String(error);
+      place.replaceChildren(html("p", { class: "alert", role: "alert" }, `${file.name}: ${text}`));
+    }
+    place.hidden = false;
+  }
+
   private step(wanted: number): void {
     const { count } = this.network;
     const step = Math.max(0, Math.min(2 * count - 1, wanted));
@@ -126,10 +200,13 @@ export class NetworkPage {
   private where(): void {
     const { count } = this.network;
     const step = this.scrub.valueAsNumber;
-    const direction = step < count ? `forward ${step + 1}` : `backward ${step - count + 1}`;
+    const direction =
+      step < count
+        ? `forward ${(step + 1).toLocaleString("en")}`
+        : `backward ${(step - count + 1).toLocaleString("en")}`;
     const gate = step < count ? step : 2 * count - 1 - step;
     const kept = bytesText(this.memory[step] ?? 0);
-    const text = `${direction} of ${count} (${this.network.nameOfGate(gate)}): ${kept} kept`;
+    const text = `${direction} of ${count.toLocaleString("en")} (${this.network.nameOfGate(gate)}): ${kept} kept`;
     byId("where", HTMLElement).textContent = text;
     this.scrub.setAttribute("aria-valuetext", text);
     const x = String((1000 * (step + 0.5)) / (2 * count));
@@ -154,6 +231,7 @@ export class NetworkPage {
         network.formula(gate).gate,
         network.shapeText(network.first(gate)),
         network.source(gate) ?? "",
+        network.module(gate),
         ...inputs,
       ];
       const line = all.join(" ").toLowerCase();

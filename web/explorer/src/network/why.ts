@@ -39,6 +39,16 @@ function notFiniteValue(network: Network, value: number): Reason {
   }
 }
 
+/** Why no gradient goes through a gate whose input wants one. */
+function cutBy(network: Network, gate: number): string {
+  const name = gateText(network, gate);
+  if (network.formula(gate).gate === "Detach")
+    return `${name} cuts the graph: no gradient goes through detach.`;
+  if (network.shape(network.first(gate)).dtype.startsWith("f"))
+    return `${name} ran under no_grad: the gradient ends there.`;
+  return `${name} has no derivative: the gradient ends there.`;
+}
+
 function missing(network: Network, value: number): Reason {
   if (!network.backward) return { text: "The backward pass hasn't run.", gate: null };
   if (!network.needs(value)) {
@@ -50,9 +60,7 @@ function missing(network: Network, value: number): Reason {
       return { text, gate: null };
     }
     const cut = network.inputs(gate).some((input) => network.needs(input));
-    if (cut) {
-      return { text: `${gateText(network, gate)} has no derivative: the gradient ends there.`, gate };
-    }
+    if (cut) return { text: cutBy(network, gate), gate };
     return { text: "No input that wants a gradient leads to it: everything before it is constant.", gate };
   }
   const seen = new Set<number>();
@@ -63,9 +71,7 @@ function missing(network: Network, value: number): Reason {
     seen.add(here);
     for (const gate of network.readers[here] ?? []) {
       for (const output of network.outputs(gate)) {
-        if (!network.needs(output)) {
-          return { text: `${gateText(network, gate)} has no derivative: the gradient ends there.`, gate };
-        }
+        if (!network.needs(output)) return { text: cutBy(network, gate), gate };
         stack.push(output);
       }
     }
