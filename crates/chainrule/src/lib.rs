@@ -47,6 +47,7 @@ pub mod gate;
 pub mod graph;
 pub mod io;
 mod kernel;
+pub mod linalg;
 pub mod models;
 pub mod nn;
 pub mod ops;

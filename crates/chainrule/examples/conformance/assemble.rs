@@ -43,19 +43,8 @@ operators! {
         let first = x.shape().iter().position(|&size| size == 3).map_or(-1, |dim| dim as isize);
         x.cross(&other, dim.unwrap_or(first))
     };
-    "linalg.cross"(x: Tensor, other: Tensor, dim: isize = -1) => x.cross(&other, dim);
-    "linalg.vander"(x: Tensor, N: Option<isize> = None) => {
-        let n = N.unwrap_or(x.shape().last().copied().unwrap_or(0) as isize);
-        x.atleast_1d()?.vander(n.max(0) as usize)
-    };
     "sum_to_size"(x: Tensor, size: Rest<isize>) => x.sum_to_size(chainrule::Shape::new(&counts(&size.0)?)?);
     "unsafe_chunk"(x: Tensor, chunks: isize, dim: isize = 0) => x.chunk(chunks.max(0) as usize, dim);
     "unsafe_split"(x: Tensor, size: isize, dim: isize = 0) => x.split(size.max(0) as usize, dim);
     "zero_"(x: Tensor) => Ok::<_, Error>(x.zeros_like());
-    "linalg.multi_dot"(matrices: Vec<Tensor>) =>
-        matrices[1..].iter().try_fold(matrices[0].clone(), |product, next| product.matmul(next));
-    "linalg.vecdot"(x: Tensor, other: Tensor, dim: isize = -1) => {
-        let both = Tensor::broadcast_tensors(&[&x, &other])?;
-        both[0].mul(&both[1])?.sum_dim(&[dim], false)
-    };
 }

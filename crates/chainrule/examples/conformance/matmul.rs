@@ -2,7 +2,7 @@
 
 use chainrule::Tensor;
 
-use crate::arguments::{Argument, Outcome, Rest, Value, refs};
+use crate::arguments::{Argument, Outcome, Value, refs};
 use crate::table::operators;
 
 operators! {
@@ -31,9 +31,6 @@ operators! {
         x.tensordot(&other, &own, &theirs)
     };
     "kron"(x: Tensor, other: Tensor) => x.kron(&other);
-    "matrix_power" | "linalg.matrix_power"(x: Tensor, n: isize) => x.matrix_power(n);
-    "chain_matmul"(matrices: Rest<Tensor>) =>
-        matrices.0[1..].iter().try_fold(matrices.0[0].clone(), |product, next| product.mm(next));
 }
 
 /// The dimensions of a tensordot: a number (the last of one with the first of the other), or two lists.

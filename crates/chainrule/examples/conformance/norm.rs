@@ -1,63 +1,39 @@
 //! Norms of vectors and matrices, distances, and what is scaled by them.
 
-use chainrule::gate::vector_norm::MatrixNorm;
-use chainrule::{DType, Tensor};
+use chainrule::linalg::{self, Ord};
+use chainrule::{DType, Error, Tensor};
 
-use crate::arguments::{Failure, Outcome, Value, as_type};
+use crate::arguments::{Value, as_type};
+use crate::linalg::order;
 use crate::table::operators;
 
-/// The exponent of a vector's norm; `None` and `fro` are 2.
-fn exponent(order: &Value) -> Outcome<f64> {
-    match order {
-        Value::Int(p) => Ok(*p as f64),
-        Value::Float(p) => Ok(*p),
-        Value::None => Ok(2.0),
-        Value::Text(name) if name == "fro" => Ok(2.0),
-        other => Err(Failure::Unmapped(format!("the norm {other:?} of vectors"))),
-    }
-}
-
-fn matrix_norm(x: &Tensor, order: &Value, dims: &[isize], keep: bool) -> Outcome<Tensor> {
-    let norm = match order {
-        Value::Text(name) if name == "fro" => MatrixNorm::Fro,
-        Value::None => MatrixNorm::Fro,
-        other => match exponent(other)? {
-            1.0 => MatrixNorm::One,
-            -1.0 => MatrixNorm::MinusOne,
-            f64::INFINITY => MatrixNorm::Infinity,
-            f64::NEG_INFINITY => MatrixNorm::MinusInfinity,
-            other => return Err(Failure::Unmapped(format!("the norm {other} of matrices"))),
-        },
-    };
-    let dims = <[isize; 2]>::try_from(dims)
-        .map_err(|_| Failure::Unmapped(format!("a matrix in the dimensions {dims:?}")))?;
-    Ok(x.matrix_norm(norm, dims, keep)?)
-}
-
-/// `linalg.norm`: of vectors or of matrices, by the order, the dimensions and the shape.
-fn norm(x: &Tensor, order: &Value, dims: Option<Vec<isize>>, keep: bool) -> Outcome<Tensor> {
-    let plain = matches!(order, Value::None);
-    match dims {
-        Some(dims) if dims.len() == 2 && !plain => matrix_norm(x, order, &dims, keep),
-        Some(dims) => Ok(x.vector_norm(exponent(order)?, &dims, keep)?),
-        None if x.rank() == 2 && !plain => matrix_norm(x, order, &[0, 1], keep),
-        None => Ok(x.vector_norm(exponent(order)?, &[], keep)?),
+/// The old `norm`: a number is always of vectors.
+fn norm(x: &Tensor, order: Option<Ord>, dims: &[isize], keep: bool) -> chainrule::Result<Tensor> {
+    match (order, dims) {
+        (None | Some(Ord::Fro), _) => x.vector_norm(2.0, dims, keep),
+        (Some(Ord::Number(p)), _) => x.vector_norm(p, dims, keep),
+        (Some(Ord::Nuc), &[rows, columns]) => linalg::matrix_norm(x, Ord::Nuc, [rows, columns], keep),
+        (Some(Ord::Nuc), _) => linalg::norm(x, order, dims, keep),
     }
 }
 
 operators! {
     "norm" | "norm.fro" | "norm.inf" | "norm.nuc"(
         x: Tensor, p: Value = Value::None, dim: Option<Vec<isize>> = None, keepdim: bool = false, dtype: Option<DType> = None
-    ) => exponent(&p).and_then(|p| Ok(as_type(&x, dtype)?.vector_norm(p, &dim.unwrap_or_default(), keepdim)?));
+    ) => norm(&as_type(&x, dtype)?, order(&p)?, &dim.unwrap_or_default(), keepdim);
     "linalg.vector_norm"(
         x: Tensor, ord: f64 = 2.0, dim: Option<Vec<isize>> = None, keepdim: bool = false, dtype: Option<DType> = None
     ) => as_type(&x, dtype)?.vector_norm(ord, &dim.unwrap_or_default(), keepdim);
     "linalg.matrix_norm"(
         x: Tensor, ord: Value = Value::None, dim: Vec<isize> = vec![-2, -1], keepdim: bool = false, dtype: Option<DType> = None
-    ) => matrix_norm(&as_type(&x, dtype)?, &ord, &dim, keepdim);
+    ) => match dim[..] {
+        [rows, columns] =>
+            linalg::matrix_norm(&as_type(&x, dtype)?, order(&ord)?.unwrap_or(Ord::Fro), [rows, columns], keepdim),
+        _ => Err(Error::argument(format!("a matrix lies in two dimensions, not in {dim:?}"))),
+    };
     "linalg.norm" | "linalg.norm.subgradients_at_zero"(
         x: Tensor, ord: Value = Value::None, dim: Option<Vec<isize>> = None, keepdim: bool = false, dtype: Option<DType> = None
-    ) => norm(&as_type(&x, dtype)?, &ord, dim, keepdim);
+    ) => linalg::norm(&as_type(&x, dtype)?, order(&ord)?, &dim.unwrap_or_default(), keepdim);
     "dist"(x: Tensor, other: Tensor, p: f64 = 2.0) => x.dist(&other, p);
     "cdist"(x: Tensor, other: Tensor, p: f64 = 2.0, compute_mode: Option<String> = None)
         => { let _ = compute_mode; x.cdist(&other, p) };

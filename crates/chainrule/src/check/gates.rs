@@ -99,7 +99,7 @@ fn compare(gate: &GateRef, inputs: &[Array], constants: &[usize]) -> Result<Vec<
         .gradients(&wanted)?;
     let places: Vec<usize> = (0..tensors.len()).filter(|&i| tensors[i].requires_grad()).collect();
     for (&i, gradient) in places.iter().zip(gradients) {
-        let direction = pattern(&doubled[i], 5);
+        let direction = within(gate, i, pattern(&doubled[i], 5))?;
         let analytic = gradient.map_or(0.0, |g| dot(&g.array(), &direction));
         let along = |t: f64| -> Result<f64> {
             let mut moved = doubled.clone();
@@ -143,6 +143,14 @@ fn compare(gate: &GateRef, inputs: &[Array], constants: &[usize]) -> Result<Vec<
         });
     }
     Ok(all)
+}
+
+/// A direction in which an input may move: see [`Gate::structure`](crate::gate::Gate::structure).
+pub(super) fn within(gate: &GateRef, input: usize, direction: Array) -> Result<Array> {
+    match gate.structure(input) {
+        Some(structure) => structure.nearest(&direction),
+        None => Ok(direction),
+    }
 }
 
 /// Uneven numbers of the shape of `x`, in f64.

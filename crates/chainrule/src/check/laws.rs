@@ -12,7 +12,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::gates::check_gate;
+use super::gates::{check_gate, within};
 use super::numerical::same_randomness;
 use super::replayed::check_replayed;
 use crate::array::{Array, DType, MAX_RANK, Shape, Slice};
@@ -249,16 +249,17 @@ fn check_kink(gate: &GateRef, inputs: &[Tensor], expected: &[Array], tell: Tell)
 /// Law 2: the gradient of the gradient, along a direction, against differences of the gradient.
 fn check_second(sample: &Sample, tell: Tell) -> Result<()> {
     let needs = |i: usize| !sample.constants.contains(&i);
-    let direction = |x: &Array| -> Vec<f64> {
-        (0..x.elements()).map(|i| 0.6 - ((i * 3 + 1) % 5) as f64 * 0.25).collect()
+    let direction = |input: usize, x: &Array| -> Result<Vec<f64>> {
+        let values = (0..x.elements()).map(|i| 0.6 - ((i * 3 + 1) % 5) as f64 * 0.25).collect();
+        Ok(within(&sample.gate, input, Array::filled::<f64>(values, *x.shape()))?.to_f64_vec())
     };
     // φ(t) = ⟨direction, gradient at inputs + t·direction⟩, whose derivative a second backward pass gives too.
     let project = |inputs: &[Tensor], create: bool| -> Result<Option<Tensor>> {
         let (_, found) = gradients(&sample.gate, inputs, create)?;
         let mut total: Option<Tensor> = None;
-        for (x, gradient) in inputs.iter().zip(found) {
+        for (i, (x, gradient)) in inputs.iter().zip(found).enumerate() {
             if let Some(gradient) = gradient {
-                let weights = Array::filled(direction(&x.array()), x.shape()).cast(x.dtype());
+                let weights = Array::filled(direction(i, &x.array())?, x.shape()).cast(x.dtype());
                 let part = enable_grad(|| gradient.mul(Tensor::from_array(weights))?.sum())?;
                 total = Some(match total {
                     Some(sum) => enable_grad(|| sum.add(&part))?,
@@ -271,14 +272,17 @@ fn check_second(sample: &Sample, tell: Tell) -> Result<()> {
     let inputs = leaves(&sample.inputs, &needs);
     let Some(value) = project(&inputs, true)? else { return Ok(()) };
     let analytic = if value.requires_grad() {
-        let wanted: Vec<&Tensor> = inputs.iter().filter(|x| x.requires_grad()).collect();
-        let second = Backward::of(&[&value]).allow_unused(true).gradients(&wanted)?;
-        wanted
-            .iter()
-            .zip(second)
-            .filter_map(|(x, g)| g.map(|g| (x, g)))
-            .map(|(x, g)| g.to_f64_vec().iter().zip(direction(&x.array())).map(|(a, b)| a * b).sum::<f64>())
-            .sum()
+        let wanted: Vec<usize> = (0..inputs.len()).filter(|&i| inputs[i].requires_grad()).collect();
+        let points: Vec<&Tensor> = wanted.iter().map(|&i| &inputs[i]).collect();
+        let second = Backward::of(&[&value]).allow_unused(true).gradients(&points)?;
+        let mut sum = 0.0;
+        for (i, gradient) in wanted.into_iter().zip(second) {
+            if let Some(g) = gradient {
+                let direction = direction(i, &inputs[i].array())?;
+                sum += g.to_f64_vec().iter().zip(direction).map(|(a, b)| a * b).sum::<f64>();
+            }
+        }
+        sum
     } else {
         0.0
     };
@@ -288,13 +292,14 @@ fn check_second(sample: &Sample, tell: Tell) -> Result<()> {
             .iter()
             .enumerate()
             .map(|(i, x)| match x.dtype().is_float() && needs(i) {
-                false => x.clone(),
+                false => Ok(x.clone()),
                 true => {
-                    let values = x.to_f64_vec().iter().zip(direction(x)).map(|(x, d)| x + t * d).collect();
-                    Array::filled::<f64>(values, *x.shape()).cast(x.dtype())
+                    let direction = direction(i, x)?;
+                    let values = x.to_f64_vec().iter().zip(direction).map(|(x, d)| x + t * d).collect();
+                    Ok(Array::filled::<f64>(values, *x.shape()).cast(x.dtype()))
                 }
             })
-            .collect();
+            .collect::<Result<_>>()?;
         project(&leaves(&moved, &needs), false)?.map_or(Ok(0.0), |y| y.item())
     };
     let measured = super::derivative(along, 0.0)?;

@@ -27,6 +27,7 @@ pub mod functions;
 pub mod index;
 pub mod join;
 mod lifted;
+pub mod linalg;
 pub mod loss;
 mod macros;
 pub mod matmul;
@@ -88,6 +89,7 @@ pub fn table() -> impl Iterator<Item = &'static Entry> {
         special::GATES,
         compare::GATES,
         matmul::GATES,
+        linalg::GATES,
         reduce::GATES,
         extreme::GATES,
         vector_norm::GATES,
@@ -134,6 +136,37 @@ pub enum Linearity {
     /// A product of the first two inputs, to which a third may be added: so does the sum of its values with one
     /// factor replaced by its tangent.
     Product,
+}
+
+/// A linear space of matrices, on the last two dimensions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Structure {
+    /// Equal to their transposed.
+    Symmetric,
+    /// Zero above the diagonal.
+    Lower,
+}
+
+impl Structure {
+    /// The nearest matrices in the space.
+    ///
+    /// ```
+    /// use chainrule::{gate::Structure, tensor};
+    /// let x = tensor([[1.0, 4.0], [0.0, 1.0]]).array();
+    /// assert_eq!(Structure::Symmetric.nearest(&x)?.to_vec::<f32>()?, [1.0, 2.0, 2.0, 1.0]);
+    /// assert_eq!(Structure::Lower.nearest(&x)?.to_vec::<f32>()?, [1.0, 0.0, 0.0, 1.0]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// These aren't square matrices.
+    pub fn nearest(self, x: &Array) -> Result<Array> {
+        let x = Tensor::from_array(x.clone());
+        Ok(match self {
+            Structure::Symmetric => x.add(&x.mt()?)?.mul(0.5)?.array(),
+            Structure::Lower => x.tril(0)?.array(),
+        })
+    }
 }
 
 /// One differentiable operation.
@@ -406,6 +439,13 @@ pub trait Gate: Debug + Send + Sync + 'static {
         tangents: &[Option<Tensor>],
     ) -> Option<Result<Tangents>> {
         let _ = (inputs, outputs, tangents);
+        None
+    }
+
+    /// The matrices that an input stands for, where they aren't all: a gate of symmetric matrices may read one
+    /// triangle, and its gradient is that with respect to symmetric matrices. Checks move within these only.
+    fn structure(&self, input: usize) -> Option<Structure> {
+        let _ = input;
         None
     }
 

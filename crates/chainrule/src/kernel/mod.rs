@@ -6,6 +6,7 @@
 pub(crate) mod choose;
 pub(crate) mod conv;
 pub(crate) mod fold;
+pub(crate) mod linalg;
 pub(crate) mod map;
 pub(crate) mod mapped;
 mod math;

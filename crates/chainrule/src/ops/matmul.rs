@@ -311,10 +311,11 @@ impl Tensor {
         self.reshape(Shape::new(&a)?)?.mul(&other.reshape(Shape::new(&b)?)?)?.reshape(Shape::new(&both)?)
     }
 
-    /// The matrix multiplied by itself `n` times (batches of matrices one by one); `n` = 0 gives the identity.
+    /// The matrix multiplied by itself `n` times (batches of matrices one by one); `n` = 0 gives the identity, a
+    /// negative `n` powers of the inverse.
     ///
     /// # Errors
-    /// The matrices aren't square, or `n` is negative.
+    /// The matrices aren't square, or for negative `n` are singular.
     ///
     /// ```
     /// use chainrule::tensor;
@@ -324,11 +325,12 @@ impl Tensor {
     #[track_caller]
     pub fn matrix_power(&self, n: isize) -> Result<Tensor> {
         let shape = self.shape();
-        if n < 0 || shape.rank() < 2 || shape[shape.rank() - 1] != shape[shape.rank() - 2] {
-            let rule = format!(
-                "the shape {shape} to the power {n}: square matrices and powers from 0 on are expected"
-            );
+        if shape.rank() < 2 || shape[shape.rank() - 1] != shape[shape.rank() - 2] {
+            let rule = format!("powers are of square matrices, not of the shape {shape}");
             return Err(Error::shape(rule).at_gate("MatrixPower").with_inputs([self.meta()]));
+        }
+        if n < 0 {
+            return crate::linalg::inv(self)?.matrix_power(n.saturating_neg());
         }
         let size = shape[shape.rank() - 1];
         let identity = Tensor::from_array(crate::Array::eye_of(size, size, self.dtype()));
