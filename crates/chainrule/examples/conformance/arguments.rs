@@ -219,7 +219,14 @@ macro_rules! named {
     )*};
 }
 
-named!(chainrule::gate::softmax::Reduction, chainrule::linalg::QrMode, chainrule::ops::Interpolation);
+named!(
+    chainrule::ops::Sampling,
+    chainrule::ops::Outside,
+    chainrule::ops::BagMode,
+    chainrule::gate::softmax::Reduction,
+    chainrule::linalg::QrMode,
+    chainrule::ops::Interpolation
+);
 
 /// The `dtype=` argument of reductions and softmax: the input is cast first.
 pub fn as_type(x: &Tensor, dtype: Option<DType>) -> chainrule::Result<Tensor> {

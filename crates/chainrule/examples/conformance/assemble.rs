@@ -3,15 +3,33 @@
 // Arguments are called as PyTorch calls them.
 #![allow(non_snake_case)]
 
-use chainrule::{Error, Slice, Tensor};
+use chainrule::ops::Spacing;
+use chainrule::{DType, Error, Slice, Tensor};
 
-use crate::arguments::{Rest, refs};
+use crate::arguments::{Argument, Outcome, Rest, Value, refs};
 use crate::table::operators;
 
 /// Sizes and strides, which can't be negative.
 fn counts(numbers: &[isize]) -> chainrule::Result<Vec<usize>> {
     let count = |&n: &isize| usize::try_from(n).map_err(|_| Error::argument(format!("{n} is negative")));
     numbers.iter().map(count).collect()
+}
+
+/// How far apart samples are: a number, numbers, or places.
+struct Steps(Spacing);
+
+impl Argument for Steps {
+    fn read(value: Value) -> Outcome<Steps> {
+        Ok(Steps(match value {
+            Value::None => Spacing::Even(1.0),
+            Value::List(items) if items.iter().any(|item| matches!(item, Value::Tensor(_))) => {
+                let places: Vec<Tensor> = items.into_iter().map(Tensor::read).collect::<Outcome<_>>()?;
+                Spacing::At(places.iter().map(Tensor::to_f64_vec).collect())
+            }
+            Value::List(items) => Spacing::Each(items.into_iter().map(f64::read).collect::<Outcome<_>>()?),
+            number => Spacing::Even(f64::read(number)?),
+        }))
+    }
 }
 
 operators! {
@@ -37,6 +55,10 @@ operators! {
             Err(_) => Err(Error::argument(format!("{n} differences are fewer than none"))),
         }
     };
+    "gradient"(x: Tensor, spacing: Steps = Steps(Spacing::Even(1.0)), dim: Option<Vec<isize>> = None, edge_order: isize = 1) =>
+        x.gradient(&spacing.0, &dim.unwrap_or_default(), edge_order.max(0) as usize);
+    "double"(x: Tensor) => x.cast(DType::F64);
+    "float"(x: Tensor) => x.cast(DType::F32);
     "rot90"(x: Tensor, k: isize = 1, dims: Vec<isize> = vec![0, 1]) => x.rot90(k, &dims);
     "cross"(x: Tensor, other: Tensor, dim: Option<isize> = None) => {
         // By default the first dimension with three elements.

@@ -1,6 +1,6 @@
-//! Resizing of images.
+//! Resizing of images, sampling them at places.
 
-use chainrule::ops::{Mode, Resize};
+use chainrule::ops::{Mode, Outside, Resize, Sampling};
 use chainrule::{Error, Tensor};
 
 use crate::arguments::{Failure, Outcome};
@@ -39,6 +39,26 @@ fn resize(
     }
 }
 
+/// Sizes as they are given or from factors, which also say how far apart outputs are.
+fn antialiased(
+    x: &Tensor,
+    sizes: Option<Vec<isize>>,
+    aligned: bool,
+    factors: Option<Vec<f64>>,
+) -> Outcome<Tensor> {
+    let factors = factors.map(<[f64; 2]>::try_from).transpose();
+    let factors = factors.map_err(|_| Failure::Unmapped("factors for two dimensions".into()))?;
+    let shape = x.shape();
+    let sizes = match (sizes, factors) {
+        (Some(sizes), _) if sizes.len() == 2 => [sizes[0].max(0) as usize, sizes[1].max(0) as usize],
+        (None, Some(factors)) if shape.rank() == 4 => {
+            [0, 1].map(|d| (shape[d + 2] as f64 * factors[d]) as usize)
+        }
+        _ => return Err(Failure::Unmapped("sizes or factors for two dimensions".into())),
+    };
+    Ok(x.interpolate_antialiased(sizes, factors, false, aligned)?)
+}
+
 operators! {
     "nn.functional.interpolate.nearest" | "nn.functional.interpolate.nearest-exact" | "nn.functional.interpolate.linear"
         | "nn.functional.interpolate.bilinear" | "nn.functional.interpolate.trilinear" | "nn.functional.interpolate.bicubic"
@@ -50,6 +70,22 @@ operators! {
         x.interpolate(&resize(&x, size, scale_factor, None)?, Mode::Nearest, false);
     "nn.functional.upsample_bilinear"(x: Tensor, size: Option<Vec<isize>> = None, scale_factor: Option<Vec<f64>> = None) =>
         x.interpolate(&resize(&x, size, scale_factor, None)?, Mode::Linear, true);
+    "_upsample_bilinear2d_aa" | "_upsample_bicubic2d_aa"(
+        x: Tensor, output_size: Option<Vec<isize>> = None, align_corners: bool = false, scale_factors: Option<Vec<f64>> = None,
+        scales_h: Option<f64> = None, scales_w: Option<f64> = None
+    ) => antialiased(&x, output_size, align_corners, scale_factors.or_else(|| Some(vec![scales_h?, scales_w?])));
+    "nn.functional.grid_sample"(x: Tensor, grid: Tensor, mode: Sampling = Sampling::Linear,
+        padding_mode: Outside = Outside::Zeros, align_corners: Option<bool> = None) =>
+        x.grid_sample(&grid, mode, padding_mode, align_corners == Some(true));
+    "grid_sampler_2d" | "grid_sampler_3d"(x: Tensor, grid: Tensor, mode: isize, padding: isize, align_corners: bool) => {
+        let mode = *[Sampling::Linear, Sampling::Nearest, Sampling::Cubic].get(mode as usize)
+            .ok_or_else(|| Failure::Unmapped(format!("the mode {mode}")))?;
+        let outside = *[Outside::Zeros, Outside::Border, Outside::Reflection].get(padding as usize)
+            .ok_or_else(|| Failure::Unmapped(format!("the padding {padding}")))?;
+        x.grid_sample(&grid, mode, outside, align_corners)
+    };
+    "nn.functional.affine_grid"(theta: Tensor, size: Vec<isize>, align_corners: Option<bool> = None) =>
+        theta.affine_grid(&size.iter().map(|&n| n.max(0) as usize).collect::<Vec<_>>(), align_corners == Some(true));
     "nn.functional.pixel_shuffle"(x: Tensor, upscale_factor: isize) => x.pixel_shuffle(upscale_factor.max(0) as usize);
     "nn.functional.pixel_unshuffle"(x: Tensor, downscale_factor: isize) => x.pixel_unshuffle(downscale_factor.max(0) as usize);
     "nn.functional.channel_shuffle"(x: Tensor, groups: isize) => x.channel_shuffle(groups.max(0) as usize);

@@ -3,7 +3,7 @@
 use chainrule::ops::Combine;
 use chainrule::{Array, Index, Slice, Tensor};
 
-use crate::arguments::{Argument, Failure, Other, Outcome, Value};
+use crate::arguments::{Argument, Failure, Other, Outcome, Scalar, Value};
 use crate::table::operators;
 
 operators! {
@@ -22,10 +22,10 @@ operators! {
         Other::Tensor(src) if src.rank() > 0 || index.rank() == 0 => x.scatter(dim, &index, &src),
         value => x.scatter_value(dim, &index, value),
     };
-    "scatter_reduce.sum" | "scatter_reduce.mean" | "scatter_reduce.amax" | "scatter_reduce.amin"
+    "scatter_reduce.sum" | "scatter_reduce.mean" | "scatter_reduce.amax" | "scatter_reduce.amin" | "scatter_reduce.prod"
         (x: Tensor, dim: isize, index: Tensor, src: Tensor, reduce: String, include_self: bool = true) =>
         x.scatter_reduce(dim, &index, &src, reduce.parse::<Combine>()?, include_self);
-    "index_reduce.mean" | "index_reduce.amax" | "index_reduce.amin"
+    "index_reduce.mean" | "index_reduce.amax" | "index_reduce.amin" | "index_reduce.prod"
         (x: Tensor, dim: isize, index: Tensor, source: Tensor, reduce: String, include_self: bool = true) =>
         x.index_reduce(dim, &index, &source, reduce.parse::<Combine>()?, include_self);
     "take"(x: Tensor, index: Tensor) => x.take(&index);
@@ -37,7 +37,31 @@ operators! {
     "__getitem__"(x: Tensor, index: Indices) => x.index(&index.0);
     "index_put"(x: Tensor, indices: Indices, values: Tensor, accumulate: bool = false) =>
         x.index_put(&indices.0, &values, accumulate);
+    "_unsafe_masked_index"(x: Tensor, mask: Tensor, indices: Vec<Tensor>, fill: Scalar) =>
+        x.index(&within(&x, &indices)?)?.masked_fill(&mask.eq(0)?, fill);
+    "_unsafe_masked_index_put_accumulate"(x: Tensor, mask: Tensor, indices: Vec<Tensor>, values: Tensor) =>
+        x.index_put(&within(&x, &indices)?, &values.masked_fill(&mask.eq(0)?, 0)?, true);
+    "_segment_reduce.lengths" | "_segment_reduce.offsets"(
+        x: Tensor, reduce: String, lengths: Option<Tensor> = None, indices: Option<Tensor> = None,
+        offsets: Option<Tensor> = None, axis: isize = 0, r#unsafe: bool = false, initial: Option<f64> = None
+    ) => {
+        let _ = indices;
+        let lengths = match (lengths, offsets) {
+            (Some(lengths), None) => lengths,
+            (None, Some(offsets)) => offsets.diff(1, -1)?,
+            _ => return Err(Failure::Unmapped("lengths and offsets".into())),
+        };
+        let combine = match reduce.as_str() { "max" => "amax", "min" => "amin", other => other };
+        x.segment_reduce(combine.parse::<Combine>()?, &lengths, axis, initial, !r#unsafe)
+    };
     "argwhere" | "nonzero"(x: Tensor) => x.nonzero();
+}
+
+/// Indices brought into range: those outside are masked.
+fn within(x: &Tensor, indices: &[Tensor]) -> chainrule::Result<Vec<Index>> {
+    let shape = x.shape();
+    let limited = |(index, &size): (&Tensor, &usize)| Ok(Index::Of(index.clamp(0.0, size as f64 - 1.0)?));
+    indices.iter().zip(shape.iter()).map(limited).collect()
 }
 
 /// What stands in `x[…]`: one index, or a tuple of them.

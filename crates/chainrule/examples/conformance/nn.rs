@@ -1,6 +1,7 @@
 //! Convolutions, pooling, normalisation layers, embeddings.
 
 use chainrule::gate::{AvgPool, Conv, Padding, RunningStatistics, Sizes, Window};
+use chainrule::ops::{BagMode, Patches};
 use chainrule::{Error, Tensor};
 
 use crate::arguments::{Argument, Failure, Outcome, Value};
@@ -44,6 +45,18 @@ fn window(
     }
 }
 
+fn patches(
+    kernel: &[isize],
+    dilation: &[isize],
+    padding: &[isize],
+    stride: &[isize],
+) -> chainrule::Result<Patches> {
+    Ok(Patches::new(Sizes::signed(kernel)?)
+        .dilation(Sizes::signed(dilation)?)
+        .padding(Sizes::signed(padding)?)
+        .stride(Sizes::signed(stride)?))
+}
+
 fn conv(stride: &[isize], padding: Padding, dilation: &[isize], groups: isize) -> chainrule::Result<Conv> {
     Ok(Conv::default()
         .stride(Sizes::signed(stride)?)
@@ -73,6 +86,54 @@ fn statistics(
     let mean = x.mean_dim(dims, keep)?;
     let deviation = x.var(dims, 0.0, keep)?.add(eps)?.sqrt()?.reciprocal()?;
     Ok((y, mean, deviation))
+}
+
+/// The same for a batch: over all dimensions but the channels', and none outside of training.
+fn batch_statistics(
+    y: Tensor,
+    x: &Tensor,
+    training: bool,
+    eps: f64,
+) -> chainrule::Result<(Tensor, Tensor, Tensor)> {
+    let dims: Vec<isize> = (0..x.rank() as isize).filter(|&d| d != 1).collect();
+    match training {
+        true => statistics(y, x, &dims, false, eps),
+        false => {
+            let none = Tensor::from_array(chainrule::Array::zeros_of([0], x.dtype()));
+            Ok((y, none.clone(), none))
+        }
+    }
+}
+
+/// The sizes that were pooled: those that are told, or the smallest that give what there is.
+fn unpooled(
+    x: &Tensor,
+    dims: usize,
+    kernel: &[isize],
+    stride: Option<Vec<isize>>,
+    padding: &[isize],
+    wanted: Option<Vec<isize>>,
+) -> chainrule::Result<Vec<usize>> {
+    let shape = x.shape();
+    let spread = |sizes: &[isize], d: usize| {
+        if sizes.len() == 1 { sizes[0] } else { sizes.get(d).copied().unwrap_or(1) }
+    };
+    let stride = stride.filter(|stride| !stride.is_empty()).unwrap_or_else(|| kernel.to_vec());
+    let mut sizes = Vec::new();
+    for d in 0..dims {
+        let size = shape.rank().checked_sub(dims).map_or(0, |lead| shape[lead + d]) as isize;
+        let least = (size - 1) * spread(&stride, d) - 2 * spread(padding, d) + spread(kernel, d);
+        let told = wanted
+            .as_ref()
+            .map(|wanted| wanted[wanted.len() - dims.min(wanted.len())..].get(d).copied().unwrap_or(0));
+        let size = told.unwrap_or(least);
+        if (size - least).abs() >= spread(&stride, d) {
+            return Err(Error::argument(format!("a size of {size} isn't within a stride of {least}"))
+                .at_gate("MaxUnpool"));
+        }
+        sizes.push(count(size)?);
+    }
+    Ok(sizes)
 }
 
 /// Refuses an input that hasn't so many spatial dimensions, as the operator's name says.
@@ -170,16 +231,51 @@ operators! {
     "native_batch_norm"(x: Tensor, weight: Option<Tensor>, bias: Option<Tensor>, running_mean: Option<Tensor>,
         running_var: Option<Tensor>, training: bool, momentum: f64, eps: f64) => {
         let y = x.batch_norm(running(&running_mean, &running_var), weight.as_ref(), bias.as_ref(), training, momentum, eps)?;
-        let dims: Vec<isize> = (0..x.rank() as isize).filter(|&d| d != 1).collect();
-        match training {
-            true => statistics(y, &x, &dims, false, eps),
-            false => {
-                let none = Tensor::from_array(chainrule::Array::zeros_of([0], x.dtype()));
-                Ok((y, none.clone(), none))
-            }
-        }
+        batch_statistics(y, &x, training, eps)
+    };
+    "_native_batch_norm_legit"(x: Tensor, weight: Option<Tensor>, bias: Option<Tensor>, running_mean: Option<Tensor>,
+        running_var: Option<Tensor>, training: bool, momentum: f64, eps: f64) => {
+        let y = x.batch_norm(running(&running_mean, &running_var), weight.as_ref(), bias.as_ref(), training, momentum, eps)?;
+        batch_statistics(y, &x, training, eps)
+    };
+    "_batch_norm_with_update"(x: Tensor, weight: Option<Tensor>, bias: Option<Tensor>, running_mean: Option<Tensor>,
+        running_var: Option<Tensor>, momentum: f64, eps: f64) => {
+        let y = x.batch_norm(running(&running_mean, &running_var), weight.as_ref(), bias.as_ref(), true, momentum, eps)?;
+        let (y, mean, deviation) = batch_statistics(y, &x, true, eps)?;
+        let reserved = Tensor::from_array(chainrule::Array::zeros_of([0], chainrule::DType::U8));
+        Ok::<_, Error>(vec![y, mean, deviation, reserved])
     };
     "native_dropout_backward"(g: Tensor, mask: Tensor, scale: f64) => g.mul(&mask.cast(g.dtype())?)?.mul(scale);
+    "nn.functional.embedding_bag"(weight: Tensor, indices: Tensor, offsets: Option<Tensor> = None, mode: BagMode = BagMode::Mean,
+        per_sample_weights: Option<Tensor> = None, padding_idx: Option<isize> = None) => {
+        let rows = weight.shape().first().copied().unwrap_or(0) as isize;
+        let padding = padding_idx.map(|row| count(if row < 0 { row + rows } else { row })).transpose()?;
+        weight.embedding_bag(&indices, offsets.as_ref(), mode, per_sample_weights.as_ref(), padding)
+    };
+    "nn.functional.unfold"(x: Tensor, kernel_size: Vec<isize>, dilation: Vec<isize> = vec![1], padding: Vec<isize> = vec![0],
+        stride: Vec<isize> = vec![1]) => x.im2col(patches(&kernel_size, &dilation, &padding, &stride)?);
+    "nn.functional.fold"(x: Tensor, output_size: Vec<isize>, kernel_size: Vec<isize>, dilation: Vec<isize> = vec![1],
+        padding: Vec<isize> = vec![0], stride: Vec<isize> = vec![1]) => {
+        let size = |d: usize| count(output_size[if output_size.len() == 1 { 0 } else { d }]);
+        x.col2im([size(0)?, size(1)?], patches(&kernel_size, &dilation, &padding, &stride)?)
+    };
+    "nn.functional.max_unpool1d" | "nn.functional.max_unpool1d.grad"(x: Tensor, indices: Tensor, kernel_size: Vec<isize>,
+        stride: Option<Vec<isize>> = None, padding: Vec<isize> = vec![0], output_size: Option<Vec<isize>> = None) =>
+        x.max_unpool(&indices, &unpooled(&x, 1, &kernel_size, stride, &padding, output_size)?);
+    "nn.functional.max_unpool2d" | "nn.functional.max_unpool2d.grad"(x: Tensor, indices: Tensor, kernel_size: Vec<isize>,
+        stride: Option<Vec<isize>> = None, padding: Vec<isize> = vec![0], output_size: Option<Vec<isize>> = None) =>
+        x.max_unpool(&indices, &unpooled(&x, 2, &kernel_size, stride, &padding, output_size)?);
+    "nn.functional.max_unpool3d" | "nn.functional.max_unpool3d.grad"(x: Tensor, indices: Tensor, kernel_size: Vec<isize>,
+        stride: Option<Vec<isize>> = None, padding: Vec<isize> = vec![0], output_size: Option<Vec<isize>> = None) =>
+        x.max_unpool(&indices, &unpooled(&x, 3, &kernel_size, stride, &padding, output_size)?);
+    // PyTorch's test calls it with an upstream gradient of ones, and the places as constants.
+    "max_pool2d_with_indices_backward"(x: Tensor, kernel_size: Vec<isize>, stride: Option<Vec<isize>> = None,
+        padding: Vec<isize> = vec![0], dilation: Vec<isize> = vec![1], ceil_mode: bool = false, return_indices: bool = true) => {
+        let _ = return_indices;
+        let x = x.detach().requires_grad_(true)?;
+        let y = x.max_pool(2, window(&kernel_size, stride.as_deref(), &padding, &dilation, ceil_mode)?)?;
+        chainrule::grad(&[&y.sum()?], &[&x]).map(|mut gradients| gradients.remove(0))
+    };
     "nn.functional.embedding"(weight: Tensor, indices: Tensor, padding_idx: Option<isize> = None) => {
         let rows = weight.shape().first().copied().unwrap_or(0) as isize;
         let padding = padding_idx.map(|row| count(if row < 0 { row + rows } else { row })).transpose()?;

@@ -139,6 +139,13 @@ pub enum Linearity {
 }
 
 /// A linear space of matrices, on the last two dimensions.
+///
+/// ```
+/// use chainrule::{gate::Structure, tensor};
+/// let lower = Structure::Lower.nearest(&tensor([[1.0, 2.0], [3.0, 4.0]]).array())?;
+/// assert_eq!(lower.to_vec::<f32>()?, [1.0, 0.0, 3.0, 4.0]);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Structure {
     /// Equal to their transposed.
@@ -444,6 +451,11 @@ pub trait Gate: Debug + Send + Sync + 'static {
 
     /// The matrices that an input stands for, where they aren't all: a gate of symmetric matrices may read one
     /// triangle, and its gradient is that with respect to symmetric matrices. Checks move within these only.
+    ///
+    /// ```
+    /// use chainrule::gate::{linalg::Eigh, Gate, Structure};
+    /// assert_eq!(Eigh { upper: false }.structure(0), Some(Structure::Symmetric));
+    /// ```
     fn structure(&self, input: usize) -> Option<Structure> {
         let _ = input;
         None

@@ -70,7 +70,7 @@ impl Sizes {
     }
 
     /// The sizes of three dimensions; the last `rank` are given, those in front are `missing`.
-    pub(super) fn on(&self, rank: usize, missing: usize, what: &str) -> Result<[usize; 3]> {
+    pub(crate) fn on(&self, rank: usize, missing: usize, what: &str) -> Result<[usize; 3]> {
         let given = self.given();
         if given.len() != 1 && given.len() != rank {
             return Err(Error::argument(format!(

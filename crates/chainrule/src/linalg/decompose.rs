@@ -211,6 +211,12 @@ pub fn lu(a: &Tensor) -> Result<(Tensor, Tensor, Tensor)> {
 impl Tensor {
     /// Cholesky's factor: see [`linalg::cholesky`](cholesky).
     ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([[9.0]]).cholesky(false)?.item()?, 3.0);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As there.
     #[track_caller]
@@ -219,6 +225,12 @@ impl Tensor {
     }
 
     /// Orthonormal times triangular: see [`linalg::qr`](qr).
+    ///
+    /// ```
+    /// use chainrule::{linalg::QrMode, tensor};
+    /// assert_eq!(tensor([[3.0], [4.0]]).qr(QrMode::Reduced)?.1.item()?, -5.0);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As there.
@@ -229,6 +241,13 @@ impl Tensor {
 
     /// Singular values and vectors U, s and V (not transposed, unlike those of [`linalg::svd`](svd)).
     ///
+    /// ```
+    /// use chainrule::Tensor;
+    /// let (u, s, v) = Tensor::ones([2, 3]).svd(false)?;
+    /// assert_eq!((u.shape(), s.shape(), v.shape()), ([2, 2].into(), [2].into(), [3, 2].into()));
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As there.
     #[track_caller]
@@ -238,6 +257,13 @@ impl Tensor {
     }
 
     /// Both factors in one matrix, and the pivots: see [`linalg::lu_factor`](lu_factor).
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let (lu, pivots) = tensor([[1.0, 2.0], [4.0, 4.0]]).lu()?;
+    /// assert_eq!((lu.shape(), pivots.to_vec::<i32>()?), ([2, 2].into(), vec![2, 2]));
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As there.

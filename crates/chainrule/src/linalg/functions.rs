@@ -76,6 +76,12 @@ pub fn polar(a: &Tensor) -> Result<(Tensor, Tensor)> {
 impl Tensor {
     /// The exponential: see [`linalg::matrix_exp`](matrix_exp).
     ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([[0.0, 1.0], [0.0, 0.0]]).matrix_exp()?.to_vec::<f32>()?, [1.0, 1.0, 0.0, 1.0]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As there.
     #[track_caller]

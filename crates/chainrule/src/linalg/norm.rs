@@ -8,6 +8,15 @@ use crate::gate::vector_norm::MatrixNorm;
 use crate::tensor::Tensor;
 
 /// Which norm.
+///
+/// ```
+/// use chainrule::linalg::{self, Ord};
+/// use chainrule::tensor;
+/// let a = tensor([[3.0, 0.0], [0.0, 4.0]]);
+/// assert_eq!(linalg::matrix_norm(&a, Ord::Fro, [-2, -1], false)?.item()?, 5.0);
+/// assert_eq!(linalg::matrix_norm(&a, Ord::Number(1.0), [-2, -1], false)?.item()?, 4.0);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Ord {
     /// A number: of vectors `(Σ |x|ᵖ)^(1/p)` and its limits; of matrices ±1 and ±∞ for the largest and smallest

@@ -100,6 +100,13 @@ pub fn ormqr(a: &Tensor, taus: &Tensor, c: &Tensor, left: bool, transpose: bool)
 impl Tensor {
     /// A product of reflections with a matrix: see [`linalg::ormqr`](ormqr).
     ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let y = tensor([[0.0], [0.5]]).ormqr(&tensor([1.6]), &tensor([[3.0], [4.0]]), true, true)?;
+    /// assert_eq!(y.to_string(), "tensor([[-5.],\n        [ 0.]])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As there.
     #[track_caller]

@@ -118,6 +118,15 @@ pub fn inv_ex(a: &Tensor, check: bool) -> Result<(Tensor, Tensor)> {
 ///
 /// By default `relative` is the larger side of the matrix times the precision of its elements, or 0 where
 /// `absolute` is given.
+///
+/// ```
+/// use chainrule::linalg::{self, Tolerance};
+/// use chainrule::tensor;
+/// let a = tensor([[4.0, 0.0], [0.0, 0.5]]);
+/// let loose = Tolerance { absolute: Some(1.0), relative: None };
+/// assert_eq!(linalg::matrix_rank(&a, loose, false)?.item()?, 1.0);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Tolerance {
     /// The absolute tolerance.
@@ -145,6 +154,15 @@ pub fn pinv(a: &Tensor, tolerance: Tolerance, hermitian: bool) -> Result<Tensor>
 }
 
 /// What [`lstsq`] finds.
+///
+/// ```
+/// use chainrule::{linalg, tensor};
+/// // The mean is the least-squares solution of x = 1 and x = 3.
+/// let fit = linalg::lstsq(&tensor([[1.0], [1.0]]), &tensor([[1.0], [3.0]]), None)?;
+/// assert_eq!((fit.rank.item()?, fit.solution.to_string()), (1.0, "tensor([[2.]])".into()));
+/// assert_eq!(fit.residuals.to_string(), "tensor([2.])");
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct LeastSquares {
     /// X
@@ -378,6 +396,12 @@ pub fn tensorinv(a: &Tensor, ind: usize) -> Result<Tensor> {
 impl Tensor {
     /// The determinant: see [`linalg::det`](det).
     ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([[2.0, 0.0], [0.0, 3.0]]).det()?.item()?, 6.0);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As there.
     #[track_caller]
@@ -386,6 +410,12 @@ impl Tensor {
     }
 
     /// The logarithm of the determinant: see [`linalg::logdet`](logdet).
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([[1.0, 9.0], [0.0, 1.0]]).logdet()?.item()?, 0.0);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As there.
@@ -396,6 +426,12 @@ impl Tensor {
 
     /// Sign and logarithm of the determinant: see [`linalg::slogdet`](slogdet).
     ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([[0.0, 1.0], [1.0, 0.0]]).slogdet()?.0.item()?, -1.0);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As there.
     #[track_caller]
@@ -404,6 +440,12 @@ impl Tensor {
     }
 
     /// The inverse: see [`linalg::inv`](inv).
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([[4.0]]).inverse()?.item()?, 0.25);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As there.
@@ -415,6 +457,12 @@ impl Tensor {
     /// The Moore–Penrose inverse, with singular values up to `rcond` times the largest as 0 (PyTorch's default is
     /// 1e-15): see [`linalg::pinv`](pinv).
     ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([[2.0], [0.0]]).pinverse(1e-15)?.to_string(), "tensor([[0.5000, 0.0000]])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As there.
     #[track_caller]
@@ -424,6 +472,12 @@ impl Tensor {
 
     /// The solution of a system whose factor this one's Cholesky factor is: see
     /// [`linalg::cholesky_solve`](cholesky_solve).
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([[8.0]]).cholesky_solve(&tensor([[2.0]]), false)?.item()?, 2.0);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As there.
@@ -435,6 +489,12 @@ impl Tensor {
     /// The inverse of the matrix whose Cholesky factor this is: see
     /// [`linalg::cholesky_inverse`](cholesky_inverse).
     ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([[2.0]]).cholesky_inverse(false)?.item()?, 0.25);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As there.
     #[track_caller]
@@ -443,6 +503,13 @@ impl Tensor {
     }
 
     /// The solution of a system whose right side this is: see [`linalg::lu_solve`](lu_solve).
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let (lu, pivots) = tensor([[0.0, 2.0], [4.0, 0.0]]).lu()?;
+    /// assert_eq!(tensor([[2.0], [8.0]]).lu_solve(&lu, &pivots)?.to_vec::<f32>()?, [2.0, 1.0]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As there.

@@ -106,14 +106,40 @@ impl Along {
     }
 }
 
-/// The cubic's weight of an element at this distance (up to 2).
+/// The cubic's weight of an element at this distance.
 fn cubic(distance: f64) -> f64 {
-    const A: f64 = -0.75;
-    let x = distance.abs();
-    match x <= 1.0 {
-        true => ((A + 2.0) * x - (A + 3.0)) * x * x + 1.0,
-        false => ((A * x - 5.0 * A) * x + 8.0 * A) * x - 4.0 * A,
+    keys(-0.75, distance.abs())
+}
+
+/// Keys' cubic with the parameter a.
+fn keys(a: f64, x: f64) -> f64 {
+    match x {
+        x if x <= 1.0 => ((a + 2.0) * x - (a + 3.0)) * x * x + 1.0,
+        x if x < 2.0 => ((a * x - 5.0 * a) * x + 8.0 * a) * x - 4.0 * a,
+        _ => 0.0,
     }
+}
+
+/// The weights with which each output (rows) sums up the elements (columns) that it covers.
+fn antialiased(along: &Along, scale: f64, cubic: bool) -> Vec<f64> {
+    let reach = if cubic { 2.0 } else { 1.0 };
+    let (support, narrow) = if scale >= 1.0 { (reach * scale, 1.0 / scale) } else { (reach, 1.0) };
+    let mut weights = vec![0.0; along.wanted * along.size];
+    for (output, row) in weights.chunks_mut(along.size).enumerate() {
+        let centre = scale * (output as f64 + 0.5);
+        let first = (centre - support + 0.5).max(0.0) as usize;
+        let end = ((centre + support + 0.5).max(0.0) as usize).min(along.size);
+        let mut sum = 0.0;
+        for (k, weight) in row.iter_mut().enumerate().take(end).skip(first) {
+            let distance = ((k as f64 - centre + 0.5) * narrow).abs();
+            *weight = if cubic { keys(-0.5, distance) } else { (1.0 - distance).max(0.0) };
+            sum += *weight;
+        }
+        if sum != 0.0 {
+            row.iter_mut().for_each(|weight| *weight /= sum);
+        }
+    }
+    weights
 }
 
 impl Tensor {
@@ -161,6 +187,50 @@ impl Tensor {
                 });
             }
             y = total.expect("every mode has a tap");
+        }
+        Ok(y)
+    }
+
+    /// Images `[n, channels, height, width]` resized so that a smaller one averages over all that each of its
+    /// elements covers (antialiasing): along each dimension an output is `Σ wₖ·x[k] / Σ wₖ`, where w is a triangle,
+    /// or for `cubic` a cubic with a = −0.5, as wide as the outputs are apart, but at least as the elements are.
+    ///
+    /// Places are measured by the quotient of the sizes, or one over these `factors`; where the corners' centres
+    /// are `aligned`, by that of the distances between them.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let x = tensor([[[[0.0, 0.0, 4.0, 4.0]]]]);
+    /// let y = x.interpolate_antialiased([1, 2], None, false, false)?;
+    /// assert_eq!(y.to_string(), "tensor([[[[0.5714, 3.4286]]]])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// There aren't four dimensions, or a size is 0.
+    #[track_caller]
+    pub fn interpolate_antialiased(
+        &self,
+        sizes: [usize; 2],
+        factors: Option<[f64; 2]>,
+        cubic: bool,
+        aligned: bool,
+    ) -> Result<Tensor> {
+        let plan = self
+            .resizing(&Resize::To(sizes.to_vec()), Mode::Cubic, aligned)
+            .map_err(|error| error.at_gate("Interpolate").with_inputs([self.meta()]))?;
+        let mut y = self.clone();
+        for (d, along) in plan.iter().enumerate() {
+            let scale = match (aligned, factors) {
+                (true, _) if along.wanted > 1 => (along.size - 1) as f64 / (along.wanted - 1) as f64,
+                (true, _) => 0.0,
+                (false, Some(factors)) if factors[d] > 0.0 => 1.0 / factors[d],
+                (false, _) => along.scale,
+            };
+            let weights = antialiased(along, scale, cubic);
+            let weights = Array::from_vec(weights, [along.wanted, along.size])?.cast(self.dtype());
+            let moved = y.transpose(d as isize + 2, -1)?;
+            y = moved.matmul(&Tensor::from_array(weights).t()?)?.transpose(d as isize + 2, -1)?;
         }
         Ok(y)
     }

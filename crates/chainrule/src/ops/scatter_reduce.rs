@@ -1,4 +1,4 @@
-//! Reducing what arrives at indices: sum, mean, largest or smallest.
+//! Reducing what arrives at indices: sum, mean, product, largest or smallest.
 
 use std::cmp::Ordering;
 use std::str::FromStr;
@@ -6,6 +6,7 @@ use std::str::FromStr;
 use crate::array::{Shape, dispatch};
 use crate::error::{Error, Result};
 use crate::gate::index::places;
+use crate::gate::scatter::ScatterProduct;
 use crate::tensor::{Tensor, no_grad};
 
 /// How elements that arrive at the same place are combined.
@@ -34,21 +35,24 @@ pub enum Combine {
     Largest,
     /// The smallest.
     Smallest,
+    /// Their product.
+    Product,
 }
 
 impl FromStr for Combine {
     type Err = Error;
 
-    /// PyTorch's names: `sum`, `mean`, `amax`, `amin`.
+    /// PyTorch's names: `sum`, `mean`, `amax`, `amin`, `prod`.
     fn from_str(name: &str) -> Result<Combine> {
         Ok(match name {
             "sum" => Combine::Sum,
             "mean" => Combine::Mean,
             "amax" => Combine::Largest,
             "amin" => Combine::Smallest,
+            "prod" => Combine::Product,
             other => {
                 return Err(Error::argument(format!("\"{other}\" is no way to combine elements"))
-                    .hint("one of sum, mean, amax, amin"));
+                    .hint("one of sum, mean, amax, amin, prod"));
             }
         })
     }
@@ -92,6 +96,10 @@ impl Tensor {
                     ones.scatter_add(dim, index, &source.ones_like())
                 })?;
                 own.scatter_add(dim, index, source)?.div(&counts)
+            }
+            Combine::Product => {
+                let own = if include_self { own } else { self.scatter_value(dim, index, 1.0)? };
+                Tensor::apply(ScatterProduct { dim }, &[&own, index, source])
             }
             Combine::Largest | Combine::Smallest => {
                 let extreme = no_grad(|| {

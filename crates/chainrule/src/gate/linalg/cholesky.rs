@@ -6,6 +6,14 @@ use super::*;
 use crate::kernel::linalg::{Triangle, cholesky, solve_triangular};
 
 /// `A = L·Lᵀ` for symmetric, positive definite matrices, of which one triangle is read; and `info`.
+///
+/// ```
+/// use chainrule::gate::linalg::Cholesky;
+/// use chainrule::{tensor, Tensor};
+/// let found = Tensor::apply_many(Cholesky { upper: false, check: true }, &[&tensor([[9.0]])])?;
+/// assert_eq!((found[0].item()?, found[1].item()?), (3.0, 0.0));
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Cholesky {
     /// The upper triangle is read, and the factor is `U = Lᵀ`.
@@ -104,6 +112,14 @@ impl Gate for Cholesky {
 
 /// The solution of `L·Lᵀ·X = B`, for the first input L and the second one B; batches broadcast. Only the lower
 /// triangle of L is read. As in PyTorch the gradient is that of a square L all of whose elements count.
+///
+/// ```
+/// use chainrule::gate::linalg::CholeskySolve;
+/// use chainrule::{tensor, Tensor};
+/// let x = Tensor::apply(CholeskySolve, &[&tensor([[2.0]]), &tensor([[8.0]])])?;
+/// assert_eq!(x.item()?, 2.0);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CholeskySolve;
 

@@ -5,6 +5,13 @@ use super::*;
 use crate::kernel::linalg::lu;
 
 /// The determinant of square matrices.
+///
+/// ```
+/// use chainrule::gate::linalg::Det;
+/// use chainrule::{tensor, Tensor};
+/// assert_eq!(Tensor::apply(Det, &[&tensor([[0.0, 2.0], [3.0, 0.0]])])?.item()?, -6.0);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Det;
 
@@ -85,6 +92,14 @@ fn cofactors(a: &Tensor) -> Result<Tensor> {
 }
 
 /// Sign and logarithm of the size of the determinant.
+///
+/// ```
+/// use chainrule::gate::linalg::Slogdet;
+/// use chainrule::{tensor, Tensor};
+/// let found = Tensor::apply_many(Slogdet, &[&tensor([[0.0, 1.0], [1.0, 0.0]])])?;
+/// assert_eq!((found[0].item()?, found[1].item()?), (-1.0, 0.0));
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Slogdet;
 

@@ -5,6 +5,14 @@ use super::*;
 use crate::kernel::linalg::eigen;
 
 /// `A = V·diag(w)·Vᵀ` for symmetric matrices, of which one triangle is read; w in ascending order.
+///
+/// ```
+/// use chainrule::gate::linalg::Eigh;
+/// use chainrule::{tensor, Tensor};
+/// let found = Tensor::apply_many(Eigh { upper: false }, &[&tensor([[0.0, 2.0], [2.0, 0.0]])])?;
+/// assert_eq!(found[0].to_string(), "tensor([-2.,  2.])");
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Eigh {
     /// The upper triangle is read, else the lower one.

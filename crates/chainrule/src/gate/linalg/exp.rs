@@ -5,6 +5,14 @@ use super::*;
 use crate::kernel::linalg::exp;
 
 /// `Y = e^A = I + A + A²/2! + A³/3! + …` for square matrices.
+///
+/// ```
+/// use chainrule::gate::linalg::MatrixExp;
+/// use chainrule::{tensor, Tensor};
+/// let y = Tensor::apply(MatrixExp, &[&tensor([[1.0]])])?;
+/// assert_eq!(y.to_string(), "tensor([[2.7183]])");
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MatrixExp;
 

@@ -6,6 +6,14 @@ use crate::kernel::linalg::lu;
 
 /// `A = P·L·U`, both factors in one matrix (without the ones on L's diagonal), the pivots (from 1, as
 /// LAPACK counts: step k swapped row k with this one), and `info`.
+///
+/// ```
+/// use chainrule::gate::linalg::LuFactor;
+/// use chainrule::{tensor, Tensor};
+/// let found = Tensor::apply_many(LuFactor { check: true }, &[&tensor([[1.0, 2.0], [4.0, 4.0]])])?;
+/// assert_eq!(found[0].to_string(), "tensor([[4.0000, 4.0000],\n        [0.2500, 1.0000]])");
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LuFactor {
     /// A matrix whose U has a zero on its diagonal is refused; else its `info` tells.

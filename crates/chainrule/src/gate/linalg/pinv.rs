@@ -6,6 +6,16 @@ use crate::kernel::linalg::{eigen, svd};
 
 /// The Moore–Penrose inverse: that of A on the space of its singular vectors, 0 elsewhere. Singular values up
 /// to `max(absolute, relative·largest)` count as 0.
+///
+/// ```
+/// use chainrule::gate::linalg::Pinv;
+/// use chainrule::{tensor, Tensor};
+/// let gate = Pinv { relative: None, absolute: Some(1.0), hermitian: false };
+/// // Singular values up to 1 count as 0.
+/// let y = Tensor::apply(gate, &[&tensor([[4.0, 0.0], [0.0, 0.5]])])?;
+/// assert_eq!(y.to_string(), "tensor([[0.2500, 0.0000],\n        [0.0000, 0.0000]])");
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Pinv {
     /// The tolerance relative to the largest singular value; by default the larger side times the element

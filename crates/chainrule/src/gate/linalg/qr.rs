@@ -5,6 +5,12 @@ use super::*;
 use crate::kernel::linalg::qr;
 
 /// How much of Q and R is wanted.
+///
+/// ```
+/// use chainrule::linalg::QrMode;
+/// assert_eq!("complete".parse::<QrMode>()?, QrMode::Complete);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QrMode {
     /// As many columns of Q as the smaller side
@@ -31,6 +37,14 @@ impl std::str::FromStr for QrMode {
 }
 
 /// `A = Q·R` with orthonormal columns of Q and a triangular R.
+///
+/// ```
+/// use chainrule::gate::linalg::{Qr, QrMode};
+/// use chainrule::{tensor, Tensor};
+/// let found = Tensor::apply_many(Qr { mode: QrMode::Reduced }, &[&tensor([[3.0], [4.0]])])?;
+/// assert_eq!(found[1].to_string(), "tensor([[-5.]])");
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Qr {
     /// What is wanted.

@@ -5,6 +5,14 @@ use super::*;
 use crate::kernel::linalg::{Lu, Triangle, lu, solve_triangular};
 
 /// The solution of `A·X = B` for square matrices, and `info`; batches broadcast.
+///
+/// ```
+/// use chainrule::gate::linalg::Solve;
+/// use chainrule::{tensor, Tensor};
+/// let found = Tensor::apply_many(Solve { check: true }, &[&tensor([[2.0]]), &tensor([[6.0]])])?;
+/// assert_eq!(found[0].item()?, 3.0);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Solve {
     /// A singular matrix is refused; else its `info` tells, and the solution has infinities.
@@ -118,6 +126,15 @@ impl Gate for Solve {
 
 /// The solution of `T·X = B` for triangular matrices; batches broadcast. A zero on the diagonal gives
 /// infinities.
+///
+/// ```
+/// use chainrule::gate::linalg::SolveTriangular;
+/// use chainrule::{tensor, Tensor};
+/// let gate = SolveTriangular { upper: true, unit: true };
+/// let x = Tensor::apply(gate, &[&tensor([[9.0, 1.0], [9.0, 9.0]]), &tensor([[3.0], [2.0]])])?;
+/// assert_eq!(x.to_vec::<f32>()?, [1.0, 2.0]);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SolveTriangular {
     /// T is the part on and above the diagonal; else the part on and below.
@@ -210,6 +227,14 @@ impl Gate for SolveTriangular {
 }
 
 /// The inverse of square matrices, and `info`.
+///
+/// ```
+/// use chainrule::gate::linalg::Inv;
+/// use chainrule::{tensor, Tensor};
+/// let found = Tensor::apply_many(Inv { check: true }, &[&tensor([[4.0]])])?;
+/// assert_eq!(found[0].item()?, 0.25);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Inv {
     /// A singular matrix is refused; else its `info` tells, and the inverse has infinities.

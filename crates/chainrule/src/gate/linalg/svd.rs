@@ -6,6 +6,14 @@ use super::*;
 use crate::kernel::linalg::svd;
 
 /// `A = U·diag(s)·Vᵀ` with orthonormal columns of U and V and s in descending order: U, s and Vᵀ.
+///
+/// ```
+/// use chainrule::gate::linalg::Svd;
+/// use chainrule::{tensor, Tensor};
+/// let found = Tensor::apply_many(Svd { full: false }, &[&tensor([[3.0, 0.0], [0.0, 4.0]])])?;
+/// assert_eq!(found[1].to_string(), "tensor([4., 3.])");
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Svd {
     /// Square U and V; else as many columns as singular values. No gradient flows through the columns that

@@ -76,7 +76,7 @@ fn tridiagonal(mut a: Matrix, from_below: bool) -> (Vec<f64>, Vec<f64>, Matrix) 
     let mut transposed = Matrix::identity(n, n);
     // Qᵀ is the reflections' product in the order in which they were made, applied to the right of I.
     for (h, start) in reflections.iter().rev() {
-        h.from_right(&mut transposed, 0, *start);
+        h.apply_right(&mut transposed, 0, *start);
     }
     (diagonal, beside, transposed)
 }

@@ -10,14 +10,14 @@ pub(crate) fn qr(mut a: Matrix, complete: bool) -> (Matrix, Matrix) {
     let mut reflections = Vec::with_capacity(steps);
     for k in 0..steps {
         let h = reflection((k..rows).map(|i| a[(i, k)]).collect());
-        h.from_left(&mut a, k, k + 1);
+        h.apply_left(&mut a, k, k + 1);
         a[(k, k)] = h.value;
         (k + 1..rows).for_each(|i| a[(i, k)] = 0.0);
         reflections.push(h);
     }
     let mut q = Matrix::identity(rows, if complete { rows } else { steps });
     for (k, h) in reflections.iter().enumerate().rev() {
-        h.from_left(&mut q, k, k);
+        h.apply_left(&mut q, k, k);
     }
     let kept = q.columns;
     a.values.truncate(kept * columns);

@@ -30,7 +30,7 @@ pub(super) fn reflection(mut x: Vec<f64>) -> Reflection {
 
 impl Reflection {
     /// `A := H·A`, for the rows from `row` on and the columns from `column` on.
-    pub(super) fn from_left(&self, a: &mut Matrix, row: usize, column: usize) {
+    pub(super) fn apply_left(&self, a: &mut Matrix, row: usize, column: usize) {
         if self.tau == 0.0 {
             return;
         }
@@ -49,7 +49,7 @@ impl Reflection {
     }
 
     /// `A := A·H`, for the rows from `row` on and the columns from `column` on.
-    pub(super) fn from_right(&self, a: &mut Matrix, row: usize, column: usize) {
+    pub(super) fn apply_right(&self, a: &mut Matrix, row: usize, column: usize) {
         if self.tau == 0.0 {
             return;
         }

@@ -56,9 +56,9 @@ fn decompose(a: Matrix, full: bool) -> Option<Svd> {
         }
     }
     iterate(&mut d, &mut e, &mut ut, &mut vt)?;
-    for i in 0..size {
-        if d[i] < 0.0 {
-            d[i] = -d[i];
+    for (i, value) in d.iter_mut().enumerate() {
+        if *value < 0.0 {
+            *value = -*value;
             vt.row_mut(i).iter_mut().for_each(|x| *x = -*x);
         }
     }
@@ -80,23 +80,23 @@ fn bidiagonal(mut a: Matrix, full: bool) -> (Vec<f64>, Vec<f64>, Matrix, Matrix)
     let (mut lefts, mut rights) = (Vec::with_capacity(n), Vec::with_capacity(n));
     for k in 0..n {
         let h = reflection((k..rows).map(|i| a[(i, k)]).collect());
-        h.from_left(&mut a, k, k + 1);
+        h.apply_left(&mut a, k, k + 1);
         d.push(h.value);
         lefts.push(h);
         if k + 1 < n {
             let h = reflection(a.row(k)[k + 1..].to_vec());
-            h.from_right(&mut a, k + 1, k + 1);
+            h.apply_right(&mut a, k + 1, k + 1);
             e.push(h.value);
             rights.push(h);
         }
     }
     let mut u = Matrix::identity(rows, if full { rows } else { n });
     for (k, h) in lefts.iter().enumerate().rev() {
-        h.from_left(&mut u, k, k);
+        h.apply_left(&mut u, k, k);
     }
     let mut v = Matrix::identity(n, n);
     for (k, h) in rights.iter().enumerate().rev() {
-        h.from_left(&mut v, k + 1, k + 1);
+        h.apply_left(&mut v, k + 1, k + 1);
     }
     (d, e, u.transposed(), v.transposed())
 }
