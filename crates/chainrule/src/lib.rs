@@ -42,6 +42,7 @@ pub mod diff;
 pub mod draw;
 pub mod error;
 pub mod explorer;
+pub mod fft;
 pub mod formula;
 pub mod gate;
 pub mod graph;

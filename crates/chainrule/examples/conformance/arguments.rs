@@ -220,6 +220,7 @@ macro_rules! named {
 }
 
 named!(
+    chainrule::fft::Norm,
     chainrule::ops::Sampling,
     chainrule::ops::Outside,
     chainrule::ops::BagMode,

@@ -16,6 +16,7 @@ mod table;
 mod activation;
 mod assemble;
 mod attention;
+mod fft;
 mod image;
 mod index;
 mod join;

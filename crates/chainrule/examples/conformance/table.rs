@@ -60,6 +60,7 @@ const FAMILIES: &[&[Operator]] = &[
     crate::image::OPERATORS,
     crate::attention::OPERATORS,
     crate::linalg::OPERATORS,
+    crate::fft::OPERATORS,
 ];
 
 /// The row of an operator.

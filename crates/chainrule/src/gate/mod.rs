@@ -23,6 +23,7 @@ pub mod dropout;
 pub mod elementwise;
 mod entry;
 pub mod extreme;
+pub mod fft;
 pub mod functions;
 pub mod index;
 pub mod join;
@@ -90,6 +91,7 @@ pub fn table() -> impl Iterator<Item = &'static Entry> {
         compare::GATES,
         matmul::GATES,
         linalg::GATES,
+        fft::GATES,
         reduce::GATES,
         extreme::GATES,
         vector_norm::GATES,

@@ -5,6 +5,7 @@
 
 pub(crate) mod choose;
 pub(crate) mod conv;
+pub(crate) mod fft;
 pub(crate) mod fold;
 pub(crate) mod linalg;
 pub(crate) mod map;
