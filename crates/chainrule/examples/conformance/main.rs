@@ -1,11 +1,11 @@
 //! The conformance run: PyTorch's own samples of its operators, against chainrule.
 //!
-//!     cargo run --release -p chainrule --example conformance -- DIR [--require LIST] [--only NAME] [--json]
+//!     cargo run --release -p chainrule --example conformance -- DIR [--require LIST] [--only NAME] [--every] [--json]
 //!
 //! `DIR` holds one safetensors file an operator: what went in, what PyTorch gave, the gradients, and calls
 //! that must be refused. Each case calls chainrule through the table (`table.rs`, one file a family) and is
 //! compared element by element. The exit code is 0 where every operator named in `LIST` is whole, 1 where one
-//! isn't, 2 where the run itself failed.
+//! isn't, 2 where the run itself failed. `--every` shows every case that failed, not only an operator's first.
 
 mod arguments;
 mod cases;
@@ -47,19 +47,22 @@ struct Options {
     folder: PathBuf,
     require: Option<PathBuf>,
     only: Option<String>,
+    every: bool,
     json: bool,
 }
 
-const USAGE: &str = "usage: conformance DIR [--require LIST] [--only NAME] [--json]";
+const USAGE: &str = "usage: conformance DIR [--require LIST] [--only NAME] [--every] [--json]";
 
 fn options() -> Result<Options, String> {
-    let (mut folder, mut require, mut only, mut json) = (None, None, None, false);
+    let (mut folder, mut require, mut only) = (None, None, None);
+    let (mut every, mut json) = (false, false);
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or_else(|| format!("{word} needs a value\n{USAGE}"));
         match word.as_str() {
             "--require" => require = Some(value()?.into()),
             "--only" => only = Some(value()?),
+            "--every" => every = true,
             "--json" => json = true,
             _ if word.starts_with('-') || folder.is_some() => {
                 return Err(format!("what is {word}?\n{USAGE}"));
@@ -67,7 +70,7 @@ fn options() -> Result<Options, String> {
             _ => folder = Some(word.into()),
         }
     }
-    Ok(Options { folder: folder.ok_or(USAGE)?, require, only, json })
+    Ok(Options { folder: folder.ok_or(USAGE)?, require, only, every, json })
 }
 
 fn main() -> ExitCode {
@@ -109,7 +112,7 @@ fn run(options: &Options) -> Result<bool, String> {
     let report = Report::new(operators, listed);
     match options.json {
         true => println!("{:#}", report.json()),
-        false => println!("{}", report.text()),
+        false => println!("{}", report.text(options.every)),
     }
     Ok(report.broken.is_empty())
 }
@@ -139,10 +142,8 @@ fn tally(file: &File) -> Tally {
             tally.cases += 1;
             tally.passed += passed;
         }
-        if let Err(what) = result
-            && tally.failure.is_none()
-        {
-            tally.failure = Some((case.id, what));
+        if let Err(what) = result {
+            tally.failures.push((case.id, what));
         }
     }
     tally

@@ -11,8 +11,8 @@ pub struct Tally {
     pub refusals: usize,
     pub refused: usize,
     pub panics: usize,
-    /// The first case that failed: its id and what was wrong.
-    pub failure: Option<(i64, String)>,
+    /// The cases that failed: their ids and what was wrong.
+    pub failures: Vec<(i64, String)>,
 }
 
 impl Tally {
@@ -20,13 +20,15 @@ impl Tally {
         self.passed == self.cases && self.refused == self.refusals
     }
 
-    fn line(&self) -> String {
+    /// With the first failure, or with each on a line of its own.
+    fn line(&self, every: bool) -> String {
         let mut line = format!("{} {}/{}", self.operator, self.passed, self.cases);
         if self.refusals > 0 {
             line += &format!(", refused {}/{}", self.refused, self.refusals);
         }
-        if let Some((id, what)) = &self.failure {
-            line += &format!(": case {id}: {what}");
+        let shown = if every { self.failures.len() } else { 1 };
+        for (id, what) in self.failures.iter().take(shown) {
+            line += &format!("{}case {id}: {what}", if every { "\n    " } else { ": " });
         }
         line
     }
@@ -73,8 +75,8 @@ impl Report {
         )
     }
 
-    pub fn text(&self) -> String {
-        let mut lines: Vec<String> = self.operators.iter().map(Tally::line).collect();
+    pub fn text(&self, every: bool) -> String {
+        let mut lines: Vec<String> = self.operators.iter().map(|tally| tally.line(every)).collect();
         lines.extend(self.no_cases.iter().map(|name| format!("{name} no cases")));
         lines.extend(self.broken.iter().map(|name| format!("{name} must be whole and isn't")));
         lines.push(self.last_line());
@@ -89,7 +91,7 @@ impl Report {
                 json!({
                     "operator": t.operator, "cases": t.cases, "passed": t.passed,
                     "refusals": t.refusals, "refused": t.refused, "panics": t.panics, "whole": t.whole(),
-                    "first_failure": t.failure.as_ref().map(|(id, what)| json!({"case": id, "what": what})),
+                    "first_failure": t.failures.first().map(|(id, what)| json!({"case": id, "what": what})),
                 })
             })
             .collect();

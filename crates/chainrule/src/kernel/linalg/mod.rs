@@ -27,7 +27,7 @@ pub(crate) use triangular::{Triangle, solve_triangular};
 
 use std::ops::{Index, IndexMut};
 
-use super::matmul::{self, Product};
+use super::matmul;
 
 /// Rows and columns that are handled together before the matrix product does the rest.
 const BLOCK: usize = 48;
@@ -147,7 +147,7 @@ fn block_product(
     if m > 0 && n > 0 && inner > 0 {
         let left = matmul::Matrix { data: &a.values[view(a, i, k)..], row: a.columns, column: 1 };
         let right = matmul::Matrix { data: &b.values[view(b, l, j)..], row: b.columns, column: 1 };
-        f64::product(m, inner, n, left, right, &mut out, false);
+        matmul::product(m, inner, n, left, right, &mut out, false);
     }
     out
 }
