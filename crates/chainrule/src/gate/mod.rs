@@ -19,6 +19,7 @@ pub mod arith;
 pub mod compare;
 mod context;
 pub mod conv;
+pub mod copy;
 pub mod dropout;
 pub mod elementwise;
 mod entry;
@@ -29,6 +30,7 @@ pub mod index;
 pub mod join;
 mod lifted;
 pub mod linalg;
+pub mod logsumexp;
 pub mod loss;
 mod macros;
 pub mod matmul;
@@ -47,6 +49,7 @@ pub mod softmax;
 pub mod sort;
 pub mod special;
 pub mod trigonometry;
+pub mod variance;
 pub mod vector_norm;
 pub mod view;
 mod window;
@@ -93,6 +96,8 @@ pub fn table() -> impl Iterator<Item = &'static Entry> {
         linalg::GATES,
         fft::GATES,
         reduce::GATES,
+        logsumexp::GATES,
+        variance::GATES,
         extreme::GATES,
         vector_norm::GATES,
         softmax::GATES,
@@ -101,6 +106,7 @@ pub fn table() -> impl Iterator<Item = &'static Entry> {
         conv::GATES,
         pool::GATES,
         view::GATES,
+        copy::GATES,
         join::GATES,
         index::GATES,
         norm::GATES,

@@ -1,4 +1,4 @@
-//! Reductions: sum, mean, product, logsumexp, variance.
+//! Reductions: sum, mean, product; and the dimensions that a reduction runs over.
 //!
 //! ```
 //! use chainrule::tensor;
@@ -17,14 +17,12 @@ use crate::array::{Array, DType, Element, Meta, Shape, dispatch, dispatch_float}
 use crate::error::{Error, ErrorKind, Result};
 use crate::formula::Formula;
 use crate::kernel::fold::{self, Blocks};
-use crate::kernel::map::Float;
 use crate::kernel::memory;
-use crate::kernel::rows;
-use crate::kernel::sum::{self, Add};
+use crate::kernel::sum;
 use crate::tensor::Tensor;
 
 /// The gates of this family.
-pub(super) const GATES: &[Entry] = &[Sum::ENTRY, Mean::ENTRY, Prod::ENTRY, LogSumExp::ENTRY, Var::ENTRY];
+pub(super) const GATES: &[Entry] = &[Sum::ENTRY, Mean::ENTRY, Prod::ENTRY];
 
 /// The dimensions that a reduction runs over; none named means all.
 ///
@@ -426,7 +424,7 @@ impl Gate for Prod {
         let rows = moved.reshape([outer, self.0.count(&shape)?])?;
         let others = (0..rows.shape()[1] as isize)
             .map(|i| {
-                let (before, after) = (rows.slice(1, (..i).into())?, rows.slice(1, (i + 1..).into())?);
+                let (before, after) = (rows.slice(1, ..i)?, rows.slice(1, i + 1..)?);
                 Tensor::cat(&[&before, &after], 1)?.prod_dim(1, true)
             })
             .collect::<Result<Vec<_>>>()?;
@@ -444,175 +442,6 @@ impl Gate for Prod {
 
     fn formula(&self) -> Formula {
         Formula::rule("y = Π x", ["∂L/∂xᵢ = g · the product of the other elements"])
-    }
-}
-
-/// `y = ln Σ eˣ`, computed without overflow.
-///
-/// ```
-/// use chainrule::gate::reduce::{Dims, LogSumExp};
-/// use chainrule::{tensor, Tensor};
-/// let y = Tensor::apply(LogSumExp(Dims::all()), &[&tensor([1000.0, 1000.0])])?;
-/// assert_eq!(y.to_string(), "tensor(1000.6932)"); // no overflow
-/// # Ok::<(), chainrule::Error>(())
-/// ```
-#[derive(Debug, Clone, PartialEq)]
-pub struct LogSumExp(pub Dims);
-
-impl LogSumExp {
-    /// This gate's row of the table of gates.
-    pub const ENTRY: Entry = Entry {
-        name: "Logsumexp",
-        method: "logsumexp",
-        doc: "`y = ln Σ eˣ` over some dimensions, computed without overflow.\n",
-        at_kink: None,
-        file: file!(),
-        line: line!(),
-        samples: || samples(LogSumExp),
-    };
-}
-
-impl Gate for LogSumExp {
-    fn name(&self) -> &'static str {
-        "Logsumexp"
-    }
-
-    fn infer(&self, inputs: &[Meta]) -> Result<Metas> {
-        expect_inputs(inputs, 1)?;
-        let dtype = if inputs[0].dtype.is_float() { inputs[0].dtype } else { DType::F32 };
-        Ok([Meta { dtype, shape: self.0.result(&inputs[0].shape)? }].into())
-    }
-
-    fn forward(&self, inputs: &[&Array], context: &mut Context) -> Result<Outputs> {
-        let Meta { dtype, shape } = context.output(0);
-        let x = self.0.rows(&inputs[0].cast(dtype))?;
-        let count = self.0.count(inputs[0].shape())?;
-        Ok([match dtype {
-            DType::F64 => logsumexp::<f64>(&x, count, shape),
-            _ => logsumexp::<f32>(&x, count, shape),
-        }]
-        .into())
-    }
-
-    fn saves(&self, _needs: &Needs) -> Saves {
-        Saves::input(0) | Saves::output(0)
-    }
-
-    fn backward(&self, saved: &Saved, upstream: &[Option<Tensor>], needs: &Needs) -> Result<Gradients> {
-        let Some(g) = &upstream[0] else { return Ok(needs.none()) };
-        let x = saved.input(0)?;
-        let shape = x.shape();
-        let share = x.sub(&self.0.spread(&saved.output(0)?, &shape)?)?.exp()?;
-        Ok([Some(self.0.spread(g, &shape)?.mul(&share)?)].into_iter().collect())
-    }
-
-    fn backward_takes_batches(&self) -> bool {
-        true
-    }
-
-    fn formula(&self) -> Formula {
-        Formula::rule("y = ln Σ eˣ", ["∂L/∂x = g · e^(x − y)"])
-    }
-}
-
-fn logsumexp<T: Float + Add>(x: &Array, count: usize, shape: Shape) -> Array {
-    let mut out = vec![T::default(); shape.elements()];
-    rows::logsumexp(x.values::<T>(), count, &mut out);
-    Array::filled(out, shape)
-}
-
-/// Variance, or its square root: `Σ (x − mean)² / (n − correction)`.
-///
-/// ```
-/// use chainrule::gate::reduce::{Dims, Var};
-/// use chainrule::{tensor, Tensor};
-/// let of = |correction| Var { dims: Dims::all(), correction, root: false };
-/// let x = tensor([1.0, 3.0, 5.0]);
-/// assert_eq!(Tensor::apply(of(1.0), &[&x])?.item()?, 4.0);
-/// assert_eq!(Tensor::apply(of(0.0), &[&x])?.to_string(), "tensor(2.6667)");
-/// # Ok::<(), chainrule::Error>(())
-/// ```
-#[derive(Debug, Clone, PartialEq)]
-pub struct Var {
-    /// The dimensions.
-    pub dims: Dims,
-    /// What is taken off the number of elements: 1 for the unbiased estimate (PyTorch's default), 0 for none.
-    pub correction: f64,
-    /// The standard deviation instead of the variance.
-    pub root: bool,
-}
-
-impl Var {
-    /// This gate's row of the table of gates.
-    pub const ENTRY: Entry = Entry {
-        name: "Var",
-        method: "var, std",
-        doc: "Variance `Σ (x − mean)² / (n − correction)`, or its square root, the standard deviation.\n",
-        at_kink: Some("the gradient of a standard deviation of 0 is 0"),
-        file: file!(),
-        line: line!(),
-        samples: || {
-            let mut all = samples(|dims| Var { dims, correction: 1.0, root: false });
-            all.extend(samples(|dims| Var { dims, correction: 0.0, root: true }));
-            let flat = Var { dims: Dims::all(), correction: 1.0, root: true };
-            all.push(Sample::new(flat, [f64s([2.0, 2.0])]).at_kink([f64s([0.0, 0.0])]));
-            all
-        },
-    };
-}
-
-impl Gate for Var {
-    fn name(&self) -> &'static str {
-        if self.root { "Std" } else { "Var" }
-    }
-
-    fn infer(&self, inputs: &[Meta]) -> Result<Metas> {
-        Mean(self.dims.clone()).infer(inputs)
-    }
-
-    fn forward(&self, inputs: &[&Array], context: &mut Context) -> Result<Outputs> {
-        let Meta { dtype, shape } = context.output(0);
-        let (x, blocks) = self.dims.blocks(inputs[0])?;
-        let freedom = (blocks.count as f64 - self.correction).max(0.0);
-        let mut out = vec![0.0; shape.elements()];
-        dispatch!(dtype, T => fold::variance(x.values::<T>(), blocks, freedom, &mut out));
-        if self.root {
-            out.iter_mut().for_each(|variance| *variance = variance.sqrt());
-        }
-        Ok([Array::filled(out, shape).cast(dtype)].into())
-    }
-
-    fn saves(&self, _needs: &Needs) -> Saves {
-        Saves::input(0) | Saves::output(0).when(self.root)
-    }
-
-    fn backward(&self, saved: &Saved, upstream: &[Option<Tensor>], needs: &Needs) -> Result<Gradients> {
-        let Some(g) = &upstream[0] else { return Ok(needs.none()) };
-        let x = saved.input(0)?;
-        let shape = x.shape();
-        let dims: Vec<isize> = self.dims.places(&shape)?.iter().map(|&d| d as isize).collect();
-        let freedom = (self.dims.count(&shape)? as f64 - self.correction).max(0.0);
-        let centred = if dims.is_empty() { x.sub(&x)? } else { x.sub(&x.mean_dim(&dims, true)?)? };
-        let local = if self.root {
-            let y = saved.output(0)?;
-            let safe = y.eq(0.0)?.where_(&y.ones_like(), &y)?;
-            let slope = y.eq(0.0)?.where_(&y.zeros_like(), &safe.reciprocal()?.mul(1.0 / freedom)?)?;
-            self.dims.spread(&g.mul(&slope)?, &shape)?.mul(&centred)?
-        } else {
-            self.dims.spread(&g.mul(2.0 / freedom)?, &shape)?.mul(&centred)?
-        };
-        Ok([Some(local)].into_iter().collect())
-    }
-
-    fn backward_takes_batches(&self) -> bool {
-        true
-    }
-
-    fn formula(&self) -> Formula {
-        match self.root {
-            false => Formula::rule("y = Σ (x − mean)² / (n − c)", ["∂L/∂x = g · 2·(x − mean) / (n − c)"]),
-            true => Formula::rule("y = √(Σ (x − mean)² / (n − c))", ["∂L/∂x = g · (x − mean) / (y·(n − c))"]),
-        }
     }
 }
 
@@ -724,57 +553,6 @@ impl Tensor {
     #[track_caller]
     pub fn prod_dim(&self, dim: isize, keep: bool) -> Result<Tensor> {
         Tensor::apply(Prod(Dims::of(&[dim], keep)), &[self])
-    }
-
-    /// `ln Σ eˣ` over these dimensions (all, where none is named): see [`LogSumExp`]. Integers become f32.
-    ///
-    /// # Errors
-    /// A dimension doesn't exist or appears twice.
-    ///
-    /// ```
-    /// use chainrule::param;
-    /// let x = param([0.0, 3f64.ln()]);
-    /// let y = x.logsumexp(&[0], false)?;
-    /// y.backward()?;
-    /// assert_eq!(y.to_string(), "tensor(1.3863, grad_fn=<LogsumexpBackward0>)"); // ln 4
-    /// assert_eq!(x.grad().unwrap().to_string(), "tensor([0.2500, 0.7500])"); // softmax
-    /// # Ok::<(), chainrule::Error>(())
-    /// ```
-    #[track_caller]
-    pub fn logsumexp(&self, dims: &[isize], keep: bool) -> Result<Tensor> {
-        Tensor::apply(LogSumExp(Dims::of(dims, keep)), &[self])
-    }
-
-    /// Variance over these dimensions (all, where none is named): see [`Var`].
-    ///
-    /// # Errors
-    /// The element type isn't float, or a dimension doesn't exist.
-    ///
-    /// ```
-    /// use chainrule::tensor;
-    /// let x = tensor([[1.0, 3.0], [5.0, 9.0]]);
-    /// assert_eq!(x.var(&[1], 1.0, false)?.to_string(), "tensor([2., 8.])");
-    /// # Ok::<(), chainrule::Error>(())
-    /// ```
-    #[track_caller]
-    pub fn var(&self, dims: &[isize], correction: f64, keep: bool) -> Result<Tensor> {
-        Tensor::apply(Var { dims: Dims::of(dims, keep), correction, root: false }, &[self])
-    }
-
-    /// Standard deviation over these dimensions (all, where none is named): see [`Var`].
-    ///
-    /// # Errors
-    /// The element type isn't float, or a dimension doesn't exist.
-    ///
-    /// ```
-    /// use chainrule::tensor;
-    /// let x = tensor([[1.0, 3.0], [5.0, 9.0]]);
-    /// assert_eq!(x.std(&[1], 0.0, false)?.to_string(), "tensor([1., 2.])");
-    /// # Ok::<(), chainrule::Error>(())
-    /// ```
-    #[track_caller]
-    pub fn std(&self, dims: &[isize], correction: f64, keep: bool) -> Result<Tensor> {
-        Tensor::apply(Var { dims: Dims::of(dims, keep), correction, root: true }, &[self])
     }
 
     /// Sums over the dimensions in which `shape`, which must broadcast to this shape, is smaller.

@@ -15,14 +15,14 @@ use smallvec::SmallVec;
 
 use super::arith::matrix;
 use super::elementwise::expect_inputs;
-use super::{Context, Entry, Gate, GateRef, Gradients, Linearity, Metas, Needs, Outputs, Sample, Saved};
+use super::{Context, Entry, Gate, Gradients, Linearity, Metas, Needs, Outputs, Sample, Saved};
 use crate::array::{Array, DType, Meta, NewShape, Shape, Slice};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formula::Formula;
 use crate::tensor::Tensor;
 
 /// The gates of this family.
-pub(super) const GATES: &[Entry] = &[View::ENTRY, Unview::ENTRY, Contiguous::ENTRY, Detach::ENTRY];
+pub(super) const GATES: &[Entry] = &[View::ENTRY, Unview::ENTRY];
 
 /// Another layout of the same elements.
 ///
@@ -31,7 +31,7 @@ pub(super) const GATES: &[Entry] = &[View::ENTRY, Unview::ENTRY, Contiguous::ENT
 /// let x = tensor([[1, 2, 3], [4, 5, 6]]);
 /// assert_eq!(x.transpose(0, 1)?.shape(), [3, 2]);
 /// assert_eq!(x.select(1, -1)?.to_vec::<i64>()?, [3, 6]);
-/// assert_eq!(x.slice(1, (..).into())?.shape(), [2, 3]);
+/// assert_eq!(x.slice(1, ..)?.shape(), [2, 3]);
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
@@ -307,117 +307,6 @@ impl Gate for Unview {
     }
 }
 
-/// A row-major copy where the layout isn't row-major already.
-///
-/// ```
-/// use chainrule::gate::view::Contiguous;
-/// use chainrule::{param, Tensor};
-/// let y = Tensor::apply(Contiguous, &[&param([[1.0, 2.0], [3.0, 4.0]]).t()?])?;
-/// assert_eq!(y.grad_fn().unwrap().name(), "CloneBackward0");
-/// assert!(y.array().is_contiguous());
-/// # Ok::<(), chainrule::Error>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Contiguous;
-
-impl Contiguous {
-    /// This gate's row of the table of gates.
-    pub const ENTRY: Entry = Entry {
-        name: "Clone",
-        method: "copy, contiguous",
-        doc: "A row-major copy of the values that stays in the graph.\n",
-        at_kink: None,
-        file: file!(),
-        line: line!(),
-        samples: || vec![Sample::new(Contiguous, [matrix([[1.0, 2.0], [3.0, 4.0]])])],
-    };
-}
-
-impl Gate for Contiguous {
-    fn name(&self) -> &'static str {
-        "Clone"
-    }
-
-    fn infer(&self, inputs: &[Meta]) -> Result<Metas> {
-        expect_inputs(inputs, 1)?;
-        Ok([inputs[0]].into())
-    }
-
-    fn forward(&self, inputs: &[&Array], _context: &mut Context) -> Result<Outputs> {
-        Ok([inputs[0].copied()].into())
-    }
-
-    fn backward(&self, _saved: &Saved, upstream: &[Option<Tensor>], _needs: &Needs) -> Result<Gradients> {
-        Ok(upstream.iter().cloned().collect())
-    }
-
-    fn backward_takes_batches(&self) -> bool {
-        true
-    }
-
-    fn linearity(&self) -> Linearity {
-        Linearity::Joint
-    }
-
-    fn formula(&self) -> Formula {
-        Formula::rule("y = x", ["∂L/∂x = g"])
-    }
-}
-
-/// The same values, through which no gradient goes: what [`Tensor::detach`] is in a recorded graph.
-///
-/// ```
-/// use chainrule::gate::{view::Detach, Gate};
-/// use chainrule::{param, ComputationalGraph};
-/// let x = param(3.0);
-/// let mut graph = ComputationalGraph::record(|| x.detach().mul(&x))?;
-/// graph.forward(&[])?;
-/// assert_eq!(graph.gates()?[0].name, Detach.name()); // a recorded graph shows where gradients stop
-/// assert_eq!(graph.backward()?[0].1.item()?, 3.0);
-/// # Ok::<(), chainrule::Error>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Detach;
-
-impl Detach {
-    /// This gate's row of the table of gates.
-    pub const ENTRY: Entry = Entry {
-        name: "Detach",
-        method: "detach",
-        doc: "The same values, through which no gradient goes.\n",
-        at_kink: None,
-        file: file!(),
-        line: line!(),
-        samples: || {
-            let x = || matrix([[1.0, 2.0], [3.0, 4.0]]);
-            vec![Sample::new(Detach, [x()]).at_kink([matrix([[0.0; 2]; 2])]).gives([x()])]
-        },
-    };
-}
-
-impl Gate for Detach {
-    fn name(&self) -> &'static str {
-        "Detach"
-    }
-
-    fn infer(&self, inputs: &[Meta]) -> Result<Metas> {
-        expect_inputs(inputs, 1)?;
-        Ok([inputs[0]].into())
-    }
-
-    fn forward(&self, inputs: &[&Array], _context: &mut Context) -> Result<Outputs> {
-        Ok([inputs[0].clone()].into())
-    }
-
-    fn backward(&self, _saved: &Saved, _upstream: &[Option<Tensor>], needs: &Needs) -> Result<Gradients> {
-        Ok(needs.none())
-    }
-
-    fn formula(&self) -> Formula {
-        Formula::rule("y = x", ["no gradient"])
-    }
-}
-
 impl Tensor {
     /// The same elements under another shape: see [`View`]. One size may be −1 and is computed.
     ///
@@ -605,12 +494,13 @@ impl Tensor {
     /// ```
     /// use chainrule::{tensor, Slice};
     /// let x = tensor([0, 1, 2, 3, 4, 5]);
+    /// assert_eq!(x.slice(0, 1..-1)?.to_string(), "tensor([1, 2, 3, 4])");
     /// assert_eq!(x.slice(0, Slice::from(1..).step(2))?.to_string(), "tensor([1, 3, 5])");
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     #[track_caller]
-    pub fn slice(&self, dim: isize, range: Slice) -> Result<Tensor> {
-        Tensor::apply(View::Slice(dim, range), &[self])
+    pub fn slice(&self, dim: isize, range: impl Into<Slice>) -> Result<Tensor> {
+        Tensor::apply(View::Slice(dim, range.into()), &[self])
     }
 
     /// `length` elements of a dimension from `start` (negative: from the end) on: see [`View`].
@@ -635,7 +525,7 @@ impl Tensor {
         };
         let start =
             self.with_array(place).map_err(|error| error.at_gate("Slice").with_inputs([self.meta()]))?;
-        self.slice(dim, (start..start + length).into())
+        self.slice(dim, start..start + length)
     }
 
     /// Like [`Tensor::narrow`], from a place that a 0-d integer tensor holds.
@@ -675,40 +565,5 @@ impl Tensor {
     #[track_caller]
     pub fn diagonal(&self, offset: isize, dim1: isize, dim2: isize) -> Result<Tensor> {
         Tensor::apply(View::Diagonal(offset, dim1, dim2), &[self])
-    }
-
-    /// A row-major copy that stays in the graph: see [`Contiguous`]. (`clone` clones the handle.)
-    ///
-    /// # Errors
-    /// None: the result is one for the sake of uniformity.
-    ///
-    /// ```
-    /// use chainrule::tensor;
-    /// let x = tensor([1.0, 2.0]);
-    /// let copy = x.copy()?;
-    /// x.fill_(0.0)?;
-    /// assert_eq!(copy.to_string(), "tensor([1., 2.])");
-    /// # Ok::<(), chainrule::Error>(())
-    /// ```
-    #[track_caller]
-    pub fn copy(&self) -> Result<Tensor> {
-        Tensor::apply(GateRef::Static(&Contiguous), &[self])
-    }
-
-    /// This tensor where its layout is row-major, else a row-major copy: see [`Contiguous`].
-    ///
-    /// # Errors
-    /// As [`Tensor::copy`].
-    ///
-    /// ```
-    /// use chainrule::tensor;
-    /// let x = tensor([[1, 2], [3, 4]]);
-    /// assert!(x.contiguous()?.is(&x)); // as it is already
-    /// assert!(x.t()?.contiguous()?.array().is_contiguous());
-    /// # Ok::<(), chainrule::Error>(())
-    /// ```
-    #[track_caller]
-    pub fn contiguous(&self) -> Result<Tensor> {
-        if self.with_array(Array::is_contiguous) { Ok(self.clone()) } else { self.copy() }
     }
 }

@@ -265,7 +265,7 @@ impl Tensor {
         }
         let mut x = self.clone();
         for _ in 0..n {
-            let (later, earlier) = (x.slice(dim, (1..).into())?, x.slice(dim, (..-1).into())?);
+            let (later, earlier) = (x.slice(dim, 1..)?, x.slice(dim, ..-1)?);
             x = match x.dtype() {
                 crate::DType::Bool => later.ne(&earlier)?,
                 _ => later.sub(&earlier)?,

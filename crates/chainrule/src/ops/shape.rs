@@ -266,8 +266,7 @@ impl Tensor {
             let size = self.shape()[self.shape().dim(dim).map_err(refused(self, "Roll"))?];
             let start = if size == 0 { 0 } else { (-shift).rem_euclid(size as isize) };
             if start != 0 {
-                let (head, tail) =
-                    (rolled.slice(dim, (..start).into())?, rolled.slice(dim, (start..).into())?);
+                let (head, tail) = (rolled.slice(dim, ..start)?, rolled.slice(dim, start..)?);
                 rolled = Tensor::cat(&[&tail, &head], dim)?;
             }
         }

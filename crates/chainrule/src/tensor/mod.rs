@@ -66,7 +66,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use crate::array::{Array, DType, Meta, Shape};
 use crate::error::{Error, Result};
 use crate::gate::GateRef;
-use crate::gate::view::Detach;
+use crate::gate::copy::Detach;
 
 /// An n-dimensional value that remembers how it was computed.
 ///
