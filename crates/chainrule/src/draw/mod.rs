@@ -1,6 +1,7 @@
 //! Pictures of graphs: torchviz's backward graphs, forward pictures, and the lecturer's board.
 //!
-//! A [`Picture`] says what is shown; [`Picture::to_dot`], … write it.
+//! A [`Picture`] says what is shown. It is written as DOT text ([`Picture::to_dot`]), or laid out and drawn
+//! without Graphviz as SVG ([`Picture::to_svg`]) and PNG.
 //!
 //! ```
 //! use chainrule::draw::make_dot;
@@ -11,9 +12,49 @@
 //! ```
 
 mod dot;
+mod font;
 mod layout;
 mod picture;
+#[cfg(feature = "plot")]
+mod png;
+mod render;
+mod scene;
+mod svg;
 mod torchviz;
 
 pub use picture::{Edge, Frame, Line, Mark, Node, NodeKind, Picture, Style, Tone};
 pub use torchviz::{DotOptions, NO_PARAMS, make_dot, make_dot_of};
+
+#[cfg(feature = "plot")]
+use crate::error::Result;
+
+impl Picture {
+    /// The picture as SVG, laid out and drawn without Graphviz, light or dark as the reader's system is.
+    ///
+    /// ```
+    /// use chainrule::{draw::make_dot, param};
+    /// let (x, y) = (param(2.0), param(3.0));
+    /// let svg = make_dot(&(&x * &y), [("x", &x), ("y", &y)], &Default::default()).to_svg();
+    /// assert!(svg.starts_with("<svg") && svg.contains("MulBackward0"));
+    /// ```
+    pub fn to_svg(&self) -> String {
+        svg::write(&render::Drawn::of(self).scene())
+    }
+
+    /// The picture as a PNG file, two pixels a unit where it isn't very large.
+    ///
+    /// # Errors
+    /// The picture is too large for any.
+    ///
+    /// ```
+    /// use chainrule::{draw::make_dot, param};
+    /// let (x, y) = (param(2.0), param(3.0));
+    /// let picture = make_dot(&(&x * &y), [("x", &x), ("y", &y)], &Default::default());
+    /// assert!(picture.to_png(false)?.starts_with(b"\x89PNG"));
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[cfg(feature = "plot")]
+    pub fn to_png(&self, dark: bool) -> Result<Vec<u8>> {
+        png::write(&render::Drawn::of(self).scene(), dark)
+    }
+}

@@ -199,6 +199,8 @@ pub struct Picture {
     pub frames: Vec<Frame>,
     /// The manner.
     pub style: Style,
+    /// What it is a picture of.
+    pub title: String,
 }
 
 impl Picture {

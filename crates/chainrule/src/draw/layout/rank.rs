@@ -4,14 +4,14 @@ use crate::draw::picture::{Line, Picture};
 
 /// Neighbours of each node in one list: those of node `i` stand from `starts[i]` to `starts[i + 1]`.
 #[derive(Debug, Clone)]
-pub(super) struct Lists {
+pub(super) struct Lists<T> {
     starts: Vec<usize>,
-    items: Vec<usize>,
+    items: Vec<T>,
 }
 
-impl Lists {
+impl<T: Copy + Default> Lists<T> {
     /// Groups pairs (key, item) by key, keeping their order.
-    pub(super) fn new(keys: usize, pairs: impl Iterator<Item = (usize, usize)> + Clone) -> Lists {
+    pub(super) fn new(keys: usize, pairs: impl Iterator<Item = (usize, T)> + Clone) -> Lists<T> {
         let mut starts = vec![0; keys + 1];
         for (key, _) in pairs.clone() {
             starts[key + 1] += 1;
@@ -20,7 +20,7 @@ impl Lists {
             starts[i + 1] += starts[i];
         }
         let mut next = starts.clone();
-        let mut items = vec![0; starts[keys]];
+        let mut items = vec![T::default(); starts[keys]];
         for (key, item) in pairs {
             items[next[key]] = item;
             next[key] += 1;
@@ -28,7 +28,7 @@ impl Lists {
         Lists { starts, items }
     }
 
-    pub(super) fn of(&self, key: usize) -> &[usize] {
+    pub(super) fn of(&self, key: usize) -> &[T] {
         &self.items[self.starts[key]..self.starts[key + 1]]
     }
 }
@@ -52,6 +52,55 @@ pub(super) fn topological(nodes: usize, edges: &[(usize, usize)]) -> Option<Vec<
         done += 1;
     }
     (done == nodes).then_some(order)
+}
+
+/// Where a node must stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// In the first row
+    First,
+    /// In the last row
+    Last,
+    Free,
+}
+
+/// The row of each node, from 0; every edge leads to a later row.
+///
+/// As early as possible, or as late as possible: then leaves stand just before their first use.
+pub(super) fn ranks(order: &[usize], edges: &[(usize, usize)], ends: &[End], early: bool) -> Vec<usize> {
+    let nodes = order.len();
+    let before = Lists::new(nodes, edges.iter().map(|&(from, to)| (to, from)));
+    let after = Lists::new(nodes, edges.iter().copied());
+    let mut rank = vec![0usize; nodes];
+    if early {
+        for &node in order {
+            let first = before.of(node).iter().map(|&from| rank[from] + 1).max();
+            rank[node] = first.unwrap_or(0);
+        }
+        let last = rank.iter().copied().max().unwrap_or(0);
+        for node in (0..nodes).filter(|&node| ends[node] == End::Last) {
+            rank[node] = last;
+        }
+        return rank;
+    }
+    for &node in order.iter().rev() {
+        let steps = after.of(node).iter().map(|&to| rank[to] + 1).max();
+        rank[node] = steps.unwrap_or(0);
+    }
+    let last = rank.iter().copied().max().unwrap_or(0);
+    for node in 0..nodes {
+        rank[node] = last - rank[node];
+        if ends[node] == End::First {
+            rank[node] = 0;
+        }
+    }
+    // What nothing uses stands just behind what made it.
+    for &node in order {
+        if after.of(node).is_empty() && ends[node] == End::Free {
+            rank[node] = before.of(node).iter().map(|&from| rank[from] + 1).max().unwrap_or(rank[node]);
+        }
+    }
+    rank
 }
 
 /// The direction in which an edge counts for the order: what a gate saved stands before the gate.

@@ -1,0 +1,601 @@
+//! Puts rows, columns and wires of every level together, and the levels into each other.
+
+use std::collections::HashMap;
+
+use super::level::{Item, Level, Levels};
+use super::order::{End, Rows};
+use super::place::{Gaps, place};
+use super::rank::{self, Lists};
+use super::{FramePlace, Geometry, Rect, Request, Size, Wire};
+
+/// Wires run through the rows while that takes at most this many lanes for each item and wire.
+const LANES: usize = 8;
+/// … and this many besides.
+const FREE_LANES: usize = 4_000;
+
+/// A level whose places are known, from its own upper left corner.
+#[derive(Debug, Default)]
+struct Placed {
+    /// Middle and top of each item, with its room.
+    items: Vec<(f64, f64)>,
+    wires: Vec<Wire>,
+    width: f64,
+    height: f64,
+    /// Where the title begins.
+    title: f64,
+    /// Where each signal enters and leaves, from the middle.
+    doors: HashMap<Item, f64>,
+}
+
+/// Lays out the levels from the innermost to the outermost, and then adds up where they stand.
+pub(super) fn assemble(request: &Request, levels: Levels) -> Geometry {
+    let frames = request.frames.len();
+    let mut placed: Vec<Placed> = Vec::new();
+    placed.resize_with(frames + 1, Placed::default);
+    // Inner frames have larger places; the outermost level comes last.
+    for frame in (0..frames).rev().chain([frames]) {
+        let level = &levels.levels[frame];
+        if !level.items.is_empty() {
+            placed[frame] = Inside { request, level, outputs: &levels.outputs, placed: &placed, frame }.place();
+        }
+    }
+    let outermost = &placed[frames];
+    let mut geometry = Geometry {
+        nodes: vec![Rect::default(); request.nodes.len()],
+        frames: vec![None; frames],
+        wires: Vec::new(),
+        width: outermost.width,
+        height: outermost.height,
+    };
+    let mut corner = vec![(0.0, 0.0); frames + 1];
+    for frame in [frames].into_iter().chain(0..frames) {
+        let (x0, y0) = corner[frame];
+        let own = &mut placed[frame];
+        for (item, &(x, y)) in levels.levels[frame].items.iter().zip(&own.items) {
+            match *item {
+                Item::Node(node) => {
+                    let Size { width, before, body, .. } = request.nodes[node];
+                    geometry.nodes[node] =
+                        Rect { x: x0 + x - width / 2.0, y: y0 + y + before, width, height: body };
+                }
+                Item::Frame(inner) => corner[inner] = (x0 + x, y0 + y),
+                Item::In(_) | Item::Out(_) => {}
+            }
+        }
+        for mut wire in std::mem::take(&mut own.wires) {
+            wire.points.iter_mut().for_each(|(x, y)| (*x, *y) = (*x + x0, *y + y0));
+            geometry.wires.push(wire);
+        }
+    }
+    for frame in 0..frames {
+        if !levels.levels[frame].items.is_empty() {
+            // A frame's place in its level is its middle.
+            let Placed { width, height, title, .. } = placed[frame];
+            let (x, y) = corner[frame];
+            let area = Rect { x, y, width, height };
+            geometry.frames[frame] = Some(FramePlace { area, title: x + title });
+        }
+    }
+    geometry
+}
+
+/// A level about to be laid out.
+struct Inside<'a> {
+    request: &'a Request,
+    level: &'a Level,
+    /// Which output each signal is of.
+    outputs: &'a [usize],
+    /// The levels inside it.
+    placed: &'a [Placed],
+    /// Its frame, or the number of frames for the outermost level.
+    frame: usize,
+}
+
+/// A wire between two rows: indices of items and lanes, and where the wire is from their middles.
+#[derive(Debug, Clone, Copy)]
+struct Hop {
+    from: usize,
+    from_at: f64,
+    to: usize,
+    to_at: f64,
+}
+
+/// How a stretch runs.
+#[derive(Debug, Clone)]
+enum Way {
+    /// Through these lanes, from the one where it leaves its bundle.
+    Lanes(Vec<usize>),
+    /// Along the side, in the lane with this number.
+    Side(usize),
+}
+
+impl Inside<'_> {
+    fn extent(&self, item: usize) -> (f64, f64) {
+        match self.level.items[item] {
+            Item::Node(node) => {
+                let Size { room, before, body, after, .. } = &self.request.nodes[node];
+                (*room, before + body + after)
+            }
+            Item::Frame(frame) => (self.placed[frame].width, self.placed[frame].height),
+            Item::In(_) | Item::Out(_) => (0.0, 0.0),
+        }
+    }
+
+    /// Where a signal leaves an item, from its middle.
+    fn leaves_at(&self, item: usize, signal: usize) -> f64 {
+        match self.level.items[item] {
+            Item::Node(node) => {
+                self.request.nodes[node].outputs.get(self.outputs[signal]).copied().unwrap_or(0.0)
+            }
+            Item::Frame(frame) => self.placed[frame].doors[&Item::Out(signal)],
+            Item::In(_) | Item::Out(_) => 0.0,
+        }
+    }
+
+    /// Where a signal arrives at an item, from its middle; at nodes this is settled later.
+    fn arrives_at(&self, item: usize, signal: usize) -> f64 {
+        match self.level.items[item] {
+            Item::Frame(frame) => self.placed[frame].doors[&Item::In(signal)],
+            _ => 0.0,
+        }
+    }
+
+    fn place(&self) -> Placed {
+        let level = self.level;
+        let spacing = self.request.spacing;
+        let count = level.items.len();
+        let edges: Vec<(usize, usize)> = level.stretches.iter().map(|s| (s.from, s.to)).collect();
+        let ends: Vec<rank::End> = level
+            .items
+            .iter()
+            .map(|item| match item {
+                Item::In(_) => rank::End::First,
+                Item::Out(_) => rank::End::Last,
+                _ => rank::End::Free,
+            })
+            .collect();
+        let mut ranks = rank::ranks(&level.order, &edges, &ends, spacing.early);
+        let mut length = self.lengths();
+        let (ways, hops, side_lanes) = self.ways(&mut ranks, &mut length);
+        let last = ranks.iter().copied().max().unwrap_or(0);
+        let total = ranks.len();
+
+        let mut rows = Rows {
+            rows: vec![Vec::new(); last + 1],
+            place: vec![0; total],
+            room: (0..total).map(|i| if i < count { self.extent(i).0 } else { 0.0 }).collect(),
+            up: Lists::new(
+                total,
+                hops.iter().map(|h| (h.to, End { other: h.from, here: h.to_at, there: h.from_at })),
+            ),
+            down: Lists::new(
+                total,
+                hops.iter().map(|h| (h.from, End { other: h.to, here: h.from_at, there: h.to_at })),
+            ),
+            rank: ranks,
+            length,
+        };
+        for item in 0..total {
+            rows.rows[rows.rank[item]].push(item);
+        }
+        rows.order(hops.len());
+        let is_wire: Vec<bool> = (0..total)
+            .map(|i| i >= count || matches!(level.items[i], Item::In(_) | Item::Out(_)))
+            .collect();
+        let mut x = place(&rows, &is_wire, Gaps { boxes: spacing.boxes, wires: spacing.wires });
+
+        let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
+        for (x, room) in x.iter().zip(&rows.room) {
+            low = low.min(x - room / 2.0);
+            high = high.max(x + room / 2.0);
+        }
+        let side = high - low + spacing.wires;
+        let mut width = high - low + side_lanes as f64 * spacing.wires;
+        x.iter_mut().for_each(|x| *x -= low);
+        let arrivals = self.arrivals(&rows, &x, count);
+        let is_frame = self.frame < self.request.frames.len();
+        let mut placed = Placed::default();
+        let mut left = 0.0;
+        if is_frame {
+            left = spacing.frame;
+            width += 2.0 * spacing.frame;
+            let title = self.request.frames[self.frame].title;
+            let entries: Vec<f64> = (0..count)
+                .filter(|&i| matches!(level.items[i], Item::In(_)))
+                .map(|i| x[i] + left)
+                .collect();
+            placed.title = title_place(&entries, title, spacing.frame, &mut left, &mut width);
+            x.iter_mut().for_each(|x| *x += left);
+        }
+        let top = if is_frame { spacing.title } else { 0.0 };
+        let bottom = if is_frame { spacing.frame } else { 0.0 };
+
+        // Rows: as high as their highest item; the distance to the next grows with how far wires must go aside.
+        let mut row_top = vec![0.0f64; last + 1];
+        let mut row_end = vec![0.0f64; last + 1];
+        let mut y = top;
+        for rank in 0..=last {
+            let items = || rows.rows[rank].iter().copied();
+            let height = items().filter(|&i| i < count).map(|i| self.extent(i).1).fold(0.0, f64::max);
+            row_top[rank] = y;
+            row_end[rank] = y + height;
+            let aside = items()
+                .flat_map(|i| rows.down.of(i).iter().map(move |end| (i, end)))
+                .map(|(i, end)| (x[i] + end.here - x[end.other] - end.there).abs())
+                .fold(0.0, f64::max);
+            let only_wires = items().all(|i| is_wire[i]);
+            let next_only_wires = rank < last && rows.rows[rank + 1].iter().all(|&i| is_wire[i]);
+            let least = match aside < 1.0 && (only_wires || next_only_wires) {
+                true => spacing.rows * 0.3,
+                false => spacing.rows,
+            };
+            y = row_end[rank];
+            if rank < last {
+                y += least + (0.12 * (aside - spacing.rows).max(0.0)).min(3.0 * spacing.rows);
+            }
+        }
+        placed.height = y + bottom;
+        placed.width = width;
+        let mut tops = vec![0.0; count];
+        for item in 0..count {
+            let rank = rows.rank[item];
+            let slack = row_end[rank] - row_top[rank] - self.extent(item).1;
+            tops[item] = row_top[rank]
+                + slack
+                    * match (rows.up.of(item).is_empty(), rows.down.of(item).is_empty()) {
+                        (true, false) => 1.0,
+                        (false, true) => 0.0,
+                        _ => 0.5,
+                    };
+        }
+        placed.wires = Router {
+            inside: self,
+            rows: &rows,
+            x: &x,
+            tops: &tops,
+            row_top: &row_top,
+            row_end: &row_end,
+            arrivals: &arrivals,
+            side: side + left,
+            height: placed.height,
+        }
+        .wires(&ways);
+        for item in 0..count {
+            let middle = x[item] - width / 2.0;
+            if let door @ (Item::In(_) | Item::Out(_)) = level.items[item] {
+                placed.doors.insert(door, middle);
+            }
+            let corner = match level.items[item] {
+                Item::Frame(_) => x[item] - rows.room[item] / 2.0,
+                _ => x[item],
+            };
+            placed.items.push((corner, tops[item]));
+        }
+        placed
+    }
+
+    /// How long the longest ways are that lead to each item and on from it. What goes through a frame's border is
+    /// longer than anything inside.
+    fn lengths(&self) -> [Vec<usize>; 2] {
+        let level = self.level;
+        let count = level.items.len();
+        let mut length = [vec![0; count], vec![0; count]];
+        for (i, item) in level.items.iter().enumerate() {
+            match item {
+                Item::In(_) => length[0][i] = count,
+                Item::Out(_) => length[1][i] = count,
+                Item::Node(_) | Item::Frame(_) => {}
+            }
+        }
+        let pairs = || level.stretches.iter().map(|s| (s.from, s.to));
+        let (after, before) = (Lists::new(count, pairs()), Lists::new(count, pairs().map(|(a, b)| (b, a))));
+        for &item in &level.order {
+            for &next in after.of(item) {
+                length[0][next] = length[0][next].max(length[0][item] + 1);
+            }
+        }
+        for &item in level.order.iter().rev() {
+            for &previous in before.of(item) {
+                length[1][previous] = length[1][previous].max(length[1][item] + 1);
+            }
+        }
+        length
+    }
+
+    /// How each stretch gets to its end. Appends the ranks and lengths of the lanes behind those of the items.
+    fn ways(&self, ranks: &mut Vec<usize>, length: &mut [Vec<usize>; 2]) -> (Vec<Way>, Vec<Hop>, usize) {
+        let stretches = &self.level.stretches;
+        let mut bundles: HashMap<(usize, usize), Vec<usize>> = HashMap::new();
+        let mut keys = Vec::new();
+        for (i, stretch) in stretches.iter().enumerate() {
+            let bundle = bundles.entry((stretch.from, stretch.signal)).or_default();
+            if bundle.is_empty() {
+                keys.push((stretch.from, stretch.signal));
+            }
+            bundle.push(i);
+        }
+        let lanes_of = |bundle: &[usize], ranks: &[usize]| {
+            bundle.iter().map(|&i| ranks[stretches[i].to] - ranks[stretches[i].from] - 1).max().unwrap_or(0)
+        };
+        // Short ones first, until the lanes run out.
+        let mut order: Vec<(usize, usize)> =
+            keys.iter().enumerate().map(|(place, key)| (lanes_of(&bundles[key], ranks), place)).collect();
+        order.sort_unstable();
+        let mut left = LANES * (self.level.items.len() + stretches.len()) + FREE_LANES;
+        let mut through = vec![false; keys.len()];
+        for (lanes, place) in order {
+            if lanes > left {
+                break;
+            }
+            left -= lanes;
+            through[place] = true;
+        }
+        let mut ways = vec![Way::Lanes(Vec::new()); stretches.len()];
+        let mut hops = Vec::new();
+        let mut aside = Vec::new();
+        for (key, through) in keys.iter().zip(through) {
+            let bundle = &bundles[key];
+            if !through {
+                aside.extend(bundle);
+                continue;
+            }
+            let first = ranks.len();
+            let from = key.0;
+            let start = ranks[from];
+            let lanes = lanes_of(bundle, ranks);
+            ranks.extend((0..lanes).map(|lane| start + 1 + lane));
+            let far = bundle.iter().map(|&i| stretches[i].to).filter(|&to| ranks[to] > start + 1);
+            let onwards = far.map(|to| length[1][to]).max().unwrap_or(0);
+            let so_far = length[0][from];
+            length[0].extend((0..lanes).map(|_| so_far));
+            length[1].extend((0..lanes).map(|_| onwards));
+            let leaves = self.leaves_at(from, key.1);
+            // The lane in the row before `rank`, or the item itself.
+            let before = |rank: usize| {
+                if rank == start + 1 { (from, leaves) } else { (first + rank - start - 2, 0.0) }
+            };
+            for lane in 0..lanes {
+                let (upper, at) = before(start + 1 + lane);
+                hops.push(Hop { from: upper, from_at: at, to: first + lane, to_at: 0.0 });
+            }
+            let mut trunk_drawn = false;
+            for &i in bundle {
+                let to = stretches[i].to;
+                let (upper, at) = before(ranks[to]);
+                hops.push(Hop {
+                    from: upper,
+                    from_at: at,
+                    to,
+                    to_at: self.arrives_at(to, stretches[i].signal),
+                });
+                let own = ranks[to] - start - 1;
+                // The farthest one draws the whole wire; the others leave it at their last lane.
+                let begin = match own == lanes && !trunk_drawn {
+                    true => 0,
+                    false => own.saturating_sub(1),
+                };
+                trunk_drawn |= own == lanes;
+                ways[i] = Way::Lanes((begin..own).map(|lane| first + lane).collect());
+            }
+        }
+        let lanes = self.side_lanes(aside, ranks, &mut ways);
+        (ways, hops, lanes)
+    }
+
+    /// Numbers the lanes at the side: what has the same source or the same end (whichever has more) shares one,
+    /// and so do wires whose rows don't overlap. Returns how many there are.
+    fn side_lanes(&self, aside: Vec<usize>, ranks: &[usize], ways: &mut [Way]) -> usize {
+        let stretches = &self.level.stretches;
+        let mut leaving: HashMap<(usize, usize), usize> = HashMap::new();
+        let mut arriving: HashMap<usize, usize> = HashMap::new();
+        for &i in &aside {
+            *leaving.entry((stretches[i].from, stretches[i].signal)).or_default() += 1;
+            *arriving.entry(stretches[i].to).or_default() += 1;
+        }
+        // Rows from the first to the last, and the stretches that share the lane.
+        let mut groups: Vec<(usize, usize, Vec<usize>)> = Vec::new();
+        let mut known: HashMap<(bool, usize, usize), usize> = HashMap::new();
+        for i in aside {
+            let s = stretches[i];
+            let by_source = leaving[&(s.from, s.signal)] >= arriving[&s.to];
+            let key = if by_source { (true, s.from, s.signal) } else { (false, s.to, 0) };
+            let group = *known.entry(key).or_insert_with(|| {
+                groups.push((usize::MAX, 0, Vec::new()));
+                groups.len() - 1
+            });
+            let (first, last, members) = &mut groups[group];
+            *first = (*first).min(ranks[s.from]);
+            *last = (*last).max(ranks[s.to]);
+            members.push(i);
+        }
+        groups.sort_by_key(|group| (group.0, group.1));
+        // Lanes in use by the row at which they end, and free ones.
+        let mut busy = std::collections::BinaryHeap::new();
+        let mut free = std::collections::BinaryHeap::new();
+        let mut count = 0;
+        for (first, last, members) in groups {
+            while let Some(&std::cmp::Reverse((end, lane))) = busy.peek()
+                && end <= first
+            {
+                busy.pop();
+                free.push(std::cmp::Reverse(lane));
+            }
+            let lane = free.pop().map_or_else(
+                || {
+                    count += 1;
+                    count - 1
+                },
+                |std::cmp::Reverse(lane)| lane,
+            );
+            busy.push(std::cmp::Reverse((last, lane)));
+            for i in members {
+                ways[i] = Way::Side(lane);
+            }
+        }
+        count
+    }
+
+    /// Where each stretch arrives at a node, from the node's middle: side by side, in the order in which the wires
+    /// come; a wire that comes straight from above stays straight.
+    fn arrivals(&self, rows: &Rows, x: &[f64], count: usize) -> Vec<Vec<(usize, f64, f64)>> {
+        let mut all = vec![Vec::new(); count];
+        for item in 0..count {
+            let Item::Node(node) = self.level.items[item] else { continue };
+            let Size { width, between, .. } = self.request.nodes[node];
+            let ends = rows.up.of(item);
+            let mut arriving: Vec<(usize, f64, f64)> =
+                ends.iter().map(|end| (end.other, end.there, x[end.other] + end.there - x[item])).collect();
+            arriving.sort_by(|a, b| a.2.total_cmp(&b.2));
+            let n = arriving.len();
+            if n == 0 {
+                continue;
+            }
+            let between = between.min((width - 12.0).max(0.0) / n as f64);
+            let straight = arriving.iter().position(|end| end.2.abs() < 1.0);
+            let middle = match straight {
+                Some(place) if (place.max(n - 1 - place)) as f64 * between <= width / 2.0 - 4.0 => place as f64,
+                _ => (n - 1) as f64 / 2.0,
+            };
+            for (i, end) in arriving.into_iter().enumerate() {
+                all[item].push((end.0, end.1, (i as f64 - middle) * between));
+            }
+        }
+        all
+    }
+}
+
+/// The room for a frame's title: at the left of all wires that enter, else at their right, else the frame is made
+/// wider at its left.
+fn title_place(entries: &[f64], title: f64, edge: f64, left: &mut f64, width: &mut f64) -> f64 {
+    const APART: f64 = 5.0;
+    let first = entries.iter().copied().fold(f64::INFINITY, f64::min);
+    let last = entries.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let needed = title + edge;
+    if entries.is_empty() || needed + APART <= first {
+        *width = width.max(needed + edge);
+        return edge;
+    }
+    if last + APART + needed <= *width {
+        return *width - needed;
+    }
+    let more = needed + APART - first;
+    *left += more;
+    *width += more;
+    edge
+}
+
+struct Router<'a> {
+    inside: &'a Inside<'a>,
+    rows: &'a Rows,
+    x: &'a [f64],
+    tops: &'a [f64],
+    row_top: &'a [f64],
+    row_end: &'a [f64],
+    arrivals: &'a [Vec<(usize, f64, f64)>],
+    side: f64,
+    height: f64,
+}
+
+impl Router<'_> {
+    fn wires(&self, ways: &[Way]) -> Vec<Wire> {
+        // Equal wires into one item arrive in turn.
+        let mut used: HashMap<(usize, usize, u64), usize> = HashMap::new();
+        let mut wires = Vec::with_capacity(ways.len());
+        for (stretch, way) in self.inside.level.stretches.iter().zip(ways) {
+            let mut points = Points(Vec::new());
+            let (from, to) = (stretch.from, stretch.to);
+            let (start, end) = (self.rows.rank[from], self.rows.rank[to]);
+            let leaves = self.x[from] + self.inside.leaves_at(from, stretch.signal);
+            let through = |points: &mut Points, x: f64, rank: usize| {
+                points.to(x, self.row_top[rank]);
+                points.to(x, self.row_end[rank]);
+            };
+            let mut last = (from, self.inside.leaves_at(from, stretch.signal));
+            match way {
+                Way::Lanes(lanes) => {
+                    let whole = lanes.len() == end - start - 1;
+                    if whole {
+                        points.to(leaves, self.bottom(from));
+                        points.to(leaves, self.row_end[start]);
+                    }
+                    for (i, &lane) in lanes.iter().enumerate() {
+                        if i > 0 || whole {
+                            through(&mut points, self.x[lane], self.rows.rank[lane]);
+                        } else {
+                            points.to(self.x[lane], self.row_end[self.rows.rank[lane]]);
+                        }
+                    }
+                    last = lanes.last().map_or(last, |&lane| (lane, 0.0));
+                }
+                Way::Side(lane) => {
+                    let x = self.side + *lane as f64 * self.inside.request.spacing.wires;
+                    points.to(leaves, self.bottom(from));
+                    points.to(leaves, self.row_end[start]);
+                    points.to(x, self.row_top[start + 1]);
+                    points.to(x, self.row_end[end - 1]);
+                }
+            }
+            let side = matches!(way, Way::Side(_));
+            let arrives = match self.inside.level.items[to] {
+                Item::Node(_) if !side => {
+                    let turn = used.entry((to, last.0, last.1.to_bits())).or_default();
+                    let found = self.arrivals[to].iter().filter(|a| a.0 == last.0 && a.1 == last.1);
+                    let offset = found.clone().nth(*turn).map_or(0.0, |arrival| arrival.2);
+                    *turn += 1;
+                    offset
+                }
+                _ => self.inside.arrives_at(to, stretch.signal),
+            };
+            let x = self.x[to] + arrives;
+            points.to(x, self.row_top[end]);
+            points.to(x, self.top(to));
+            wires.push(Wire {
+                link: stretch.link,
+                points: points.0,
+                arrives: matches!(self.inside.level.items[to], Item::Node(_)),
+            });
+        }
+        wires
+    }
+
+    /// Where wires arrive at an item.
+    fn top(&self, item: usize) -> f64 {
+        match self.inside.level.items[item] {
+            Item::Node(node) => self.tops[item] + self.inside.request.nodes[node].before,
+            Item::Frame(_) | Item::In(_) => self.tops[item],
+            Item::Out(_) => self.height,
+        }
+    }
+
+    /// Where wires leave an item.
+    fn bottom(&self, item: usize) -> f64 {
+        match self.inside.level.items[item] {
+            Item::Node(node) => {
+                let size = &self.inside.request.nodes[node];
+                self.tops[item] + size.before + size.body
+            }
+            Item::Frame(_) => self.tops[item] + self.inside.extent(item).1,
+            Item::In(_) => 0.0,
+            Item::Out(_) => self.height,
+        }
+    }
+}
+
+/// A wire's points as they are found; those on a straight line are left out.
+struct Points(Vec<(f64, f64)>);
+
+impl Points {
+    fn to(&mut self, x: f64, y: f64) {
+        let x = if self.0.last().is_some_and(|last| (last.0 - x).abs() < 0.3) { self.0[self.0.len() - 1].0 } else { x };
+        if self.0.last() == Some(&(x, y)) {
+            return;
+        }
+        if let [.., a, b] = self.0[..]
+            && a.0 == b.0
+            && b.0 == x
+        {
+            self.0.pop();
+        }
+        self.0.push((x, y));
+    }
+}

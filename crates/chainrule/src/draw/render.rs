@@ -1,0 +1,454 @@
+//! From a picture to shapes: how large everything is, where the layout puts it, how it looks.
+
+use super::font::{cut, width};
+use super::layout::{self, FrameSize, Geometry, Link, Rect, Request, Size, Spacing, layout};
+use super::picture::{Edge, Line, Mark, Node, NodeKind, Picture, Style, Tone};
+use super::scene::{Anchor, HEAD, Paint, Scene, Shape, Step};
+
+/// Around the whole picture.
+const MARGIN: f64 = 16.0;
+/// The size of a frame's name.
+const FRAME_NAME: f64 = 10.5;
+/// The size of local gradients on the board.
+const CHIP: f64 = 10.5;
+/// The height of the box around one.
+const CHIP_HEIGHT: f64 = 16.0;
+/// The size of values and gradients on the board.
+const MARK: f64 = 12.5;
+/// The size of shapes at wires.
+const SHAPE: f64 = 10.0;
+/// The size of the title and of the legend.
+const TITLE: f64 = 14.0;
+const LEGEND: f64 = 10.5;
+/// The longest line of a label.
+const LONGEST: usize = 64;
+
+/// What a node looks like.
+#[derive(Debug, Clone)]
+struct Look {
+    /// Each line with its size; the rest of a line behind a tab stands at the right.
+    lines: Vec<(String, f64, Paint)>,
+    fill: Option<(Paint, Paint)>,
+    radius: f64,
+    width: f64,
+    height: f64,
+}
+
+/// The direction in which data flows.
+fn is_sideways(style: Style) -> bool {
+    style == Style::Board
+}
+
+fn fills(style: Style, kind: NodeKind) -> Option<(Paint, Paint)> {
+    match (style, kind) {
+        (Style::Torchviz, NodeKind::Output) => Some((Paint::TorchOutput, Paint::OutputEdge)),
+        (Style::Torchviz, NodeKind::Leaf) => Some((Paint::TorchLeaf, Paint::LeafEdge)),
+        (Style::Torchviz, NodeKind::Gate) => Some((Paint::Backward, Paint::BackwardEdge)),
+        (_, NodeKind::Base) => Some((Paint::Base, Paint::OutputEdge)),
+        (_, NodeKind::Saved) => Some((Paint::Saved, Paint::SavedEdge)),
+        (_, NodeKind::Gate) => Some((Paint::Gate, Paint::GateEdge)),
+        // On a board, inputs and the loss are names at the ends of wires.
+        (Style::Board, _) => None,
+        (_, NodeKind::Output) => Some((Paint::Output, Paint::OutputEdge)),
+        (_, NodeKind::Leaf) => Some((Paint::Leaf, Paint::LeafEdge)),
+        (_, NodeKind::Data | NodeKind::Constant) => Some((Paint::Data, Paint::DataEdge)),
+    }
+}
+
+/// How a node with so many arriving wires looks.
+fn look(style: Style, node: &Node, arriving: usize) -> Look {
+    let fill = fills(style, node.kind);
+    let mut lines: Vec<(String, f64, Paint)> = Vec::new();
+    let rows: Vec<&str> = node.label.trim().lines().collect();
+    for (i, row) in rows.iter().enumerate() {
+        let (size, paint) = match (style, i) {
+            (Style::Torchviz, _) => (10.0, Paint::Text),
+            (Style::Forward, 0) => (12.0, Paint::Text),
+            (Style::Forward, _) => (10.0, Paint::Faint),
+            (Style::Board, 0) if node.kind == NodeKind::Gate => (17.0, Paint::Text),
+            (Style::Board, 0) => (16.0, Paint::Text),
+            (Style::Board, _) => (10.5, Paint::Faint),
+        };
+        let row = match row.chars().all(|c| c == '-') {
+            true => "\t".to_string(),
+            // Attributes: names at the left, values at the right.
+            false if i > 1 && rows[1].starts_with("--") => {
+                row.split_once(':').map_or(row.to_string(), |(a, b)| format!("{}:\t{}", a.trim(), b.trim()))
+            }
+            false => row.trim().to_string(),
+        };
+        lines.push((cut(&row, LONGEST), size, paint));
+    }
+    let text = lines.iter().map(|(line, size, _)| width(&line.replace('\t', "   "), *size)).fold(0.0, f64::max);
+    let height: f64 = lines.iter().map(|(_, size, _)| line_height(*size)).sum();
+    let (mut across, mut tall, radius) = match style {
+        Style::Torchviz => (text + 14.0, height + 8.0, 2.5),
+        Style::Forward if node.kind == NodeKind::Gate => ((text + 22.0).max(64.0), height + 10.0, 5.0),
+        Style::Forward => (text + 22.0, height + 6.0, 9.0),
+        Style::Board if node.kind == NodeKind::Gate => ((text + 20.0).max(44.0), (height + 10.0).max(44.0), 22.0),
+        Style::Board => (text + 8.0, (height + 4.0).max(36.0), 0.0),
+    };
+    if style == Style::Board {
+        tall = tall.max(20.0 * arriving as f64 + 4.0);
+    } else {
+        across = across.max(9.0 * arriving as f64 + 12.0).min(1_200.0_f64.max(text + 22.0));
+    }
+    Look { lines, fill, radius, width: across, height: tall }
+}
+
+fn line_height(size: f64) -> f64 {
+    size * 1.32
+}
+
+fn mark_width(marks: &[Mark], size: f64) -> f64 {
+    marks.iter().map(|mark| width(&mark.text, size)).fold(0.0, f64::max)
+}
+
+/// A picture with the looks and places of all that it shows.
+pub(super) struct Drawn<'a> {
+    picture: &'a Picture,
+    looks: Vec<Look>,
+    /// Marks at the end of each link.
+    pub(super) links: Vec<Link>,
+    pub(super) geometry: Geometry,
+    /// The room above the graph.
+    head: f64,
+}
+
+impl<'a> Drawn<'a> {
+    pub(super) fn of(picture: &'a Picture) -> Drawn<'a> {
+        let sideways = is_sideways(picture.style);
+        let pairs = layout::directed(picture);
+        let mut arriving = vec![0; picture.nodes.len()];
+        let mut chips = vec![0.0f64; picture.nodes.len()];
+        for (edge, &(_, to)) in picture.edges.iter().zip(&pairs) {
+            arriving[to] += 1;
+            chips[to] = chips[to].max(mark_width(&edge.marks, CHIP));
+        }
+        let looks: Vec<Look> = picture
+            .nodes
+            .iter()
+            .zip(&arriving)
+            .map(|(node, &arriving)| look(picture.style, node, arriving))
+            .collect();
+        let sizes = picture.nodes.iter().zip(&looks).zip(&chips);
+        let nodes = sizes.map(|((node, look), &chip)| size(sideways, node, look, chip)).collect();
+        let links: Vec<Link> = picture
+            .edges
+            .iter()
+            .zip(&pairs)
+            .map(|(edge, &(from, to))| Link { from, output: edge.output, to, kind: edge.line as u8 })
+            .collect();
+        let spacing = match picture.style {
+            Style::Board => {
+                Spacing { boxes: 14.0, wires: 16.0, rows: 26.0, frame: 0.0, title: 0.0, early: true }
+            }
+            _ => Spacing { boxes: 16.0, wires: 9.0, rows: 24.0, frame: 12.0, title: 20.0, early: false },
+        };
+        // A board has no frames.
+        let frames = if sideways { &[][..] } else { &picture.frames[..] };
+        let request = Request {
+            nodes,
+            frame_of: picture.nodes.iter().map(|node| node.frame.filter(|_| !sideways)).collect(),
+            frames: frames
+                .iter()
+                .map(|frame| FrameSize {
+                    parent: frame.parent,
+                    title: width(&cut(&frame.name, LONGEST), FRAME_NAME),
+                })
+                .collect(),
+            links: links.clone(),
+            spacing,
+        };
+        let head = if picture.title.is_empty() || !sideways { 0.0 } else { TITLE * 2.0 };
+        Drawn { picture, looks, links, geometry: layout(&request), head }
+    }
+
+    /// From the layout's coordinates to the picture's.
+    fn at(&self, (x, y): (f64, f64)) -> (f64, f64) {
+        let (x, y) = if is_sideways(self.picture.style) { (y, x) } else { (x, y) };
+        (x + MARGIN, y + MARGIN + self.head)
+    }
+
+    fn area(&self, area: Rect) -> Rect {
+        let (x, y) = self.at((area.x, area.y));
+        let (width, height) = match is_sideways(self.picture.style) {
+            true => (area.height, area.width),
+            false => (area.width, area.height),
+        };
+        Rect { x, y, width, height }
+    }
+
+    pub(super) fn scene(&self) -> Scene {
+        let picture = self.picture;
+        let sideways = is_sideways(picture.style);
+        let mut shapes = Vec::new();
+        self.frames(&mut shapes);
+        self.wires(&mut shapes);
+        for (place, node) in picture.nodes.iter().enumerate() {
+            self.node(place, node, &mut shapes);
+        }
+        let (mut wide, mut high) = self.at((self.geometry.width, self.geometry.height));
+        if sideways {
+            (wide, high) = self.at((self.geometry.width, self.geometry.height));
+            if self.head > 0.0 {
+                let text = cut(&picture.title, 120);
+                wide = wide.max(MARGIN + width(&text, TITLE));
+                let (x, y) = (MARGIN, MARGIN + TITLE);
+                shapes.push(Shape::Text {
+                    x,
+                    y,
+                    size: TITLE,
+                    anchor: Anchor::Start,
+                    paint: Paint::Text,
+                    text,
+                });
+            }
+            (wide, high) = self.legend(&mut shapes, wide, high);
+        }
+        let title = if picture.title.is_empty() {
+            format!("A graph of {} nodes", picture.nodes.len())
+        } else {
+            picture.title.clone()
+        };
+        Scene { width: wide + MARGIN, height: high + MARGIN, title, shapes }
+    }
+
+    fn frames(&self, shapes: &mut Vec<Shape>) {
+        let mut depth = vec![0usize; self.geometry.frames.len()];
+        for (place, frame) in self.geometry.frames.iter().enumerate() {
+            let own = &self.picture.frames[place];
+            depth[place] = own.parent.map_or(0, |parent| depth[parent] + 1);
+            let Some(frame) = frame else { continue };
+            let area = self.area(frame.area);
+            let fill = if depth[place].is_multiple_of(2) { Paint::Frame } else { Paint::FrameInner };
+            shapes.push(Shape::Box { area, radius: 7.0, fill, edge: Some(Paint::FrameEdge) });
+            let (x, _) = self.at((frame.title, 0.0));
+            shapes.push(Shape::Text {
+                x,
+                y: area.y + 14.0,
+                size: FRAME_NAME,
+                anchor: Anchor::Start,
+                paint: Paint::Faint,
+                text: cut(&own.name, LONGEST),
+            });
+        }
+    }
+
+    fn wires(&self, shapes: &mut Vec<Shape>) {
+        let sideways = is_sideways(self.picture.style);
+        let mut chips = Vec::new();
+        for wire in &self.geometry.wires {
+            let edge = &self.picture.edges[wire.link];
+            let link = self.links[wire.link];
+            let mut points = wire.points.clone();
+            let head = wire.arrives && edge.line != Line::Undirected;
+            if wire.arrives && let Some(last) = points.last_mut() {
+                last.1 += self.inset(link.to, last.0);
+            }
+            if let Some(first) = points.first_mut() {
+                first.1 -= self.inset_behind(link, first.0, first.1);
+            }
+            let mut steps = Vec::with_capacity(points.len());
+            let mut before: Option<(f64, f64)> = None;
+            let count = points.len();
+            for (i, &(x, y)) in points.iter().enumerate() {
+                // The head covers the end of the line.
+                let short = if head && i + 1 == count { HEAD * 0.8 } else { 0.0 };
+                let (px, py) = self.at((x, y - short));
+                steps.push(match before {
+                    None => Step::Move(px, py),
+                    Some((bx, _)) if bx == x => Step::Line(px, py),
+                    Some((bx, by)) => {
+                        let middle = (by + y - short) / 2.0;
+                        let ((ax, ay), (cx, cy)) = (self.at((bx, middle)), self.at((x, middle)));
+                        Step::Curve(ax, ay, cx, cy, px, py)
+                    }
+                });
+                before = Some((x, y));
+            }
+            shapes.push(Shape::Path { steps, paint: Paint::Wire, dashed: edge.line == Line::Dotted });
+            if let (true, Some(&end)) = (wire.arrives, points.last()) {
+                let (x, y) = self.at(end);
+                if head {
+                    shapes.push(Shape::Head { x, y, right: sideways, paint: Paint::Wire });
+                }
+                self.chip(edge, wire.points.last().map_or(end, |&point| point), &mut chips);
+            }
+        }
+        shapes.extend(chips);
+    }
+
+    /// The local gradient, in a box on the wire before the gate.
+    fn chip(&self, edge: &Edge, end: (f64, f64), shapes: &mut Vec<Shape>) {
+        let Some(mark) = edge.marks.first() else { return };
+        let own = width(&mark.text, CHIP) + 8.0;
+        let (x, y) = self.at((end.0, end.1 - HEAD - 3.0));
+        let area = Rect { x: x - own, y: y - CHIP_HEIGHT / 2.0, width: own, height: CHIP_HEIGHT };
+        shapes.push(Shape::Box { area, radius: 4.0, fill: Paint::Chip, edge: None });
+        shapes.push(Shape::Text {
+            x: x - own / 2.0,
+            y: y + CHIP * 0.36,
+            size: CHIP,
+            anchor: Anchor::Middle,
+            paint: tone(mark.tone),
+            text: mark.text.clone(),
+        });
+    }
+
+    /// How far a wire goes on from a node's bounding box to its round outline.
+    fn inset(&self, node: usize, at: f64) -> f64 {
+        let (look, place) = (&self.looks[node], &self.geometry.nodes[node]);
+        let offset = (at - place.x - place.width / 2.0).abs();
+        let r = look.radius;
+        let flat = place.width / 2.0 - r;
+        if !is_sideways(self.picture.style) || look.fill.is_none() || offset <= flat {
+            return 0.0;
+        }
+        r - (r * r - (offset - flat).min(r).powi(2)).sqrt()
+    }
+
+    /// The same where a wire leaves its node; wires that branch off elsewhere stay as they are.
+    fn inset_behind(&self, link: Link, x: f64, y: f64) -> f64 {
+        let place = &self.geometry.nodes[link.from];
+        if (y - place.y - place.height).abs() < 0.5 { self.inset(link.from, x) } else { 0.0 }
+    }
+
+    fn node(&self, place: usize, node: &Node, shapes: &mut Vec<Shape>) {
+        let (look, area) = (&self.looks[place], self.area(self.geometry.nodes[place]));
+        shapes.push(Shape::Open(node.id.clone()));
+        if let Some((fill, edge)) = look.fill {
+            shapes.push(Shape::Box { area, radius: look.radius, fill, edge: Some(edge) });
+        }
+        let tall: f64 = look.lines.iter().map(|(_, size, _)| line_height(*size)).sum();
+        let mut y = area.y + (area.height - tall) / 2.0;
+        for (text, size, paint) in &look.lines {
+            let (x, baseline) = (area.x + area.width / 2.0, y + line_height(*size) * 0.5 + size * 0.36);
+            let at = |x: f64, anchor: Anchor, text: &str| Shape::Text {
+                x,
+                y: baseline,
+                size: *size,
+                anchor,
+                paint: *paint,
+                text: text.to_string(),
+            };
+            match text.split_once('\t') {
+                None => shapes.push(at(x, Anchor::Middle, text)),
+                Some(("", "")) => {
+                    let middle = y + line_height(*size) * 0.5;
+                    let steps = vec![Step::Move(area.x + 5.0, middle), Step::Line(area.x + area.width - 5.0, middle)];
+                    shapes.push(Shape::Path { steps, paint: Paint::BackwardEdge, dashed: false });
+                }
+                Some((name, value)) => {
+                    shapes.push(at(area.x + 7.0, Anchor::Start, name));
+                    shapes.push(at(area.x + area.width - 7.0, Anchor::End, value));
+                }
+            }
+            y += line_height(*size);
+        }
+        self.marks(place, node, shapes);
+        shapes.push(Shape::Close);
+    }
+
+    /// What stands where a node's outputs leave.
+    fn marks(&self, place: usize, node: &Node, shapes: &mut Vec<Shape>) {
+        let area = self.geometry.nodes[place];
+        let offsets = offsets(is_sideways(self.picture.style), node);
+        for (marks, offset) in node.outputs.iter().zip(offsets) {
+            let (x, y) = self.at((area.x + area.width / 2.0 + offset, area.y + area.height));
+            let mut stand = |x: f64, y: f64, anchor: Anchor, size: f64, mark: &Mark| {
+                shapes.push(Shape::Text { x, y, size, anchor, paint: tone(mark.tone), text: mark.text.clone() });
+            };
+            if is_sideways(self.picture.style) {
+                // On the board values stand above the wire and gradients below.
+                let middle = x + 5.0 + mark_width(marks, MARK) / 2.0;
+                for mark in marks {
+                    let y = if mark.tone == Tone::Gradient { y + MARK + 1.5 } else { y - 5.0 };
+                    stand(middle, y, Anchor::Middle, MARK, mark);
+                }
+            } else {
+                for (i, mark) in marks.iter().enumerate() {
+                    stand(x + 5.0, y + 12.0 + 12.0 * i as f64, Anchor::Start, SHAPE, mark);
+                }
+            }
+        }
+    }
+
+    /// What the colours mean, where there are any. Returns the picture's extent with it.
+    fn legend(&self, shapes: &mut Vec<Shape>, wide: f64, high: f64) -> (f64, f64) {
+        let outputs = self.picture.nodes.iter().flat_map(|node| node.outputs.iter().flatten());
+        let all = || outputs.clone().chain(self.picture.edges.iter().flat_map(|edge| &edge.marks));
+        let meanings = [
+            (Tone::Value, "value"),
+            (Tone::Gradient, "gradient of the output"),
+            (Tone::Local, "local gradient: what a gate multiplies the gradient by"),
+        ];
+        let mut x = MARGIN;
+        let y = high + 22.0;
+        for (meaning, text) in meanings {
+            if all().any(|mark| mark.tone == meaning) {
+                let paint = tone(meaning);
+                shapes.push(Shape::Text {
+                    x,
+                    y,
+                    size: LEGEND,
+                    anchor: Anchor::Start,
+                    paint,
+                    text: text.to_string(),
+                });
+                x += width(text, LEGEND) + 18.0;
+            }
+        }
+        if x > MARGIN { (wide.max(x - 18.0), y) } else { (wide, high) }
+    }
+}
+
+fn tone(tone: Tone) -> Paint {
+    match tone {
+        Tone::Plain => Paint::Text,
+        Tone::Faint => Paint::Faint,
+        Tone::Value => Paint::Value,
+        Tone::Gradient => Paint::Gradient,
+        Tone::Local => Paint::Local,
+    }
+}
+
+/// Where a node's outputs leave, from its middle.
+fn offsets(sideways: bool, node: &Node) -> Vec<f64> {
+    let count = node.outputs.len();
+    let widest = node.outputs.iter().map(|marks| mark_width(marks, SHAPE)).fold(0.0, f64::max);
+    let apart = if sideways { 2.0 * MARK + 8.0 } else { widest + 14.0 };
+    (0..count).map(|i| (i as f64 - (count as f64 - 1.0) / 2.0) * apart).collect()
+}
+
+/// What the layout needs to know.
+fn size(sideways: bool, node: &Node, look: &Look, chip: f64) -> Size {
+    let outputs = offsets(sideways, node);
+    let aside = outputs.last().copied().unwrap_or(0.0);
+    let marked = node.outputs.iter().any(|marks| !marks.is_empty());
+    let before = if chip > 0.0 { chip + 8.0 + HEAD + 8.0 } else if sideways { HEAD + 3.0 } else { 0.0 };
+    if sideways {
+        let widest = node.outputs.iter().map(|marks| mark_width(marks, MARK)).fold(0.0, f64::max);
+        let own = if marked { 2.0 * (aside + MARK + 6.0) } else { 0.0 };
+        return Size {
+            width: look.height,
+            room: look.height.max(own),
+            before,
+            body: look.width,
+            after: if marked { widest + 10.0 } else { 0.0 },
+            between: 20.0,
+            outputs,
+        };
+    }
+    let widest = node.outputs.iter().map(|marks| mark_width(marks, SHAPE)).fold(0.0, f64::max);
+    let lines = node.outputs.iter().map(Vec::len).max().unwrap_or(0);
+    Size {
+        width: look.width,
+        room: if marked { look.width.max(2.0 * (aside + 7.0 + widest)) } else { look.width },
+        before,
+        body: look.height,
+        after: if marked { 4.0 + 12.0 * lines as f64 } else { 0.0 },
+        between: 24.0,
+        outputs,
+    }
+}
