@@ -11,8 +11,10 @@
 //! assert!(dot.starts_with("digraph") && dot.contains("MulBackward0"));
 //! ```
 
+mod board;
 mod dot;
 mod font;
+mod graph;
 mod layout;
 mod picture;
 #[cfg(feature = "plot")]
@@ -20,6 +22,7 @@ mod png;
 mod render;
 mod scene;
 mod svg;
+mod text;
 mod torchviz;
 
 pub use picture::{Edge, Frame, Line, Mark, Node, NodeKind, Picture, Style, Tone};

@@ -85,7 +85,7 @@ fn look(style: Style, node: &Node, arriving: usize) -> Look {
         Style::Torchviz => (text + 14.0, height + 8.0, 2.5),
         Style::Forward if node.kind == NodeKind::Gate => ((text + 22.0).max(64.0), height + 10.0, 5.0),
         Style::Forward => (text + 22.0, height + 6.0, 9.0),
-        Style::Board if node.kind == NodeKind::Gate => ((text + 20.0).max(44.0), (height + 10.0).max(44.0), 22.0),
+        Style::Board if node.kind == NodeKind::Gate => ((text + 22.0).max(48.0), (height + 10.0).max(48.0), 24.0),
         Style::Board => (text + 8.0, (height + 4.0).max(36.0), 0.0),
     };
     if style == Style::Board {
@@ -125,12 +125,23 @@ impl<'a> Drawn<'a> {
             arriving[to] += 1;
             chips[to] = chips[to].max(mark_width(&edge.marks, CHIP));
         }
-        let looks: Vec<Look> = picture
+        let mut looks: Vec<Look> = picture
             .nodes
             .iter()
             .zip(&arriving)
             .map(|(node, &arriving)| look(picture.style, node, arriving))
             .collect();
+        if sideways {
+            // The names of inputs end where their wires begin, all in one column.
+            let is_name = |look: &Look, node: &Node| look.fill.is_none() && node.kind != NodeKind::Output;
+            let names = looks.iter().zip(&picture.nodes).filter(|(look, node)| is_name(look, node));
+            let widest = names.map(|(look, _)| look.width).fold(0.0, f64::max);
+            for (look, node) in looks.iter_mut().zip(&picture.nodes) {
+                if is_name(look, node) {
+                    look.width = widest;
+                }
+            }
+        }
         let sizes = picture.nodes.iter().zip(&looks).zip(&chips);
         let nodes = sizes.map(|((node, look), &chip)| size(sideways, node, look, chip)).collect();
         let links: Vec<Link> = picture
@@ -141,9 +152,17 @@ impl<'a> Drawn<'a> {
             .collect();
         let spacing = match picture.style {
             Style::Board => {
-                Spacing { boxes: 14.0, wires: 16.0, rows: 26.0, frame: 0.0, title: 0.0, early: true }
+                Spacing { boxes: 14.0, wires: 16.0, rows: 12.0, slope: 0.4, frame: 0.0, title: 0.0, early: true }
             }
-            _ => Spacing { boxes: 16.0, wires: 9.0, rows: 24.0, frame: 12.0, title: 20.0, early: false },
+            _ => Spacing {
+                boxes: 16.0,
+                wires: 9.0,
+                rows: 24.0,
+                slope: 0.12,
+                frame: 12.0,
+                title: 20.0,
+                early: false,
+            },
         };
         // A board has no frames.
         let frames = if sideways { &[][..] } else { &picture.frames[..] };
@@ -333,6 +352,10 @@ impl<'a> Drawn<'a> {
                 text: text.to_string(),
             };
             match text.split_once('\t') {
+                None if is_sideways(self.picture.style) && look.fill.is_none() => match node.kind {
+                    NodeKind::Output => shapes.push(at(area.x + 3.0, Anchor::Start, text)),
+                    _ => shapes.push(at(area.x + area.width - 4.0, Anchor::End, text)),
+                },
                 None => shapes.push(at(x, Anchor::Middle, text)),
                 Some(("", "")) => {
                     let middle = y + line_height(*size) * 0.5;
@@ -380,8 +403,8 @@ impl<'a> Drawn<'a> {
         let all = || outputs.clone().chain(self.picture.edges.iter().flat_map(|edge| &edge.marks));
         let meanings = [
             (Tone::Value, "value"),
-            (Tone::Gradient, "gradient of the output"),
-            (Tone::Local, "local gradient: what a gate multiplies the gradient by"),
+            (Tone::Gradient, "gradient of the result"),
+            (Tone::Local, "local gradient, by which a gate multiplies"),
         ];
         let mut x = MARGIN;
         let y = high + 22.0;

@@ -65,6 +65,8 @@ pub(in crate::draw) struct Spacing {
     pub(in crate::draw) wires: f64,
     /// Between rows, at least.
     pub(in crate::draw) rows: f64,
+    /// How much this grows with the distance that wires go aside.
+    pub(in crate::draw) slope: f64,
     /// Between a frame and what is in it.
     pub(in crate::draw) frame: f64,
     /// The height of a frame's title.

@@ -121,6 +121,17 @@ impl Inside<'_> {
         }
     }
 
+    /// An item's extent along the flow before the middle of its box and behind it.
+    fn halves(&self, item: usize) -> (f64, f64) {
+        match self.level.items[item] {
+            Item::Node(node) => {
+                let Size { before, body, after, .. } = &self.request.nodes[node];
+                (before + body / 2.0, body / 2.0 + after)
+            }
+            _ => (self.extent(item).1 / 2.0, self.extent(item).1 / 2.0),
+        }
+    }
+
     /// Where a signal leaves an item, from its middle.
     fn leaves_at(&self, item: usize, signal: usize) -> f64 {
         match self.level.items[item] {
@@ -213,10 +224,16 @@ impl Inside<'_> {
         // Rows: as high as their highest item; the distance to the next grows with how far wires must go aside.
         let mut row_top = vec![0.0f64; last + 1];
         let mut row_end = vec![0.0f64; last + 1];
+        let mut middle = vec![0.0f64; last + 1];
         let mut y = top;
         for rank in 0..=last {
             let items = || rows.rows[rank].iter().copied();
-            let height = items().filter(|&i| i < count).map(|i| self.extent(i).1).fold(0.0, f64::max);
+            let boxes = || items().filter(|&i| i < count);
+            middle[rank] = boxes().map(|i| self.halves(i).0).fold(0.0, f64::max);
+            let height = match spacing.early {
+                true => middle[rank] + boxes().map(|i| self.halves(i).1).fold(0.0, f64::max),
+                false => boxes().map(|i| self.extent(i).1).fold(0.0, f64::max),
+            };
             row_top[rank] = y;
             row_end[rank] = y + height;
             let aside = items()
@@ -231,7 +248,7 @@ impl Inside<'_> {
             };
             y = row_end[rank];
             if rank < last {
-                y += least + (0.12 * (aside - spacing.rows).max(0.0)).min(3.0 * spacing.rows);
+                y += least + (spacing.slope * (aside - spacing.rows).max(0.0)).min(72.0);
             }
         }
         placed.height = y + bottom;
@@ -239,6 +256,11 @@ impl Inside<'_> {
         let mut tops = vec![0.0; count];
         for item in 0..count {
             let rank = rows.rank[item];
+            if spacing.early {
+                // On a board the boxes of a column stand above each other.
+                tops[item] = row_top[rank] + middle[rank] - self.halves(item).0;
+                continue;
+            }
             let slack = row_end[rank] - row_top[rank] - self.extent(item).1;
             tops[item] = row_top[rank]
                 + slack
@@ -450,7 +472,7 @@ impl Inside<'_> {
             if n == 0 {
                 continue;
             }
-            let between = between.min((width - 12.0).max(0.0) / n as f64);
+            let between = between.min((width - 8.0).max(0.0) / n as f64);
             let straight = arriving.iter().position(|end| end.2.abs() < 1.0);
             let middle = match straight {
                 Some(place) if (place.max(n - 1 - place)) as f64 * between <= width / 2.0 - 4.0 => place as f64,
