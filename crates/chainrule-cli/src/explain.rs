@@ -1,6 +1,6 @@
 //! `chainrule explain`: the worked solution of a backpropagation exercise.
 
-mod inputs;
+pub mod inputs;
 mod paths;
 mod text;
 

@@ -4,6 +4,7 @@ mod check;
 mod completions;
 mod cost;
 mod data;
+mod draw;
 mod explain;
 mod gates;
 mod layout;
@@ -20,6 +21,7 @@ use clap::{Parser, Subcommand};
   chainrule train                          train on the embedded handwritten digits
   chainrule predict --model runs/digits-mlp-1 --data new.csv
   chainrule explain '(x+y)*z' x=-2 y=5 z=-4
+  chainrule draw alexnet --input 1x3x227x227 -o alexnet.svg
   chainrule check --model runs/digits-mlp-1
   chainrule cost alexnet --images 1281167 --epochs 90
   chainrule gates Tanh                     what a gate computes, and its local gradient")]
@@ -36,6 +38,8 @@ enum Command {
     Predict(predict::Options),
     /// Work out an expression's gradients step by step
     Explain(explain::Options),
+    /// Draw a network, a run or an expression: text, SVG, PNG, DOT, or the explorer's page
+    Draw(draw::Options),
     /// Compare a network's gradients with numerical ones
     Check(check::Options),
     /// What training a network costs: time, multiply-adds, memory, energy
@@ -54,6 +58,7 @@ fn main() -> ExitCode {
         Command::Train(options) => train::run(options),
         Command::Predict(options) => predict::run(options),
         Command::Explain(options) => explain::run(options),
+        Command::Draw(options) => draw::run(options),
         Command::Check(options) => check::run(options),
         Command::Cost(options) => cost::run(options),
         Command::Gates(options) => gates::run(options),

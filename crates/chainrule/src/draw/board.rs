@@ -81,7 +81,9 @@ fn local(graph: &ComputationalGraph, gate: &GateReport, input: usize) -> Result<
                 None => return Ok(None),
             }
         }
-        Local::Rule(_) => format!("J {}", sizes(&[gate.value.elements(), gate.inputs[input].meta.shape.elements()])),
+        Local::Rule(_) => {
+            format!("J {}", sizes(&[gate.value.elements(), gate.inputs[input].meta.shape.elements()]))
+        }
     };
     Ok(Some(super::font::cut(&format!("×{}", wrapped(&of)), LONGEST)))
 }

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
+use super::board;
 use super::picture::{Edge, Frame, Ids, Line, Mark, NodeKind, Picture, Style, Tone};
 use super::torchviz::{DotOptions, make_dot};
-use super::board;
 use crate::array::Array;
 use crate::error::{Error, Result};
 use crate::graph::{ComputationalGraph, Source, ValueId};
@@ -141,7 +141,8 @@ impl Modules<'_> {
             frame[place] = around;
             if gates[place] > 1 && !scope.name.is_empty() {
                 frame[place] = Some(frames.len());
-                frames.push(Frame { name: format!("{}: {}", scope.name, kind(&scope.layer)), parent: around });
+                frames
+                    .push(Frame { name: format!("{}: {}", scope.name, kind(&scope.layer)), parent: around });
             }
         }
         Modules { graph, frame, alone: gates.into_iter().map(|count| count == 1).collect(), frames }
@@ -158,7 +159,11 @@ impl Modules<'_> {
         match step.scope.filter(|&scope| self.alone[scope]) {
             Some(scope) => {
                 let own = self.graph.scopes.get(scope).map_or("", |scope| &scope.layer);
-                format!("{}\n{}", kind(own), self.local(&self.graph.module_of(scope), self.frame(Some(scope))))
+                format!(
+                    "{}\n{}",
+                    kind(own),
+                    self.local(&self.graph.module_of(scope), self.frame(Some(scope)))
+                )
             }
             None => step.gate.name().to_string(),
         }
@@ -218,9 +223,10 @@ fn forward(graph: &ComputationalGraph) -> Result<Picture> {
                 picture.node(ids.next("constant"), NodeKind::Constant, label)
             }
             Source::Constant(own) => {
-                frame = None;
-                let label = format!("input\n{}", sizes(&own.shape()));
-                picture.node(ids.next("input"), NodeKind::Data, label)
+                let name = graph.labels.get(&place).map_or("input", String::as_str);
+                let local = modules.local(name, frame);
+                frame = frame.filter(|_| local.len() < name.len());
+                picture.node(ids.next(name), NodeKind::Data, format!("{local}\n{}", sizes(&own.shape())))
             }
             Source::Gate(_) => continue,
         };

@@ -28,8 +28,10 @@ mod torchviz;
 pub use picture::{Edge, Frame, Line, Mark, Node, NodeKind, Picture, Style, Tone};
 pub use torchviz::{DotOptions, NO_PARAMS, make_dot, make_dot_of};
 
-#[cfg(feature = "plot")]
-use crate::error::Result;
+use std::path::Path;
+
+use crate::error::{Error, Result};
+use crate::io::write_atomic;
 
 impl Picture {
     /// The picture as SVG, laid out and drawn without Graphviz, light or dark as the reader's system is.
@@ -59,5 +61,37 @@ impl Picture {
     #[cfg(feature = "plot")]
     pub fn to_png(&self, dark: bool) -> Result<Vec<u8>> {
         png::write(&render::Drawn::of(self).scene(), dark)
+    }
+
+    /// Writes the picture to a file, whole or not at all: SVG, DOT text, or PNG by the file's ending. `dark` is
+    /// about PNG alone.
+    ///
+    /// ```
+    /// use chainrule::{draw::make_dot, param};
+    /// let x = param(2.0);
+    /// let picture = make_dot(&x.exp()?, [("x", &x)], &Default::default());
+    /// let path = std::env::temp_dir().join("chainrule-picture.svg");
+    /// picture.save(&path, false)?;
+    /// assert!(std::fs::read_to_string(&path).unwrap().starts_with("<svg"));
+    /// # std::fs::remove_file(path).unwrap();
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The file has another ending or can't be written; PNG needs the feature `plot`.
+    pub fn save(&self, path: impl AsRef<Path>, dark: bool) -> Result<()> {
+        let path = path.as_ref();
+        let ending = path.extension().and_then(|ending| ending.to_str()).map(str::to_lowercase);
+        match ending.as_deref() {
+            Some("svg") => write_atomic(path, self.to_svg().as_bytes()),
+            Some("dot" | "gv") => write_atomic(path, self.to_dot().as_bytes()),
+            #[cfg(feature = "plot")]
+            Some("png") => write_atomic(path, &self.to_png(dark).map_err(|error| error.path(path))?),
+            #[cfg(not(feature = "plot"))]
+            Some("png") => {
+                Err(Error::argument(format!("PNG files (dark: {dark}) need the feature `plot`")).path(path))
+            }
+            _ => Err(Error::argument("pictures are written as .svg, .dot or .png").path(path)),
+        }
     }
 }

@@ -4,7 +4,8 @@ use std::sync::OnceLock;
 
 use ab_glyph::{Font, FontRef, GlyphId, OutlineCurve};
 use tiny_skia::{
-    Color, FillRule, LineCap, LineJoin, Paint as Ink, Path, PathBuilder, Pixmap, Stroke, StrokeDash, Transform,
+    Color, FillRule, LineCap, LineJoin, Paint as Ink, Path, PathBuilder, Pixmap, Stroke, StrokeDash,
+    Transform,
 };
 
 use super::font;
@@ -31,8 +32,9 @@ pub(super) fn write(scene: &Scene, dark: bool) -> Result<Vec<u8>> {
     let area = (scene.width * scene.height).max(1.0);
     let scale = SCALE.min((PIXELS / area).sqrt()).min(SIDE / scene.width.max(scene.height).max(1.0));
     let size = |length: f64| ((length * scale).ceil() as u32).max(1);
-    let mut canvas = Pixmap::new(size(scene.width), size(scene.height))
-        .ok_or_else(|| Error::argument("the picture is too large for a PNG file").hint("write an .svg file"))?;
+    let mut canvas = Pixmap::new(size(scene.width), size(scene.height)).ok_or_else(|| {
+        Error::argument("the picture is too large for a PNG file").hint("write an .svg file")
+    })?;
     canvas.fill(colour(super::scene::Paint::Background.colour(dark)));
     let mut painter = Painter { canvas, at: Transform::from_scale(scale as f32, scale as f32), dark };
     for shape in &scene.shapes {
@@ -79,8 +81,13 @@ impl Painter {
     fn stroke(&mut self, path: Option<Path>, paint: super::scene::Paint, width: f32, dashed: bool) {
         if let Some(path) = path {
             let dash = if dashed { StrokeDash::new(vec![2.0, 3.0], 0.0) } else { None };
-            let stroke =
-                Stroke { width, dash, line_cap: LineCap::Butt, line_join: LineJoin::Round, ..Stroke::default() };
+            let stroke = Stroke {
+                width,
+                dash,
+                line_cap: LineCap::Butt,
+                line_join: LineJoin::Round,
+                ..Stroke::default()
+            };
             let ink = self.ink(paint);
             self.canvas.stroke_path(&path, &ink, &stroke, self.at, None);
         }
@@ -170,7 +177,9 @@ fn outline(x: f64, y: f64, size: f64, anchor: Anchor, text: &str) -> Option<Path
         let mut last = None;
         for curve in font.outline(glyph).map(|outline| outline.curves).unwrap_or_default() {
             let (first, end) = match &curve {
-                OutlineCurve::Line(a, b) | OutlineCurve::Quad(a, _, b) | OutlineCurve::Cubic(a, _, _, b) => (*a, *b),
+                OutlineCurve::Line(a, b) | OutlineCurve::Quad(a, _, b) | OutlineCurve::Cubic(a, _, _, b) => {
+                    (*a, *b)
+                }
             };
             if last != Some(first) {
                 let (x, y) = at(first);

@@ -79,13 +79,16 @@ fn look(style: Style, node: &Node, arriving: usize) -> Look {
         };
         lines.push((cut(&row, LONGEST), size, paint));
     }
-    let text = lines.iter().map(|(line, size, _)| width(&line.replace('\t', "   "), *size)).fold(0.0, f64::max);
+    let text =
+        lines.iter().map(|(line, size, _)| width(&line.replace('\t', "   "), *size)).fold(0.0, f64::max);
     let height: f64 = lines.iter().map(|(_, size, _)| line_height(*size)).sum();
     let (mut across, mut tall, radius) = match style {
         Style::Torchviz => (text + 14.0, height + 8.0, 2.5),
         Style::Forward if node.kind == NodeKind::Gate => ((text + 22.0).max(64.0), height + 10.0, 5.0),
         Style::Forward => (text + 22.0, height + 6.0, 9.0),
-        Style::Board if node.kind == NodeKind::Gate => ((text + 22.0).max(48.0), (height + 10.0).max(48.0), 24.0),
+        Style::Board if node.kind == NodeKind::Gate => {
+            ((text + 22.0).max(48.0), (height + 10.0).max(48.0), 24.0)
+        }
         Style::Board => (text + 8.0, (height + 4.0).max(36.0), 0.0),
     };
     if style == Style::Board {
@@ -151,9 +154,15 @@ impl<'a> Drawn<'a> {
             .map(|(edge, &(from, to))| Link { from, output: edge.output, to, kind: edge.line as u8 })
             .collect();
         let spacing = match picture.style {
-            Style::Board => {
-                Spacing { boxes: 14.0, wires: 16.0, rows: 12.0, slope: 0.4, frame: 0.0, title: 0.0, early: true }
-            }
+            Style::Board => Spacing {
+                boxes: 14.0,
+                wires: 16.0,
+                rows: 12.0,
+                slope: 0.4,
+                frame: 0.0,
+                title: 0.0,
+                early: true,
+            },
             _ => Spacing {
                 boxes: 16.0,
                 wires: 9.0,
@@ -262,7 +271,9 @@ impl<'a> Drawn<'a> {
             let link = self.links[wire.link];
             let mut points = wire.points.clone();
             let head = wire.arrives && edge.line != Line::Undirected;
-            if wire.arrives && let Some(last) = points.last_mut() {
+            if wire.arrives
+                && let Some(last) = points.last_mut()
+            {
                 last.1 += self.inset(link.to, last.0);
             }
             if let Some(first) = points.first_mut() {
@@ -359,7 +370,8 @@ impl<'a> Drawn<'a> {
                 None => shapes.push(at(x, Anchor::Middle, text)),
                 Some(("", "")) => {
                     let middle = y + line_height(*size) * 0.5;
-                    let steps = vec![Step::Move(area.x + 5.0, middle), Step::Line(area.x + area.width - 5.0, middle)];
+                    let steps =
+                        vec![Step::Move(area.x + 5.0, middle), Step::Line(area.x + area.width - 5.0, middle)];
                     shapes.push(Shape::Path { steps, paint: Paint::BackwardEdge, dashed: false });
                 }
                 Some((name, value)) => {
@@ -380,7 +392,14 @@ impl<'a> Drawn<'a> {
         for (marks, offset) in node.outputs.iter().zip(offsets) {
             let (x, y) = self.at((area.x + area.width / 2.0 + offset, area.y + area.height));
             let mut stand = |x: f64, y: f64, anchor: Anchor, size: f64, mark: &Mark| {
-                shapes.push(Shape::Text { x, y, size, anchor, paint: tone(mark.tone), text: mark.text.clone() });
+                shapes.push(Shape::Text {
+                    x,
+                    y,
+                    size,
+                    anchor,
+                    paint: tone(mark.tone),
+                    text: mark.text.clone(),
+                });
             };
             if is_sideways(self.picture.style) {
                 // On the board values stand above the wire and gradients below.
@@ -449,7 +468,13 @@ fn size(sideways: bool, node: &Node, look: &Look, chip: f64) -> Size {
     let outputs = offsets(sideways, node);
     let aside = outputs.last().copied().unwrap_or(0.0);
     let marked = node.outputs.iter().any(|marks| !marks.is_empty());
-    let before = if chip > 0.0 { chip + 8.0 + HEAD + 8.0 } else if sideways { HEAD + 3.0 } else { 0.0 };
+    let before = if chip > 0.0 {
+        chip + 8.0 + HEAD + 8.0
+    } else if sideways {
+        HEAD + 3.0
+    } else {
+        0.0
+    };
     if sideways {
         let widest = node.outputs.iter().map(|marks| mark_width(marks, MARK)).fold(0.0, f64::max);
         let own = if marked { 2.0 * (aside + MARK + 6.0) } else { 0.0 };

@@ -107,11 +107,32 @@ pub(super) enum Step {
 /// A shape.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Shape {
-    Box { area: Rect, radius: f64, fill: Paint, edge: Option<Paint> },
-    Text { x: f64, y: f64, size: f64, anchor: Anchor, paint: Paint, text: String },
-    Path { steps: Vec<Step>, paint: Paint, dashed: bool },
+    Box {
+        area: Rect,
+        radius: f64,
+        fill: Paint,
+        edge: Option<Paint>,
+    },
+    Text {
+        x: f64,
+        y: f64,
+        size: f64,
+        anchor: Anchor,
+        paint: Paint,
+        text: String,
+    },
+    Path {
+        steps: Vec<Step>,
+        paint: Paint,
+        dashed: bool,
+    },
     /// A triangle whose tip is at the point, pointing down or to the right
-    Head { x: f64, y: f64, right: bool, paint: Paint },
+    Head {
+        x: f64,
+        y: f64,
+        right: bool,
+        paint: Paint,
+    },
     /// What follows belongs to this node
     Open(String),
     Close,

@@ -2,7 +2,7 @@
 
 use super::font::cut;
 use super::layout::{directed, order_of};
-use super::picture::{Mark, NodeKind, Picture, Style, Tone};
+use super::picture::{Mark, Node, NodeKind, Picture, Style, Tone};
 
 /// Rails that are drawn at most; those beyond are there, but not shown.
 const RAILS: usize = 12;
@@ -21,7 +21,11 @@ struct Ink(bool);
 
 impl Ink {
     fn with(&self, code: &str, text: &str) -> String {
-        if self.0 && !text.trim().is_empty() { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_string() }
+        if self.0 && !text.trim().is_empty() {
+            format!("\x1b[{code}m{text}\x1b[0m")
+        } else {
+            text.to_string()
+        }
     }
 }
 
@@ -94,7 +98,8 @@ impl Picture {
         order
     }
 
-    /// The node in whose line a node stands: parameters and constants of forward pictures with one user.
+    /// The node in whose line a node stands: parameters, buffers and constants of forward pictures with one
+    /// user.
     fn folded(&self) -> Vec<Option<usize>> {
         let mut users = vec![Vec::new(); self.nodes.len()];
         let mut is_made = vec![false; self.nodes.len()];
@@ -104,7 +109,8 @@ impl Picture {
         }
         let fold = |node: usize| {
             let kind = self.nodes[node].kind;
-            let parameter = kind == NodeKind::Constant || kind == NodeKind::Leaf && self.nodes[node].id.contains('.');
+            let named = matches!(kind, NodeKind::Leaf | NodeKind::Data) && self.nodes[node].id.contains('.');
+            let parameter = kind == NodeKind::Constant || named;
             match &users[node][..] {
                 [user] if self.style == Style::Forward && parameter && !is_made[node] => Some(*user),
                 _ => None,
@@ -117,26 +123,54 @@ impl Picture {
         let own = &self.nodes[node];
         let mut label = own.label.trim().lines().map(str::trim);
         let name = label.next().unwrap_or_default().to_string();
-        let mut about: Vec<String> = label.filter(|line| !line.starts_with("--")).map(str::to_string).collect();
-        let marks = || own.outputs.iter().flatten();
-        let of = |tone: Tone| {
-            let texts: Vec<&str> = marks().filter(|mark| mark.tone == tone).map(|mark| &mark.text[..]).collect();
-            texts.join(" ")
-        };
-        about.extend(marks().filter(|mark| mark.tone == Tone::Faint).map(|mark| mark.text.clone()));
+        let mut about: Vec<String> =
+            label.filter(|line| !line.starts_with("--")).map(str::to_string).collect();
+        let mut shape = marks_of(own, Tone::Faint);
+        if self.style == Style::Forward {
+            let mut path = self.module(own.frame);
+            match own.kind {
+                NodeKind::Gate => path.extend(about.pop()),
+                _ => shape.extend(about.pop()),
+            }
+            about = vec![path.join(".")];
+        } else {
+            about.append(&mut shape);
+        }
         about.extend(inputs.iter().map(|&other| {
-            let mut lines = self.nodes[other].label.lines();
-            let name = lines.next().unwrap_or_default().rsplit('.').next().unwrap_or_default();
+            let node = &self.nodes[other];
+            let mut lines = node.label.lines();
+            let name = lines.next().unwrap_or_default();
+            let name =
+                if node.kind == NodeKind::Constant { name } else { name.rsplit('.').next().unwrap_or(name) };
             format!("{name} {}", lines.next().unwrap_or_default()).trim_end().to_string()
         }));
-        let locals: Vec<&str> = arriving.iter().flat_map(|&edge| &self.edges[edge].marks).map(|mark: &Mark| &mark.text[..]).collect();
+        about.retain(|text| !text.is_empty());
+        let of = |tone: Tone| marks_of(own, tone).join(" ");
+        let locals: Vec<&str> = arriving
+            .iter()
+            .flat_map(|&edge| &self.edges[edge].marks)
+            .map(|mark: &Mark| &mark.text[..])
+            .collect();
         Row {
             name,
             about: about.join("  "),
-            value: of(Tone::Value),
+            value: if shape.is_empty() { of(Tone::Value) } else { shape.join(" ") },
             gradient: of(Tone::Gradient),
             local: locals.join("  "),
         }
+    }
+
+    /// The names of the modules around what is in a frame, the outermost first.
+    fn module(&self, frame: Option<usize>) -> Vec<String> {
+        let mut names = Vec::new();
+        let mut next = frame;
+        while let Some(frame) = next {
+            let name = &self.frames[frame].name;
+            names.push(name.split(':').next().unwrap_or(name).to_string());
+            next = self.frames[frame].parent;
+        }
+        names.reverse();
+        names
     }
 
     fn write(&self, lines: &[(String, Option<(NodeKind, Row)>)], columns: usize, ink: &Ink) -> String {
@@ -176,7 +210,8 @@ impl Picture {
             };
             let mut cells = vec![(colour, row.name.clone(), name)];
             if value > 0 {
-                cells.push(("32", row.value.clone(), value.max(5)));
+                let colour = if self.style == Style::Board { "32" } else { "36" };
+                cells.push((colour, row.value.clone(), value.max(5)));
             }
             if gradient > 0 {
                 cells.push(("31", row.gradient.clone(), gradient.max(8)));
@@ -202,6 +237,10 @@ impl Picture {
 
 fn pad(text: &str, width: usize) -> String {
     format!("{text}{}", " ".repeat(width.saturating_sub(text.chars().count())))
+}
+
+fn marks_of(node: &Node, tone: Tone) -> Vec<String> {
+    node.outputs.iter().flatten().filter(|mark| mark.tone == tone).map(|mark| mark.text.clone()).collect()
 }
 
 /// The values that are still wanted, each in a rail.
@@ -233,8 +272,9 @@ impl Rails {
         for &input in &inputs {
             self.wanted[input] -= 1;
         }
-        let mut from: Vec<usize> =
-            (0..self.rails.len()).filter(|&rail| self.rails[rail].is_some_and(|n| inputs.contains(&n))).collect();
+        let mut from: Vec<usize> = (0..self.rails.len())
+            .filter(|&rail| self.rails[rail].is_some_and(|n| inputs.contains(&n)))
+            .collect();
         from.dedup();
         let ends = |rails: &Rails, rail: usize| rails.rails[rail].is_some_and(|n| rails.wanted[n] == 0);
         let own = from.iter().copied().find(|&rail| ends(self, rail));

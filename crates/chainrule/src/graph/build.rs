@@ -291,6 +291,42 @@ impl ComputationalGraph {
         *found.ok_or_else(|| Error::argument(format!("the graph has no input {from}")))? = to.to_string();
         Ok(())
     }
+
+    /// Gives the inputs and constants of a recorded or captured graph the names of the tensors that they are, such
+    /// as a network's parameters and buffers; names of other tensors are passed over.
+    ///
+    /// ```
+    /// use chainrule::{param, ComputationalGraph};
+    /// let (w, x) = (param([2.0]), param([3.0]));
+    /// let mut graph = ComputationalGraph::record(|| w.mul(&x))?;
+    /// graph.name_inputs([("x", &x), ("w", &w)])?;
+    /// assert_eq!(graph.inputs(), ["w", "x"]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Two inputs get the same name.
+    pub fn name_inputs<'a>(&mut self, names: impl IntoIterator<Item = (&'a str, &'a Tensor)>) -> Result<()> {
+        for (name, tensor) in names {
+            let array = tensor.array();
+            let mut renamed = None;
+            for (place, source) in self.values.iter().enumerate() {
+                match source {
+                    Source::Input { name: own, default: Some(default) } if default.shares_buffer(&array) => {
+                        renamed = Some(own.clone());
+                    }
+                    Source::Constant(own) if own.is(tensor) => {
+                        self.labels.insert(place, name.to_string());
+                    }
+                    _ => {}
+                }
+            }
+            if let Some(own) = renamed {
+                self.rename(&own, name)?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Names by the tensors' identity.

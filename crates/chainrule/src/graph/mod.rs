@@ -118,6 +118,8 @@ pub struct ComputationalGraph {
     /// Names of constants that have one, by their place among the values.
     pub(crate) constant_names: HashMap<usize, String>,
     pub(crate) run: Option<Run>,
+    /// Names of constants, by their places among the values.
+    pub(crate) labels: HashMap<usize, String>,
     /// The calls of modules that were recorded, outer ones before inner ones.
     pub(crate) scopes: Vec<Scope>,
 }

@@ -1,6 +1,7 @@
 //! `make_dot` against the files that torchviz wrote.
 
 use chainrule::draw::{DotOptions, Line, NO_PARAMS, NodeKind, Picture, make_dot, make_dot_of};
+use chainrule::models::AlexNet;
 use chainrule::nn::{Activation, Linear, Module, Sequential};
 use chainrule::{Generator, Tensor, param, tensor};
 
@@ -50,6 +51,27 @@ fn a_multilayer_perceptron_with_cross_entropy() {
     let loss = net.forward(&Tensor::ones([5, 4])).unwrap().cross_entropy(&tensor([0, 1, 0, 1, 1])).unwrap();
     let picture = make_dot(&loss, net.named_parameters(), &DotOptions::default());
     compare(&picture, include_str!("../pictures/mlp_cross_entropy.dot"));
+}
+
+/// The picture of a network as torchviz was asked for it.
+fn of_network(net: &dyn Module, x: &Tensor, options: &DotOptions) -> Picture {
+    let names = net.named_parameters();
+    let names = names.iter().map(|(name, tensor)| (name.as_str(), tensor)).chain([("x", x)]);
+    make_dot(&net.call(x).unwrap(), names, options)
+}
+
+#[test]
+fn alexnet() {
+    let net = AlexNet::build(1000, &mut Generator::new(0)).unwrap();
+    let x = Tensor::zeros([1, 3, 224, 224]).requires_grad_(true).unwrap();
+    net.set_training(false);
+    let picture = of_network(&net, &x, &DotOptions::default());
+    assert_eq!((picture.nodes.len(), picture.edges.len()), (58, 57));
+    compare(&picture, include_str!("../pictures/alexnet_eval.dot"));
+    net.set_training(true);
+    let picture = of_network(&net, &x, &DotOptions::default());
+    assert_eq!((picture.nodes.len(), picture.edges.len()), (60, 59));
+    compare(&picture, include_str!("../pictures/alexnet_train.dot"));
 }
 
 #[test]

@@ -16,6 +16,8 @@ mod order;
 mod place;
 mod rank;
 mod route;
+#[cfg(test)]
+mod tests;
 
 use level::Levels;
 pub(in crate::draw) use rank::{directed, order_of};

@@ -67,7 +67,11 @@ impl Conflicts {
         let mut up = vec![Vec::new(); rows.rank.len()];
         let straight = |item: usize| {
             let ends = rows.up.of(item);
-            if is_wire[item] && ends.len() == 1 && is_wire[ends[0].other] { Some(ends[0].other) } else { None }
+            if is_wire[item] && ends.len() == 1 && is_wire[ends[0].other] {
+                Some(ends[0].other)
+            } else {
+                None
+            }
         };
         for row in rows.rows.iter().skip(1) {
             if !row.iter().any(|&item| straight(item).is_some()) {
@@ -208,7 +212,8 @@ fn compact(rows: &Rows, lean: Lean, blocks: &Blocks, is_wire: &[bool], gaps: Gap
         done += 1;
     }
     for &block in order.iter().rev() {
-        let room = behind.of(block).iter().map(|&(to, distance)| x[to] - distance).fold(f64::INFINITY, f64::min);
+        let room =
+            behind.of(block).iter().map(|&(to, distance)| x[to] - distance).fold(f64::INFINITY, f64::min);
         if room.is_finite() {
             x[block] = x[block].max(room);
         }

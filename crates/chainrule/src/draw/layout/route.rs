@@ -8,6 +8,8 @@ use super::place::{Gaps, place};
 use super::rank::{self, Lists};
 use super::{FramePlace, Geometry, Rect, Request, Size, Wire};
 
+/// Arriving wires may be this close together, so that one of them can come straight from above.
+const CLOSEST: f64 = 8.0;
 /// Wires run through the rows while that takes at most this many lanes for each item and wire.
 const LANES: usize = 8;
 /// … and this many besides.
@@ -36,7 +38,8 @@ pub(super) fn assemble(request: &Request, levels: Levels) -> Geometry {
     for frame in (0..frames).rev().chain([frames]) {
         let level = &levels.levels[frame];
         if !level.items.is_empty() {
-            placed[frame] = Inside { request, level, outputs: &levels.outputs, placed: &placed, frame }.place();
+            placed[frame] =
+                Inside { request, level, outputs: &levels.outputs, placed: &placed, frame }.place();
         }
     }
     let outermost = &placed[frames];
@@ -190,9 +193,8 @@ impl Inside<'_> {
             rows.rows[rows.rank[item]].push(item);
         }
         rows.order(hops.len());
-        let is_wire: Vec<bool> = (0..total)
-            .map(|i| i >= count || matches!(level.items[i], Item::In(_) | Item::Out(_)))
-            .collect();
+        let is_wire: Vec<bool> =
+            (0..total).map(|i| i >= count || matches!(level.items[i], Item::In(_) | Item::Out(_))).collect();
         let mut x = place(&rows, &is_wire, Gaps { boxes: spacing.boxes, wires: spacing.wires });
 
         let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
@@ -211,10 +213,8 @@ impl Inside<'_> {
             left = spacing.frame;
             width += 2.0 * spacing.frame;
             let title = self.request.frames[self.frame].title;
-            let entries: Vec<f64> = (0..count)
-                .filter(|&i| matches!(level.items[i], Item::In(_)))
-                .map(|i| x[i] + left)
-                .collect();
+            let entries: Vec<f64> =
+                (0..count).filter(|&i| matches!(level.items[i], Item::In(_))).map(|i| x[i] + left).collect();
             placed.title = title_place(&entries, title, spacing.frame, &mut left, &mut width);
             x.iter_mut().for_each(|x| *x += left);
         }
@@ -357,14 +357,18 @@ impl Inside<'_> {
         let mut aside = Vec::new();
         for (key, through) in keys.iter().zip(through) {
             let bundle = &bundles[key];
-            if !through {
-                aside.extend(bundle);
-                continue;
-            }
             let first = ranks.len();
             let from = key.0;
             let start = ranks[from];
-            let lanes = lanes_of(bundle, ranks);
+            let (bundle, lanes) = match through {
+                true => (bundle.clone(), lanes_of(bundle, ranks)),
+                // Only what goes into the next row keeps its way.
+                false => {
+                    let (near, far) = bundle.iter().partition(|&&i| ranks[stretches[i].to] == start + 1);
+                    aside.extend::<Vec<usize>>(far);
+                    (near, 0)
+                }
+            };
             ranks.extend((0..lanes).map(|lane| start + 1 + lane));
             let far = bundle.iter().map(|&i| stretches[i].to).filter(|&to| ranks[to] > start + 1);
             let onwards = far.map(|to| length[1][to]).max().unwrap_or(0);
@@ -381,7 +385,7 @@ impl Inside<'_> {
                 hops.push(Hop { from: upper, from_at: at, to: first + lane, to_at: 0.0 });
             }
             let mut trunk_drawn = false;
-            for &i in bundle {
+            for i in bundle {
                 let to = stretches[i].to;
                 let (upper, at) = before(ranks[to]);
                 hops.push(Hop {
@@ -472,12 +476,14 @@ impl Inside<'_> {
             if n == 0 {
                 continue;
             }
-            let between = between.min((width - 8.0).max(0.0) / n as f64);
             let straight = arriving.iter().position(|end| end.2.abs() < 1.0);
-            let middle = match straight {
-                Some(place) if (place.max(n - 1 - place)) as f64 * between <= width / 2.0 - 4.0 => place as f64,
-                _ => (n - 1) as f64 / 2.0,
-            };
+            let aside = straight.map_or(0, |place| place.max(n - 1 - place));
+            let narrow = if aside > 0 { (width / 2.0 - 4.0) / aside as f64 } else { f64::INFINITY };
+            let fits = narrow >= CLOSEST.min(between);
+            let middle = if fits { straight.map(|place| place as f64) } else { None };
+            let middle = middle.unwrap_or((n - 1) as f64 / 2.0);
+            let between = between.min((width - 8.0).max(0.0) / n as f64);
+            let between = if fits { between.min(narrow) } else { between };
             for (i, end) in arriving.into_iter().enumerate() {
                 all[item].push((end.0, end.1, (i as f64 - middle) * between));
             }
@@ -608,7 +614,11 @@ struct Points(Vec<(f64, f64)>);
 
 impl Points {
     fn to(&mut self, x: f64, y: f64) {
-        let x = if self.0.last().is_some_and(|last| (last.0 - x).abs() < 0.3) { self.0[self.0.len() - 1].0 } else { x };
+        let x = if self.0.last().is_some_and(|last| (last.0 - x).abs() < 0.3) {
+            self.0[self.0.len() - 1].0
+        } else {
+            x
+        };
         if self.0.last() == Some(&(x, y)) {
             return;
         }
