@@ -216,7 +216,7 @@ impl Subject {
                 make_dot(&network.call(x)?, names, &dot)
             }
             (Subject::Network { network, x, .. }, _) => {
-                let mut graph = recorded(network.as_ref(), x, |y| Ok(y))?;
+                let mut graph = recorded(network.as_ref(), x, Ok)?;
                 graph.forward(&[])?;
                 graph.picture(style)?
             }

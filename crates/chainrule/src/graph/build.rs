@@ -312,8 +312,12 @@ impl ComputationalGraph {
             let mut renamed = None;
             for (place, source) in self.values.iter().enumerate() {
                 match source {
-                    Source::Input { name: own, default: Some(default) } if default.shares_buffer(&array) => {
-                        renamed = Some(own.clone());
+                    Source::Input { name: own, default, leaf } => {
+                        let same = leaf.as_ref().is_some_and(|leaf| leaf.is(tensor))
+                            || default.as_ref().is_some_and(|default| default.shares_buffer(&array));
+                        if same {
+                            renamed = Some(own.clone());
+                        }
                     }
                     Source::Constant(own) if own.is(tensor) => {
                         self.labels.insert(place, name.to_string());

@@ -253,23 +253,22 @@ impl Inside<'_> {
         }
         placed.height = y + bottom;
         placed.width = width;
-        let mut tops = vec![0.0; count];
-        for item in 0..count {
+        let top = |item: usize| {
             let rank = rows.rank[item];
             if spacing.early {
                 // On a board the boxes of a column stand above each other.
-                tops[item] = row_top[rank] + middle[rank] - self.halves(item).0;
-                continue;
+                return row_top[rank] + middle[rank] - self.halves(item).0;
             }
             let slack = row_end[rank] - row_top[rank] - self.extent(item).1;
-            tops[item] = row_top[rank]
+            row_top[rank]
                 + slack
                     * match (rows.up.of(item).is_empty(), rows.down.of(item).is_empty()) {
                         (true, false) => 1.0,
                         (false, true) => 0.0,
                         _ => 0.5,
-                    };
-        }
+                    }
+        };
+        let tops: Vec<f64> = (0..count).map(top).collect();
         placed.wires = Router {
             inside: self,
             rows: &rows,
