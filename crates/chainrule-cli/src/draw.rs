@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use chainrule::draw::{DotOptions, Picture, Style, make_dot};
-use chainrule::explorer::{MOST_ELEMENTS, MOST_GATES};
+use chainrule::explorer::{Explorer, MOST_ELEMENTS, MOST_GATES};
 use chainrule::formula::Expr;
 use chainrule::nn::Module;
 use chainrule::train::{ImageClassifier, TrainedModel};
@@ -216,7 +216,7 @@ impl Subject {
                 make_dot(&network.call(x)?, names, &dot)
             }
             (Subject::Network { network, x, .. }, _) => {
-                let mut graph = recorded(network.as_ref(), x, Ok)?;
+                let mut graph = recorded(network.as_ref(), x)?;
                 graph.forward(&[])?;
                 graph.picture(style)?
             }
@@ -237,13 +237,11 @@ impl Subject {
             Subject::Expression { expr, graph } => graph.explorer()?.expression(&expr).save(path)?,
             Subject::Network { name, network, x } => {
                 // Gradients start from one number: the loss if the first class were the right one.
-                let mut graph = recorded(network.as_ref(), &x, |y| match (y.rank(), y.shape()[0]) {
+                let page = Explorer::of_network(network.as_ref(), &x, |y| match (y.rank(), y.shape()[0]) {
                     (2, n) => y.cross_entropy(&Tensor::from_vec(vec![0i64; n], [n])?),
                     _ => y.mean(),
                 })?;
-                graph.forward(&[])?;
-                graph.backward()?;
-                graph.explorer()?.title(name).save(path)?;
+                page.title(name).save(path)?;
             }
         }
         Ok(ExitCode::SUCCESS)
@@ -251,12 +249,8 @@ impl Subject {
 }
 
 /// The graph of a network's call, with the parameters under their names.
-fn recorded(
-    network: &dyn Module,
-    x: &Tensor,
-    then: impl FnOnce(Tensor) -> chainrule::Result<Tensor>,
-) -> Result<ComputationalGraph, Failure> {
-    let mut graph = ComputationalGraph::record(|| then(network.call(x)?))?;
+fn recorded(network: &dyn Module, x: &Tensor) -> Result<ComputationalGraph, Failure> {
+    let mut graph = ComputationalGraph::record(|| network.call(x))?;
     let state = network.state();
     let state = state.iter().map(|(name, owned)| (name.as_str(), owned.tensor()));
     graph.name_inputs(state.chain([("x", x)]))?;
