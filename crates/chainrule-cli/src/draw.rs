@@ -145,7 +145,7 @@ pub fn run(options: Options) -> Result<ExitCode, Failure> {
 
 /// What is drawn.
 enum Subject {
-    Expression { expr: Expr, graph: ComputationalGraph },
+    Expression { expr: Expr, graph: Box<ComputationalGraph> },
     Network { name: String, network: Box<dyn Module>, x: Tensor },
 }
 
@@ -178,7 +178,7 @@ impl Subject {
         if loss.elements() == 1 && !inputs.is_empty() {
             graph.backward()?;
         }
-        Ok(Subject::Expression { expr, graph })
+        Ok(Subject::Expression { expr, graph: Box::new(graph) })
     }
 
     fn network(name: String, network: Box<dyn Module>, x: Tensor, options: &Options) -> Subject {
