@@ -147,6 +147,7 @@ unsafe fn copy<V: Simd>(
 }
 
 /// Packs a matrix whose columns run through memory.
+#[allow(clippy::needless_range_loop)]
 #[inline(always)]
 unsafe fn turn<V: Simd>(
     data: &[V::Element],
@@ -163,9 +164,11 @@ unsafe fn turn<V: Simd>(
         for side in (0..width).step_by(SIDE.min(V::LANES)) {
             let wide = SIDE.min(V::LANES);
             // Columns beyond the last one show it again.
-            let line: [usize; SIDE] =
-                std::array::from_fn(|i| lines.at(part.column + (start + side + i).min(part.columns - 1)));
-            let last = line.iter().copied().max().unwrap_or(0);
+            let (mut line, mut last) = ([0; SIDE], 0);
+            for (i, line) in line.iter_mut().enumerate() {
+                *line = lines.at(part.column + (start + side + i).min(part.columns - 1));
+                last = last.max(*line);
+            }
             for run in meeting(runs, part.row, part.rows) {
                 for step in (0..run.length).step_by(SIDE) {
                     let (row, place) = (run.index + step, run.place + step);
@@ -173,11 +176,15 @@ unsafe fn turn<V: Simd>(
                     unsafe {
                         let to = out.add(row * width + side);
                         if wide == SIDE && row + SIDE <= part.rows && last + place + SIDE <= data.len() {
-                            V::transpose(line.map(|line| data.as_ptr().add(line + place)), to, width);
+                            let mut from = [data.as_ptr(); SIDE];
+                            for i in 0..SIDE {
+                                from[i] = from[i].add(line[i] + place);
+                            }
+                            V::transpose(from, to, width);
                         } else {
                             for p in 0..SIDE.min(run.length - step) {
-                                for (i, line) in line.iter().take(wide).enumerate() {
-                                    *to.add(p * width + i) = *data.as_ptr().add(line + place + p);
+                                for i in 0..wide {
+                                    *to.add(p * width + i) = *data.as_ptr().add(line[i] + place + p);
                                 }
                             }
                         }

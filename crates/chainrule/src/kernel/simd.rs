@@ -56,8 +56,8 @@ pub(super) trait Simd: Copy {
     unsafe fn mul_add(self, factor: Self, term: Self) -> Self;
     /// `to[p·row + i] = from[i][p]` for i and p below [`SIDE`].
     unsafe fn transpose(from: [*const Self::Element; SIDE], to: *mut Self::Element, row: usize) {
-        for (i, from) in from.into_iter().enumerate() {
-            for p in 0..SIDE {
+        for p in 0..SIDE {
+            for (i, from) in from.iter().enumerate() {
                 // SAFETY: the caller's promise.
                 unsafe { *to.add(p * row + i) = *from.add(p) };
             }
@@ -94,14 +94,22 @@ macro_rules! plain {
             }
             #[inline(always)]
             unsafe fn add(self, other: Self) -> Self {
-                Plain(std::array::from_fn(|i| self.0[i] + other.0[i]))
+                let mut out = self;
+                for i in 0..$LANES {
+                    out.0[i] += other.0[i];
+                }
+                out
             }
             #[inline(always)]
             unsafe fn mul_add(self, factor: Self, term: Self) -> Self {
-                Plain(std::array::from_fn(|i| match cfg!(target_arch = "aarch64") {
-                    true => self.0[i].mul_add(factor.0[i], term.0[i]),
-                    false => self.0[i] * factor.0[i] + term.0[i],
-                }))
+                let mut out = term;
+                for i in 0..$LANES {
+                    out.0[i] = match cfg!(target_arch = "aarch64") {
+                        true => self.0[i].mul_add(factor.0[i], term.0[i]),
+                        false => self.0[i] * factor.0[i] + term.0[i],
+                    };
+                }
+                out
             }
         }
     };
@@ -196,17 +204,20 @@ mod x86 {
     #[inline]
     #[target_feature(enable = "avx2")]
     unsafe fn transpose(from: [*const f32; SIDE], to: *mut f32, row: usize) {
-        // SAFETY: the caller promises eight elements behind each pointer.
-        let x = from.map(|from| unsafe { _mm256_loadu_ps(from) });
-        let pair = |i: usize| (_mm256_unpacklo_ps(x[i], x[i + 1]), _mm256_unpackhi_ps(x[i], x[i + 1]));
-        let quad = |(a, b): (__m256, __m256), (c, d): (__m256, __m256)| {
-            let (low, high) = (_mm256_shuffle_ps::<0x44>(a, c), _mm256_shuffle_ps::<0xEE>(a, c));
-            [low, high, _mm256_shuffle_ps::<0x44>(b, d), _mm256_shuffle_ps::<0xEE>(b, d)]
-        };
-        let (top, bottom) = (quad(pair(0), pair(2)), quad(pair(4), pair(6)));
-        for p in 0..4 {
-            // SAFETY: the caller promises room for eight elements in each of eight rows.
-            unsafe {
+        // SAFETY: the caller promises eight elements behind each pointer, and room for as many in eight rows.
+        unsafe {
+            macro_rules! quad {
+                ($i:literal) => {{
+                    let (x, y) = (_mm256_loadu_ps(from[$i]), _mm256_loadu_ps(from[$i + 1]));
+                    let (a, b) = (_mm256_unpacklo_ps(x, y), _mm256_unpackhi_ps(x, y));
+                    let (x, y) = (_mm256_loadu_ps(from[$i + 2]), _mm256_loadu_ps(from[$i + 3]));
+                    let (c, d) = (_mm256_unpacklo_ps(x, y), _mm256_unpackhi_ps(x, y));
+                    let (low, high) = (_mm256_shuffle_ps::<0x44>(a, c), _mm256_shuffle_ps::<0xEE>(a, c));
+                    [low, high, _mm256_shuffle_ps::<0x44>(b, d), _mm256_shuffle_ps::<0xEE>(b, d)]
+                }};
+            }
+            let (top, bottom) = (quad!(0), quad!(4));
+            for p in 0..4 {
                 _mm256_storeu_ps(to.add(p * row), _mm256_permute2f128_ps::<0x20>(top[p], bottom[p]));
                 _mm256_storeu_ps(to.add((p + 4) * row), _mm256_permute2f128_ps::<0x31>(top[p], bottom[p]));
             }
@@ -250,6 +261,27 @@ macro_rules! at_level {
     }};
 }
 pub(super) use at_level;
+
+/// Repeats a block for a constant from 0 up to `$n`, which is at most the number in front.
+///
+/// An array that is indexed by a loop's variable lives in memory until the loop is unrolled, which the compiler
+/// may do too late to put it into registers: kernels then take three times as long.
+macro_rules! unroll {
+    (2, $i:ident < $n:expr, $body:block) => { $crate::kernel::simd::unroll!(@ $i, $n, $body, 0 1) };
+    (4, $i:ident < $n:expr, $body:block) => { $crate::kernel::simd::unroll!(@ $i, $n, $body, 0 1 2 3) };
+    (5, $i:ident < $n:expr, $body:block) => { $crate::kernel::simd::unroll!(@ $i, $n, $body, 0 1 2 3 4) };
+    (6, $i:ident < $n:expr, $body:block) => { $crate::kernel::simd::unroll!(@ $i, $n, $body, 0 1 2 3 4 5) };
+    (12, $i:ident < $n:expr, $body:block) => {
+        $crate::kernel::simd::unroll!(@ $i, $n, $body, 0 1 2 3 4 5 6 7 8 9 10 11)
+    };
+    (@ $i:ident, $n:expr, $body:block, $($k:literal)*) => {
+        $({
+            const $i: usize = $k;
+            if $i < $n $body
+        })*
+    };
+}
+pub(super) use unroll;
 
 /// Numbers with vectors for each level.
 pub(super) trait Vectors: Copy {

@@ -6,7 +6,7 @@
 use super::matmul::Matrix;
 use super::pack::{Lines, Order, Part, Run, Source};
 use super::pool::{self, Shared};
-use super::simd::{Level, Simd, at_level};
+use super::simd::{Level, Simd, at_level, unroll};
 use super::tile::{Block, CHAIN, Tile, packed};
 use super::{map, memory};
 
@@ -58,39 +58,48 @@ where
     let whole = length / (U * V::LANES) * (U * V::LANES);
     let mut result = [[V::Element::default(); 4]; FEW];
     // SAFETY: the caller promises the level, and places below `whole` lie within all rows.
-    #[allow(clippy::needless_range_loop)]
     unsafe {
         let mut sums = [[[V::splat(V::Element::default()); U]; 4]; R];
-        for start in (0..whole).step_by(U * V::LANES) {
-            for u in 0..U {
-                let place = start + u * V::LANES;
-                let right = b.map(|row| V::load(row.as_ptr().add(place)));
-                for i in 0..R {
-                    let left = V::load(a[i].as_ptr().add(place));
-                    for j in 0..4 {
-                        sums[i][j][u] = left.mul_add(right[j], sums[i][j][u]);
-                    }
-                }
-            }
+        let mut start = 0;
+        while start < whole {
+            unroll!(4, K < U, {
+                let place = start + K * V::LANES;
+                let right = [
+                    V::load(b[0].as_ptr().add(place)),
+                    V::load(b[1].as_ptr().add(place)),
+                    V::load(b[2].as_ptr().add(place)),
+                    V::load(b[3].as_ptr().add(place)),
+                ];
+                unroll!(4, I < R, {
+                    let left = V::load(a[I].as_ptr().add(place));
+                    unroll!(4, J < 4, {
+                        sums[I][J][K] = left.mul_add(right[J], sums[I][J][K]);
+                    });
+                });
+            });
+            start += U * V::LANES;
         }
-        for i in 0..R {
-            for j in 0..4 {
-                let mut sum = sums[i][j][0];
-                for &other in &sums[i][j][1..] {
-                    sum = sum.add(other);
-                }
+        unroll!(4, I < R, {
+            unroll!(4, J < 4, {
+                let mut sum = sums[I][J][0];
+                unroll!(4, K < U, {
+                    sum = match K {
+                        0 => sum,
+                        _ => sum.add(sums[I][J][K]),
+                    };
+                });
                 let mut lanes = [V::Element::default(); 16];
                 sum.store(lanes.as_mut_ptr());
                 let mut rest = V::Element::default();
                 for p in whole..length {
-                    rest += a[i][p] * b[j][p];
+                    rest += a[I][p] * b[J][p];
                 }
                 for lane in &lanes[..V::LANES] {
                     rest += *lane;
                 }
-                result[i][j] = rest;
-            }
-        }
+                result[I][J] = rest;
+            });
+        });
     }
     result
 }
@@ -124,14 +133,16 @@ where
     let whole = c.len() / V::LANES * V::LANES;
     // SAFETY: the caller promises the level, and places below `whole` lie within all rows.
     unsafe {
-        let f = factors.map(|factor| V::splat(factor));
-        for j in (0..whole).step_by(V::LANES) {
+        let f = [V::splat(factors[0]), V::splat(factors[1]), V::splat(factors[2]), V::splat(factors[3])];
+        let mut j = 0;
+        while j < whole {
             let to = c.as_mut_ptr().add(j);
             let mut sum = if add { V::load(to) } else { V::splat(V::Element::default()) };
-            for p in 0..4 {
-                sum = f[p].mul_add(V::load(b[p].as_ptr().add(j)), sum);
-            }
+            unroll!(4, P < 4, {
+                sum = f[P].mul_add(V::load(b[P].as_ptr().add(j)), sum);
+            });
             sum.store(to);
+            j += V::LANES;
         }
     }
     for j in whole..c.len() {

@@ -7,7 +7,7 @@
 //! can be cut anywhere without changing a bit.
 
 use super::pack::{Part, Source, pack};
-use super::simd::{Level, Simd, Vectors, at_level};
+use super::simd::{Level, Simd, Vectors, at_level, unroll};
 use crate::array::Element;
 
 /// Numbers that matrix products and convolutions are computed in.
@@ -141,30 +141,19 @@ unsafe fn sums<V: Simd, const R: usize, const W: usize>(
     // SAFETY: the caller promises `depth` steps of A and B.
     unsafe {
         let mut sums = [[V::splat(std::mem::zeroed()); W]; R];
-        macro_rules! step {
-            () => {
-                let mut right = [sums[0][0]; W];
-                for (j, right) in right.iter_mut().enumerate() {
-                    *right = V::load(b.add(j * V::LANES));
-                }
-                for (i, sums) in sums.iter_mut().enumerate() {
-                    let left = V::splat(*a.add(i * a_row));
-                    for (sum, &right) in sums.iter_mut().zip(&right) {
-                        *sum = left.mul_add(right, *sum);
-                    }
-                }
-                a = a.add(a_step);
-                b = b.add(W * V::LANES);
-            };
-        }
-        for _ in 0..depth / 4 {
-            step!();
-            step!();
-            step!();
-            step!();
-        }
-        for _ in 0..depth % 4 {
-            step!();
+        for _ in 0..depth {
+            let mut right = [sums[0][0]; W];
+            unroll!(2, J < W, {
+                right[J] = V::load(b.add(J * V::LANES));
+            });
+            unroll!(12, I < R, {
+                let left = V::splat(*a.add(I * a_row));
+                unroll!(2, J < W, {
+                    sums[I][J] = left.mul_add(right[J], sums[I][J]);
+                });
+            });
+            a = a.add(a_step);
+            b = b.add(W * V::LANES);
         }
         sums
     }
@@ -175,39 +164,35 @@ unsafe fn sums<V: Simd, const R: usize, const W: usize>(
 unsafe fn store<V: Simd, const R: usize, const W: usize>(
     sums: [[V; W]; R],
     add: bool,
-    (mut c, c_row): (*mut V::Element, usize),
+    (c, c_row): (*mut V::Element, usize),
     columns: usize,
 ) {
     // SAFETY: the caller promises these places in C.
     unsafe {
         if columns >= W * V::LANES {
-            for sums in sums {
-                for (j, mut sum) in sums.into_iter().enumerate() {
-                    let place = c.add(j * V::LANES);
-                    if add {
-                        sum = sum.add(V::load(place));
-                    }
+            unroll!(12, I < R, {
+                unroll!(2, J < W, {
+                    let place = c.add(I * c_row + J * V::LANES);
+                    let sum = if add { sums[I][J].add(V::load(place)) } else { sums[I][J] };
                     sum.store(place);
-                }
-                c = c.add(c_row);
-            }
+                });
+            });
         } else {
             // Only some of these columns exist: through a buffer.
-            for mut sums in sums {
-                let mut edge = [[std::mem::zeroed::<V::Element>(); 16]; W];
-                let edge = edge.as_mut_ptr().cast::<V::Element>();
+            let mut edge = [[std::mem::zeroed::<V::Element>(); 16]; W];
+            let edge = edge.as_mut_ptr().cast::<V::Element>();
+            unroll!(12, I < R, {
+                let c = c.add(I * c_row);
                 if add {
                     std::ptr::copy_nonoverlapping(c, edge, columns);
                 }
-                for (j, sum) in sums.iter_mut().enumerate() {
-                    if add {
-                        *sum = sum.add(V::load(edge.add(j * V::LANES)));
-                    }
-                    sum.store(edge.add(j * V::LANES));
-                }
+                unroll!(2, J < W, {
+                    let place = edge.add(J * V::LANES);
+                    let sum = if add { sums[I][J].add(V::load(place)) } else { sums[I][J] };
+                    sum.store(place);
+                });
                 std::ptr::copy_nonoverlapping(edge, c, columns);
-                c = c.add(c_row);
-            }
+            });
         }
     }
 }

@@ -6,7 +6,7 @@ use super::transform::{Both, Input, Kernel, Output};
 use super::{Plan, SIZE};
 use crate::kernel::pack::{Lines, Order, Part, Run, Source};
 use crate::kernel::pool::Shared;
-use crate::kernel::simd::{Level, SIDE, Simd, at_level};
+use crate::kernel::simd::{Level, SIDE, Simd, at_level, unroll};
 use crate::kernel::tile::{Tile, packed, panel};
 use crate::kernel::{memory, pool};
 
@@ -101,20 +101,21 @@ unsafe fn to_points<V: Simd<Element = f32>, const N: usize, L: Both<V, N, SIZE>>
                     let from =
                         job.images.data.as_ptr().add(n * job.images.image + channel * height * width + lane);
                     let mut x = [[V::splat(0.0); N]; N];
-                    #[allow(clippy::needless_range_loop)]
-                    for i in top_in..bottom_in {
-                        let line = (top + i as isize) as usize * width;
-                        for j in left_in..right_in {
-                            x[i][j] = V::load(from.add((line + (left + j as isize) as usize) * wide));
-                        }
-                    }
+                    unroll!(6, I < N, {
+                        let line = (top + I as isize) * width as isize + left;
+                        unroll!(6, J < N, {
+                            if (top_in..bottom_in).contains(&I) && (left_in..right_in).contains(&J) {
+                                x[I][J] = V::load(from.offset((line + J as isize) * wide as isize));
+                            }
+                        });
+                    });
                     let x = L::both(x);
                     let to = job.values.add(job.value(tile, channel, wide) + lane);
-                    for (i, x) in x.iter().enumerate() {
-                        for (j, x) in x.iter().enumerate() {
-                            x.store(to.add((i * SIZE + j) * job.point));
-                        }
-                    }
+                    unroll!(6, I < SIZE, {
+                        unroll!(6, J < SIZE, {
+                            x[I][J].store(to.add((I * SIZE + J) * job.point));
+                        });
+                    });
                 }
             }
             channel += wide;
@@ -162,18 +163,20 @@ unsafe fn outputs<V: Simd<Element = f32>, const M: usize>(
                 let from = job.values.add((tile - job.first) * wide + lane);
                 let bias = V::load(bias.as_ptr().add(channel + lane));
                 let mut x = [[bias; SIZE]; SIZE];
-                for (i, x) in x.iter_mut().enumerate() {
-                    for (j, x) in x.iter_mut().enumerate() {
-                        *x = V::load(from.add((i * SIZE + j) * job.point));
-                    }
-                }
+                unroll!(6, I < SIZE, {
+                    unroll!(6, J < SIZE, {
+                        x[I][J] = V::load(from.add((I * SIZE + J) * job.point));
+                    });
+                });
                 let y = Output::both(x);
                 let to = out.add(n * job.images.image + channel * height * width + lane);
-                for (i, y) in y.iter().enumerate().take(height - top) {
-                    for (j, y) in y.iter().enumerate().take(width - left) {
-                        y.add(bias).store(to.add(((top + i) * width + left + j) * wide));
-                    }
-                }
+                unroll!(6, I < M, {
+                    unroll!(6, J < M, {
+                        if top + I < height && left + J < width {
+                            y[I][J].add(bias).store(to.add(((top + I) * width + left + J) * wide));
+                        }
+                    });
+                });
             }
         }
     }
@@ -212,18 +215,18 @@ where
             // SAFETY: the caller promises taps of all channels, and room for the values.
             unsafe {
                 let mut x = [[V::splat(0.0); R]; R];
-                for (i, x) in x.iter_mut().enumerate() {
-                    for (j, x) in x.iter_mut().enumerate() {
-                        let tap = if job.turned { R * R - 1 - (i * R + j) } else { i * R + j };
-                        *x = V::load(job.from.add((channel * R * R + tap) * job.width + lane));
-                    }
-                }
+                unroll!(6, I < R, {
+                    unroll!(6, J < R, {
+                        let tap = if job.turned { R * R - 1 - (I * R + J) } else { I * R + J };
+                        x[I][J] = V::load(job.from.add((channel * R * R + tap) * job.width + lane));
+                    });
+                });
                 let x = Kernel::both(x);
-                for (i, x) in x.iter().enumerate() {
-                    for (j, x) in x.iter().enumerate() {
-                        x.store(job.to.add((i * SIZE + j) * job.point + channel * job.width + lane));
-                    }
-                }
+                unroll!(6, I < SIZE, {
+                    unroll!(6, J < SIZE, {
+                        x[I][J].store(job.to.add((I * SIZE + J) * job.point + channel * job.width + lane));
+                    });
+                });
             }
         }
     }
@@ -291,18 +294,18 @@ where
         // SAFETY: the caller promises whole vectors of values, and room for the taps of all channels.
         unsafe {
             let mut x = [[V::splat(0.0); SIZE]; SIZE];
-            for (i, x) in x.iter_mut().enumerate() {
-                for (j, x) in x.iter_mut().enumerate() {
-                    *x = V::load(job.from.add((i * SIZE + j) * job.point + channel));
-                }
-            }
+            unroll!(6, I < SIZE, {
+                unroll!(6, J < SIZE, {
+                    x[I][J] = V::load(job.from.add((I * SIZE + J) * job.point + channel));
+                });
+            });
             let y = Output::both(x);
             let mut side = [[0.0f32; 16]; 25];
-            for (i, y) in y.iter().enumerate() {
-                for (j, y) in y.iter().enumerate() {
-                    y.store(side[i * R + j].as_mut_ptr());
-                }
-            }
+            unroll!(6, I < R, {
+                unroll!(6, J < R, {
+                    y[I][J].store(side[I * R + J].as_mut_ptr());
+                });
+            });
             for lane in 0..V::LANES.min(job.channels - channel) {
                 for (tap, side) in side.iter().enumerate().take(R * R) {
                     *job.to.add((channel + lane) * R * R + tap) = side[lane];

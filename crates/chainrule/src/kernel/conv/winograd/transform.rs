@@ -5,11 +5,25 @@
 //! share the sums of even and of odd terms.
 
 use super::SIZE;
-use crate::kernel::simd::Simd;
+use crate::kernel::simd::{Simd, unroll};
 
 /// √½ and √2: their product is 1, which keeps all numbers of the same size.
 const NEAR: f32 = std::f32::consts::FRAC_1_SQRT_2;
 const FAR: f32 = std::f32::consts::SQRT_2;
+
+/// Their powers, from 0 to 4.
+const NEAR_POWERS: [f32; 5] = [1.0, NEAR, 0.5, 0.5 * NEAR, 0.25];
+const FAR_POWERS: [f32; 5] = [1.0, FAR, 2.0, 2.0 * FAR, 4.0];
+
+/// `x·factor + term`.
+///
+/// # Safety
+/// The processor has the vector's level.
+#[inline(always)]
+unsafe fn times<V: Simd<Element = f32>>(x: V, factor: f32, term: V) -> V {
+    // SAFETY: the caller's promise.
+    unsafe { x.mul_add(V::splat(factor), term) }
+}
 
 /// A transform of `N` numbers to `M`.
 ///
@@ -34,20 +48,14 @@ impl<V: Simd<Element = f32>, L: Line<V, N, M>, const N: usize, const M: usize> B
         unsafe {
             let zero = V::splat(0.0);
             let mut half = [[zero; N]; M];
-            for j in 0..N {
+            unroll!(6, J < N, {
                 let mut column = [zero; N];
-                for i in 0..N {
-                    column[i] = x[i][j];
-                }
+                unroll!(6, I < N, { column[I] = x[I][J] });
                 let column = L::line(column);
-                for i in 0..M {
-                    half[i][j] = column[i];
-                }
-            }
+                unroll!(6, I < M, { half[I][J] = column[I] });
+            });
             let mut out = [[zero; M]; M];
-            for i in 0..M {
-                out[i] = L::line(half[i]);
-            }
+            unroll!(6, I < M, { out[I] = L::line(half[I]) });
             out
         }
     }
@@ -61,7 +69,6 @@ impl<V: Simd<Element = f32>> Line<V, SIZE, SIZE> for Input {
     unsafe fn line(x: [V; SIZE]) -> [V; SIZE] {
         // SAFETY: the caller's promise.
         unsafe {
-            let times = |x: V, factor: f32, term: V| x.mul_add(V::splat(factor), term);
             let (near_even, near_odd) = (times(x[2], -2.0, x[4]), times(x[1], -2.0, x[3]));
             let (far_even, far_odd) = (times(x[2], -0.5, x[4]), times(x[1], -0.5, x[3]));
             [
@@ -85,20 +92,27 @@ impl<V: Simd<Element = f32>, const R: usize> Line<V, R, SIZE> for Kernel {
     unsafe fn line(w: [V; R]) -> [V; SIZE] {
         // SAFETY: the caller's promise.
         unsafe {
-            let zero = V::splat(0.0);
-            let values = |point: f32, scale: f32| {
-                let (mut even, mut odd) = (zero, zero);
-                let mut power = scale;
-                for (i, &w) in w.iter().enumerate() {
-                    let sum = if i % 2 == 0 { &mut even } else { &mut odd };
-                    *sum = w.mul_add(V::splat(power), *sum);
-                    power *= point;
-                }
-                (even.add(odd), odd.mul_add(V::splat(-1.0), even))
-            };
-            let (near, far) = (values(NEAR, -1.0 / 1.5), values(FAR, 1.0 / 6.0));
+            let (near, far) = (values(w, NEAR, -1.0 / 1.5), values(w, FAR, 1.0 / 6.0));
             [w[0], near.0, near.1, far.0, far.1, w[R - 1]]
         }
+    }
+}
+
+/// The values at a point and at its opposite, times `scale`.
+///
+/// # Safety
+/// The processor has the vector's level.
+#[inline(always)]
+unsafe fn values<V: Simd<Element = f32>, const R: usize>(w: [V; R], point: f32, scale: f32) -> (V, V) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut sums = [V::splat(0.0); 2];
+        let mut power = scale;
+        unroll!(6, I < R, {
+            sums[I % 2] = times(w[I], power, sums[I % 2]);
+            power *= point;
+        });
+        (sums[0].add(sums[1]), times(sums[1], -1.0, sums[0]))
     }
 }
 
@@ -114,18 +128,15 @@ impl<V: Simd<Element = f32>, const M: usize> Line<V, SIZE, M> for Output {
             let near = [m[1].add(m[2]), m[2].mul_add(minus, m[1])];
             let far = [m[3].add(m[4]), m[4].mul_add(minus, m[3])];
             let mut out = [m[0]; M];
-            let (mut power_near, mut power_far) = (1.0, 1.0);
-            for (j, out) in out.iter_mut().enumerate() {
-                let rest = match j {
+            unroll!(5, J < M, {
+                let rest = match J {
                     0 => m[0],
-                    _ if j + 1 == M => m[5],
+                    _ if J + 1 == M => m[5],
                     _ => V::splat(0.0),
                 };
-                let sum = near[j % 2].mul_add(V::splat(power_near), rest);
-                *out = far[j % 2].mul_add(V::splat(power_far), sum);
-                power_near *= NEAR;
-                power_far *= FAR;
-            }
+                let sum = near[J % 2].mul_add(V::splat(NEAR_POWERS[J]), rest);
+                out[J] = far[J % 2].mul_add(V::splat(FAR_POWERS[J]), sum);
+            });
             out
         }
     }
