@@ -73,6 +73,9 @@ pub struct Options {
     /// Write the explorer: a page with every gate's times, costs, values and gradients
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// Check every gate numerically for the page, however long that takes (otherwise only small ones)
+    #[arg(long, requires = "html")]
+    check: bool,
 }
 
 /// The sizes of a shape.
@@ -161,10 +164,11 @@ pub fn run(options: Options) -> Result<ExitCode, Failure> {
         cost.profile.save_chrome_trace(path)?;
     }
     if let Some(path) = &options.html {
+        let most = if options.check { u64::MAX } else { MOST_CHECKED };
         let mut graph = ComputationalGraph::of_network(&*network, &x, loss)?;
         graph.forward(&[])?;
         graph.backward()?;
-        let page = graph.explorer()?.profile(&cost.profile).checks(&graph.check_gates(MOST_CHECKED)?);
+        let page = graph.explorer()?.profile(&cost.profile).checks(&graph.check_gates(most)?);
         page.title(format!("{name}, one training step")).save(path)?;
     }
     let training = options.images.map(|images| cost.training(images, options.epochs));

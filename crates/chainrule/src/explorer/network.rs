@@ -313,6 +313,27 @@ mod tests {
     }
 
     #[test]
+    fn a_page_knows_where_gradients_end() {
+        let x = crate::param(vec![1.0; 40]);
+        let mut graph = ComputationalGraph::record(|| {
+            let scale = crate::no_grad(|| x.exp())?;
+            x.mul(&x.detach())?.mul(&scale)?.sum()
+        })
+        .unwrap();
+        graph.forward(&[]).unwrap();
+        graph.backward().unwrap();
+        let network = Network::of(&graph).unwrap();
+        let gates: Vec<&str> = graph.steps.iter().map(|step| step.gate.name()).collect();
+        assert_eq!(gates, ["Exp", "Detach", "Mul", "Mul", "Sum"]);
+        let needs: Vec<u8> =
+            network.gates.output.iter().map(|&output| network.values.needs[output]).collect();
+        assert_eq!(needs, [0, 0, 1, 1, 1]);
+        // What no gradient goes through keeps nothing, and has no gradient.
+        assert_eq!(network.gates.saves[0], Vec::<usize>::new());
+        assert!(network.values.gradient[network.gates.output[0]].is_none());
+    }
+
+    #[test]
     fn distinct_items_are_counted_once() {
         let mut all = Distinct::new();
         let places = ["a", "b", "a", "c"].map(|x| all.place(x));
