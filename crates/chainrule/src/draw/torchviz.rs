@@ -159,7 +159,10 @@ impl<'a> Drawing<'a> {
             }
             let needs = Needs::new(visit.inputs.iter().map(|origin| !matches!(origin, Origin::Constant(_))));
             let used = Use { inputs: &inputs, outputs: &visit.outputs, needs: &needs };
-            let own = visit.gate.torch_nodes(&used);
+            let own = match &visit.stands_for {
+                Some(node) => vec![node.clone()],
+                None => visit.gate.torch_nodes(&used),
+            };
             node_ids.push(own.iter().map(|node| ids.next(&node.name)).collect());
             nodes.push(own);
         }

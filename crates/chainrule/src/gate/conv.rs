@@ -17,7 +17,10 @@
 
 use super::reduce::only_float;
 use super::window::Sizes;
-use super::{Context, Entry, Gate, Gradients, Linearity, Metas, Needs, Outputs, Saved, Saves};
+use super::{
+    Context, Entry, Gate, Gradients, Linearity, Metas, Needs, Next, Outputs, Saved, SavedAs, Saves,
+    TorchNode, Use, spread, tuple,
+};
 use crate::array::{Array, DType, Meta, Shape};
 use crate::error::{Error, Result};
 use crate::formula::Formula;
@@ -359,6 +362,43 @@ fn bias_gradient(g: &Tensor) -> Result<Tensor> {
     g.sum_dim(&dims, false)
 }
 
+impl Conv {
+    /// PyTorch's node, which is the same for convolution and transposed convolution.
+    fn torch_node(&self, used: &Use, w: Shape, transposed: bool) -> TorchNode {
+        let rank = w.rank().saturating_sub(2);
+        let sizes = |sizes: &Sizes| tuple(&spread(sizes.given(), rank));
+        let padding = match &self.padding {
+            Padding::Zeros(padding) => sizes(padding),
+            Padding::Valid => sizes(&0.into()),
+            Padding::Same => {
+                let dilation = spread(self.dilation.given(), rank);
+                tuple(&dilation.iter().zip(&w[2..]).map(|(d, k)| d * (k - 1) / 2).collect::<Vec<_>>())
+            }
+        };
+        // How much larger the output is than the smallest that these windows give.
+        let beyond = |d: usize| -> usize {
+            let each = |sizes: &Sizes| spread(sizes.given(), rank)[d];
+            let padding = if let Padding::Zeros(padding) = &self.padding { each(padding) } else { 0 };
+            let least = (used.inputs[0].shape[d + 2] - 1) * each(&self.stride)
+                + each(&self.dilation) * (w[d + 2] - 1)
+                + 1;
+            (used.outputs[0].shape[d + 2] + 2 * padding).saturating_sub(least)
+        };
+        let output_padding: Vec<usize> = (0..rank).map(|d| if transposed { beyond(d) } else { 0 }).collect();
+        let bias = if used.inputs.len() > 2 { used.outputs[0].shape[1] } else { 0 };
+        TorchNode::new("ConvolutionBackward0", (0..used.inputs.len()).map(Next::Input))
+            .saving("input", SavedAs::Input(0))
+            .saving("weight", SavedAs::Input(1))
+            .with("bias_sym_sizes_opt", tuple(&[bias]))
+            .with("dilation", sizes(&self.dilation))
+            .with("groups", self.groups)
+            .with("output_padding", tuple(&output_padding))
+            .with("padding", padding)
+            .with("stride", sizes(&self.stride))
+            .with("transposed", if transposed { "True" } else { "False" })
+    }
+}
+
 /// What both convolution and transposed convolution save: the weight for x, x for the weight.
 fn saved_inputs(needs: &Needs) -> Saves {
     Saves::input(1).when(needs.input(0)) | Saves::input(0).when(needs.input(1))
@@ -371,6 +411,10 @@ impl Gate for Conv {
 
     fn grad_fn(&self) -> String {
         "ConvolutionBackward0".into()
+    }
+
+    fn torch_nodes(&self, used: &Use) -> Vec<TorchNode> {
+        vec![self.torch_node(used, used.inputs[1].shape, false)]
     }
 
     fn infer(&self, inputs: &[Meta]) -> Result<Metas> {

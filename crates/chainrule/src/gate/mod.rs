@@ -63,7 +63,7 @@ pub use pad::PadMode;
 pub use pointwise::Pointwise;
 pub use pool::{AvgPool, MaxPool, Window};
 pub use pytorch::{Next, SavedAs, TorchNode, Use};
-pub(crate) use pytorch::{input_name, output_name, tuple};
+pub(crate) use pytorch::{input_name, output_name, pooling, spread, tuple};
 pub(crate) use saves::{Laid, SavedValues};
 pub use saves::{Needs, Saved, Saves};
 pub use window::Sizes;

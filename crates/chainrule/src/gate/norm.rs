@@ -12,7 +12,10 @@ use super::conv::uneven;
 use super::elementwise::expect_inputs;
 use super::pool::{AvgPool, Window};
 use super::reduce::only_float;
-use super::{Context, Entry, Gate, Gradients, Metas, Needs, Outputs, Sample, Saved, Saves};
+use super::{
+    Context, Entry, Gate, Gradients, Metas, Needs, Next, Outputs, Sample, Saved, SavedAs, Saves, TorchNode,
+    tuple,
+};
 use crate::array::{Array, DType, Meta, Shape, dispatch_float};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formula::Formula;
@@ -256,6 +259,14 @@ fn channel_statistics(x: &Tensor) -> Result<(Array, Array)> {
     }, otherwise => (x.clone(), x)))
 }
 
+/// A tensor that PyTorch's node saves, or `None` where there is none.
+fn saved_or_none(node: TorchNode, name: &str, tensor: Option<&Tensor>) -> TorchNode {
+    match tensor {
+        Some(tensor) => node.saving(name, SavedAs::Other(tensor.shape())),
+        None => node.with(name, "None"),
+    }
+}
+
 impl Tensor {
     /// Elements with mean 0 and variance 1 over groups of them: see [`Normalize`].
     ///
@@ -299,6 +310,49 @@ impl Tensor {
         self.scale_and_shift(spread(weight)?.as_ref(), spread(bias)?.as_ref())
     }
 
+    /// Notes that `y`, computed from this tensor, is one node in PyTorch's graph. The node's own attributes come
+    /// from `node`.
+    fn is_one_node(
+        &self,
+        y: &Tensor,
+        weight: Option<&Tensor>,
+        bias: Option<&Tensor>,
+        node: impl FnOnce() -> TorchNode,
+    ) {
+        let inputs: Vec<&Tensor> = [Some(self), weight, bias].into_iter().flatten().collect();
+        y.stands_for(&inputs, || {
+            let mut node = node();
+            node.next = (0..inputs.len()).map(Next::Input).collect();
+            match weight {
+                Some(weight) if weight.requires_grad() => node.saving("weight", SavedAs::Input(1)),
+                weight => saved_or_none(node, "weight", weight),
+            }
+        });
+    }
+
+    /// [`Tensor::is_one_node`] for batch normalisation.
+    fn is_batch_norm(
+        &self,
+        y: &Tensor,
+        weight: Option<&Tensor>,
+        bias: Option<&Tensor>,
+        training: bool,
+        epsilon: f64,
+    ) {
+        self.is_one_node(y, weight, bias, || {
+            let channels = Shape::from([self.shape()[1]]);
+            let moments = SavedAs::Other(if training { channels } else { Shape::from([0]) });
+            TorchNode::new("NativeBatchNormBackward0", [])
+                .saving("input", SavedAs::Other(self.shape()))
+                .saving("result1", moments)
+                .saving("result2", moments)
+                .saving("running_mean", SavedAs::Other(channels))
+                .saving("running_var", SavedAs::Other(channels))
+                .with("eps", format!("{epsilon:?}").replace("e-5", "e-05"))
+                .with("training", if training { "True" } else { "False" })
+        });
+    }
+
     /// Layer normalisation (Ba et al., 2016) over the last dimensions, which have the shape `shape`, as have
     /// weight and bias: `(x − mean) / √(variance + ε)·w + b`.
     ///
@@ -320,7 +374,18 @@ impl Tensor {
         epsilon: f64,
     ) -> Result<Tensor> {
         self.ends_in(shape, [weight, bias])?;
-        self.normalize_over(Over::Last(shape.len()), epsilon)?.scale_and_shift(weight, bias)
+        let y = self.normalize_over(Over::Last(shape.len()), epsilon)?.scale_and_shift(weight, bias)?;
+        self.is_one_node(&y, weight, bias, || {
+            let mut sizes = self.shape();
+            (0..shape.len()).for_each(|d| sizes = sizes.with_size(sizes.rank() - 1 - d, 1));
+            let node = TorchNode::new("NativeLayerNormBackward0", [])
+                .saving("input", SavedAs::Other(self.shape()))
+                .saving("result1", SavedAs::Other(sizes))
+                .saving("result2", SavedAs::Other(sizes))
+                .with("normalized_shape", tuple(shape));
+            saved_or_none(node, "bias", bias)
+        });
+        Ok(y)
     }
 
     /// Normalisation by the root of the mean square (Zhang and Sennrich, 2019) over the last dimensions, which
@@ -379,7 +444,20 @@ impl Tensor {
         bias: Option<&Tensor>,
         epsilon: f64,
     ) -> Result<Tensor> {
-        self.normalize_over(Over::Group(groups), epsilon)?.scale_channels(weight, bias)
+        let y = self.normalize_over(Over::Group(groups), epsilon)?.scale_channels(weight, bias)?;
+        self.is_one_node(&y, weight, bias, || {
+            let shape = self.shape();
+            let moments = SavedAs::Other(Shape::from([shape[0], groups]));
+            TorchNode::new("NativeGroupNormBackward0", [])
+                .saving("input", SavedAs::Other(shape))
+                .saving("result1", moments)
+                .saving("result2", moments)
+                .with("C", shape[1])
+                .with("HxW", shape[2..].iter().product::<usize>())
+                .with("N", shape[0])
+                .with("group", groups)
+        });
+        Ok(y)
     }
 
     /// Batch normalisation (Ioffe and Szegedy, 2015) of `[n, channels, …]`.
@@ -430,7 +508,9 @@ impl Tensor {
                 let scale = weight.map_or_else(|| root.reciprocal(), |weight| weight.div(&root))?;
                 let shift = running.mean.mul(&scale)?.neg()?;
                 let shift = bias.map_or_else(|| Ok(shift.clone()), |bias| shift.add(bias))?;
-                return self.scale_channels(Some(&scale), Some(&shift));
+                let y = self.scale_channels(Some(&scale), Some(&shift))?;
+                self.is_batch_norm(&y, weight, bias, false, epsilon);
+                return Ok(y);
             }
             running => running,
         };
@@ -443,6 +523,7 @@ impl Tensor {
             .hint("train with larger batches, or switch to evaluation"));
         }
         let y = self.normalize_over(Over::Channel, epsilon)?.scale_channels(weight, bias)?;
+        self.is_batch_norm(&y, weight, bias, training, epsilon);
         if let Some(RunningStatistics { mean, variance }) = running {
             let (batch_mean, batch_variance) = channel_statistics(self)?;
             let step = |running: &Tensor, batch: Array| -> Result<()> {

@@ -11,7 +11,10 @@
 
 use super::conv::{batched, uneven};
 use super::reduce::only_float;
-use super::{Context, Entry, Gate, Gradients, Metas, Needs, Outputs, Sample, Saved, Saves};
+use super::{
+    Context, Entry, Gate, Gradients, Metas, Needs, Next, Outputs, Sample, Saved, SavedAs, Saves, TorchNode,
+    Use, pooling, tuple,
+};
 use crate::array::{Array, DType, Meta, Shape, dispatch, dispatch_float};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formula::Formula;
@@ -118,6 +121,14 @@ impl Gate for MaxPool {
     fn grad_fn(&self) -> String {
         if self.window.is_adaptive() { "AdaptiveMaxPool2DBackward0" } else { "MaxPool2DWithIndicesBackward0" }
             .into()
+    }
+
+    fn torch_nodes(&self, used: &Use) -> Vec<TorchNode> {
+        let rank = used.inputs[0].shape.rank().saturating_sub(2);
+        let node = TorchNode::new(self.grad_fn(), [Next::Input(0)])
+            .saving("result1", SavedAs::Other(used.outputs[0].shape))
+            .saving("self", SavedAs::Input(0));
+        pooling(self.window.described(node, rank, true), rank)
     }
 
     fn infer(&self, inputs: &[Meta]) -> Result<Metas> {
@@ -316,6 +327,28 @@ impl Gate for AvgPool {
 
     fn grad_fn(&self) -> String {
         if self.window.is_adaptive() { "AdaptiveAvgPool2DBackward0" } else { "AvgPool2DBackward0" }.into()
+    }
+
+    fn torch_nodes(&self, used: &Use) -> Vec<TorchNode> {
+        let shape = used.inputs[0].shape;
+        let rank = shape.rank().saturating_sub(2);
+        if self.window.is_adaptive() && rank == 2 && used.outputs[0].shape[2..] == [1, 1] {
+            // PyTorch takes the mean; −1 and −2 are printed without their sign.
+            let node = TorchNode::new("MeanBackward1", [Next::Input(0)])
+                .with("dim", "(18446744073709551615, 18446744073709551614)")
+                .with("keepdim", "True")
+                .with("self_sym_numel", shape.elements())
+                .with("self_sym_sizes", tuple(&shape));
+            return vec![node];
+        }
+        let mut node = TorchNode::new(self.grad_fn(), [Next::Input(0)]).saving("self", SavedAs::Input(0));
+        if !self.window.is_adaptive() {
+            let divisor = self.divisor.map_or("None".to_string(), |divisor| divisor.to_string());
+            node = node
+                .with("count_include_pad", if self.count_padding { "True" } else { "False" })
+                .with("divisor_override", divisor);
+        }
+        pooling(self.window.described(node, rank, false), rank)
     }
 
     fn infer(&self, inputs: &[Meta]) -> Result<Metas> {

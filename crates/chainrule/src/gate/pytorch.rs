@@ -130,6 +130,24 @@ pub(crate) fn tuple(sizes: &[usize]) -> String {
     }
 }
 
+/// Sizes of so many spatial dimensions, where one was given for all or one for each.
+pub(crate) fn spread(given: &[usize], rank: usize) -> Vec<usize> {
+    if given.len() == rank { given.to_vec() } else { vec![given.first().copied().unwrap_or(0); rank] }
+}
+
+/// A pooling's node. PyTorch pools rows as planes of height 1.
+pub(crate) fn pooling(node: TorchNode, rank: usize) -> Vec<TorchNode> {
+    match rank {
+        1 => vec![
+            TorchNode::new("SqueezeBackward1", [Next::Node(1)]),
+            TorchNode { next: vec![Next::Node(2)], ..node },
+            TorchNode::new("UnsqueezeBackward0", [Next::Input(0)]),
+        ],
+        3 => vec![TorchNode { name: node.name.replace("2D", "3D"), ..node }],
+        _ => vec![node],
+    }
+}
+
 /// PyTorch's usual name for a saved input.
 pub(crate) fn input_name(i: usize) -> String {
     match i {

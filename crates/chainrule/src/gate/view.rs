@@ -15,7 +15,10 @@ use smallvec::SmallVec;
 
 use super::arith::matrix;
 use super::elementwise::expect_inputs;
-use super::{Context, Entry, Gate, Gradients, Linearity, Metas, Needs, Outputs, Sample, Saved};
+use super::{
+    Context, Entry, Gate, Gradients, Linearity, Metas, Needs, Next, Outputs, Sample, Saved, TorchNode, Use,
+    tuple,
+};
 use crate::array::{Array, DType, Meta, NewShape, Shape, Slice};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formula::Formula;
@@ -158,6 +161,23 @@ impl Gate for View {
             View::Squeeze(_) => "SqueezeBackward1".into(),
             _ => format!("{}Backward0", self.name()),
         }
+    }
+
+    fn torch_nodes(&self, used: &Use) -> Vec<TorchNode> {
+        let node = TorchNode::new(self.grad_fn(), [Next::Input(0)]);
+        let sizes = || tuple(&used.inputs[0].shape);
+        // PyTorch keeps dimensions as they were given, and prints negative ones without their sign.
+        let number = |d: isize| (d as u64).to_string();
+        vec![match self {
+            View::Reshape(_) | View::Expand(_) => node.with("self_sym_sizes", sizes()),
+            View::Permute(dims) => {
+                let dims: Vec<usize> = dims.iter().map(|&d| d as usize).collect();
+                node.with("dims", tuple(&dims))
+            }
+            View::Transpose(a, b) => node.with("dim0", number(*a)).with("dim1", number(*b)),
+            View::Unsqueeze(d) => node.with("dim", number(*d)),
+            View::Squeeze(_) | View::T | View::Select(..) | View::Slice(..) | View::Diagonal(..) => node,
+        }]
     }
 
     fn infer(&self, inputs: &[Meta]) -> Result<Metas> {

@@ -2,10 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 
+use std::sync::Arc;
+
 use super::node::{Edge, SCALAR, Shared};
-use super::{NodeRef, Tensor};
+use super::{Handle, NodeRef, Tensor};
 use crate::array::Meta;
-use crate::gate::GateRef;
+use crate::gate::{GateRef, TorchNode};
 
 /// Where an input of a visited gate comes from.
 #[derive(Debug, Clone)]
@@ -24,7 +26,19 @@ pub(crate) struct Visit {
     pub(crate) gate: GateRef,
     pub(crate) inputs: Vec<Origin>,
     pub(crate) outputs: Vec<Meta>,
+    /// The node of PyTorch's for which this gate and those before it stand, down to the inputs.
+    pub(crate) stands_for: Option<TorchNode>,
 }
+
+/// Several gates that are one node in PyTorch's graph; kept with the last of them.
+#[derive(Debug)]
+struct Composite {
+    inputs: Vec<Edge>,
+    node: TorchNode,
+}
+
+/// The key of a [`Composite`] among a node's metadata.
+const COMPOSITE: &str = "chainrule.composite";
 
 impl Tensor {
     /// The leaves that require a gradient and on which this tensor depends, in order of first use.
@@ -65,6 +79,24 @@ impl Tensor {
         self.place() == other.place() || self.graph().iter().any(|node| node.edges().iter().any(is_other))
     }
 
+    /// Notes that the gates from these inputs to this tensor are one node in PyTorch's graph, as torchviz's pictures
+    /// show it. Values aren't kept for it.
+    pub(crate) fn stands_for(&self, inputs: &[&Tensor], node: impl FnOnce() -> TorchNode) {
+        if self.node().is_none() {
+            return;
+        }
+        let edge = |x: &&Tensor| match &x.0 {
+            Handle::Scalar(node) => Edge::Node(node.clone(), 0),
+            Handle::Computed(computed) => Edge::Node(computed.node.clone(), computed.output as u32),
+            Handle::Leaf(leaf) if x.requires_grad() => Edge::Leaf(leaf.clone(), leaf.version()),
+            Handle::Leaf(_) => Edge::Number(0.0),
+        };
+        let composite = Composite { inputs: inputs.iter().map(edge).collect(), node: node() };
+        if let Some(own) = self.grad_fn() {
+            own.set_metadata(COMPOSITE, Arc::new(composite));
+        }
+    }
+
     /// The nodes through which this tensor was computed, in the order in which they ran.
     pub(crate) fn graph(&self) -> Vec<NodeRef> {
         Tensor::graph_of(&[self])
@@ -86,10 +118,16 @@ impl Tensor {
         };
         let visits = nodes
             .iter()
-            .map(|node| Visit {
-                gate: node.gate().clone(),
-                inputs: node.edges().iter().map(origin).collect(),
-                outputs: node.outputs().to_vec(),
+            .map(|node| {
+                let composite =
+                    node.hooks().and_then(|hooks| hooks.metadata.get::<Arc<Composite>>(COMPOSITE));
+                let edges = composite.as_ref().map_or(node.edges(), |composite| &composite.inputs);
+                Visit {
+                    gate: node.gate().clone(),
+                    inputs: edges.iter().map(origin).collect(),
+                    outputs: node.outputs().to_vec(),
+                    stands_for: composite.as_ref().map(|composite| composite.node.clone()),
+                }
             })
             .collect();
         let origins = roots

@@ -1,7 +1,7 @@
 //! `make_dot` against the files that torchviz wrote.
 
 use chainrule::draw::{DotOptions, Line, NO_PARAMS, NodeKind, Picture, make_dot, make_dot_of};
-use chainrule::models::AlexNet;
+use chainrule::models::{AlexNet, ResNet18};
 use chainrule::nn::{Activation, Linear, Module, Sequential};
 use chainrule::{Generator, Tensor, param, tensor};
 
@@ -72,6 +72,39 @@ fn alexnet() {
     let picture = of_network(&net, &x, &DotOptions::default());
     assert_eq!((picture.nodes.len(), picture.edges.len()), (60, 59));
     compare(&picture, include_str!("../pictures/alexnet_train.dot"));
+    let everything = DotOptions { show_attrs: true, show_saved: true, ..DotOptions::default() };
+    compare(&of_network(&net, &x, &everything), include_str!("../pictures/alexnet_saved.dot"));
+}
+
+#[test]
+fn resnet18() {
+    let net = ResNet18::build(1000, &mut Generator::new(0)).unwrap();
+    let theirs = include_str!("../pictures/resnet18.dot");
+    // In evaluation the graph is the same.
+    for training in [true, false] {
+        net.set_training(training);
+        let y = net.call(&Tensor::zeros([2, 3, 32, 32])).unwrap();
+        let picture = make_dot(&y, net.named_parameters(), &DotOptions::default());
+        assert_eq!((picture.nodes.len(), picture.edges.len()), (195, 202));
+        compare(&picture, theirs);
+    }
+}
+
+#[test]
+fn normalisations_are_one_node_each() {
+    let weight = || param([1.0, 2.0, 3.0, 4.0]);
+    let (x, w, b) = (Tensor::zeros([2, 4]).requires_grad_(true).unwrap(), weight(), weight());
+    let names = |y: &Tensor| {
+        let picture = make_dot(y, [("x", &x), ("w", &w), ("b", &b)], &DotOptions::default());
+        assert_eq!(picture.nodes.len(), 8, "{}", picture.to_dot());
+        picture.nodes[1].label.clone()
+    };
+    let layer = x.layer_norm(&[4], Some(&w), Some(&b), 1e-5).unwrap();
+    assert_eq!(names(&layer), "NativeLayerNormBackward0");
+    let group = x.group_norm(2, Some(&w), Some(&b), 1e-5).unwrap();
+    assert_eq!(names(&group), "NativeGroupNormBackward0");
+    let batch = x.batch_norm(None, Some(&w), Some(&b), true, 0.1, 1e-5).unwrap();
+    assert_eq!(names(&batch), "NativeBatchNormBackward0");
 }
 
 #[test]

@@ -45,6 +45,10 @@ impl Gate for ConvTranspose {
         "ConvolutionBackward0".into()
     }
 
+    fn torch_nodes(&self, used: &Use) -> Vec<TorchNode> {
+        vec![self.conv.torch_node(used, used.inputs[1].shape, true)]
+    }
+
     fn infer(&self, inputs: &[Meta]) -> Result<Metas> {
         check_inputs(inputs, || self.shape.get(1).copied().unwrap_or(0))?;
         let (u, w) = (&inputs[0].shape, &inputs[1].shape);

@@ -2,7 +2,7 @@
 
 use crate::array::Shape;
 use crate::error::{Error, Result};
-use crate::gate::Sizes;
+use crate::gate::{Sizes, TorchNode, spread, tuple};
 use crate::kernel::window::{Range, Windows};
 
 /// The windows of a pooling over one to three spatial dimensions.
@@ -35,6 +35,23 @@ pub enum Window {
 }
 
 impl Window {
+    /// A node of PyTorch's with the windows' attributes; adaptive ones have none.
+    pub(super) fn described(&self, node: TorchNode, rank: usize, dilated: bool) -> TorchNode {
+        let Window::Sliding { kernel, stride, padding, dilation, ceil } = self else { return node };
+        let sizes = |sizes: &Sizes| tuple(&spread(sizes.given(), rank));
+        let node = node
+            .with("ceil_mode", if *ceil { "True" } else { "False" })
+            .with("kernel_size", sizes(kernel))
+            .with("padding", sizes(padding));
+        match (dilated, stride) {
+            (true, _) => {
+                node.with("dilation", sizes(dilation)).with("stride", sizes(&stride.unwrap_or(*kernel)))
+            }
+            (false, Some(stride)) => node.with("stride", sizes(stride)),
+            (false, None) => node.with("stride", "()"),
+        }
+    }
+
     /// Windows of this size next to each other.
     ///
     /// ```
