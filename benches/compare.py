@@ -10,6 +10,7 @@ workload of both in turn (A B A B ...) in processes of their own, and divides th
     --threads N ...     numbers of threads (1, and all processors)
     --peer SCRIPT       PyTorch's side (benches/torch_bench.py)
     --output FILE       where the table goes (standard output)
+    --load N            N other processes that are busy all the time: who copes with that?
     --quick             one round of half a second
 """
 
@@ -130,7 +131,8 @@ def report(results, others, limits, options):
     header = ["one step of", "threads", "PyTorch", "chainrule", "PyTorch ÷ chainrule", "peak memory", "share of the machine's limit"]
     text = [
         f"Measured on {processor()}, {os.cpu_count()} processors, {platform.system()}, with PyTorch {torch.__version__}: "
-        f"medians of {options.rounds} runs of {options.seconds:g} s each, in turn, a process a run.",
+        f"medians of {options.rounds} runs of {options.seconds:g} s each, in turn, a process a run"
+        + (f", beside {options.load} other busy processes." if options.load else "."),
         table(header, map(row, results)),
     ]
     if limits:
@@ -174,6 +176,7 @@ def main():
     parser.add_argument("--threads", nargs="+", type=int, default=sorted({1, os.cpu_count() or 1}))
     parser.add_argument("--peer", default=HERE / "torch_bench.py")
     parser.add_argument("--output", type=Path)
+    parser.add_argument("--load", type=int, default=0)
     parser.add_argument("--quick", action="store_true")
     options = parser.parse_args()
     if options.quick:
@@ -185,10 +188,15 @@ def main():
         [RELEASE / "compare", "--list"], capture_output=True, text=True, check=True).stdout.split()
     limits = [limit for threads in options.threads for limit in ours(["--limits"], threads, options.seconds)]
     results = []
-    for name in names:
-        for threads in options.threads:
-            print(f"{name}, {threads} thread(s)", file=sys.stderr)
-            results.append(compared(name, threads, options))
+    load = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(options.load)]
+    try:
+        for name in names:
+            for threads in options.threads:
+                print(f"{name}, {threads} thread(s)", file=sys.stderr)
+                results.append(compared(name, threads, options))
+    finally:
+        for process in load:
+            process.kill()
     others = [] if options.work else process_rows()
     text = report(results, others, limits, options)
     if options.output:

@@ -162,3 +162,23 @@ fn what_makes_no_sense_is_refused() {
     replay.backward().unwrap();
     assert_eq!(a.grad().unwrap().item().unwrap(), 6.0);
 }
+
+#[test]
+fn an_input_that_no_gradient_reaches_has_none() {
+    let (x, y) = (param([1.0, 2.0, 3.0]), param([4.0, 5.0, 6.0]));
+    // Both end in one chain; only one of its outputs leads to the loss.
+    let body = || {
+        let (a, b) = (x.exp()?.mul(2.0)?, y.exp()?.mul(3.0)?);
+        b.cumsum(0)?;
+        a.sum()
+    };
+    let mut replay = ComputationalGraph::record(body).unwrap().replay(&[]).unwrap();
+    assert!(replay.summary().contains("elementwise gates in 1 pass"), "{}", replay.summary());
+    for _ in 0..2 {
+        [&x, &y].into_iter().for_each(Tensor::zero_grad);
+        replay.forward().unwrap();
+        replay.backward().unwrap();
+        assert!(y.grad().is_none());
+        assert_eq!(bits(&x.grad().unwrap()), bits(&x.exp().unwrap().mul(2.0).unwrap().detach()));
+    }
+}

@@ -452,6 +452,19 @@ impl Gate for Linear {
         Ok([x, w, b].into_iter().collect())
     }
 
+    fn backward_fused(
+        &self,
+        saved: &Saved,
+        upstream: &[Option<Array>],
+        needs: &Needs,
+    ) -> Option<Result<Gradients<Array>>> {
+        let Some(g) = &upstream[0] else { return Some(Ok(needs.none())) };
+        Some(match g.dtype() {
+            DType::F64 => linear_gradients::<f64>(saved, g, needs),
+            _ => linear_gradients::<f32>(saved, g, needs),
+        })
+    }
+
     fn backward_takes_batches(&self) -> bool {
         true
     }
@@ -492,6 +505,51 @@ fn linear<T: Tile>(inputs: &[&Array], shape: Shape) -> Array {
         );
     }
     Array::filled(out, shape)
+}
+
+/// The gradients of a linear layer: G·W, Gᵀ·X and the sum of G's rows.
+fn linear_gradients<T: Tile>(saved: &Saved, g: &Array, needs: &Needs) -> Result<Gradients<Array>> {
+    let g = g.contiguous();
+    let leading = g.rank() - 1;
+    let outputs = g.shape()[leading];
+    let rows = g.shape()[..leading].iter().product();
+    fn rows_of<T>(x: &[T], features: usize) -> Matrix<'_, T> {
+        Matrix { data: x, row: features, column: 1 }
+    }
+    let right = rows_of(g.values::<T>(), outputs);
+    let x = match needs.input(0) {
+        false => None,
+        true => {
+            let w = walkable(&saved.input_array(1)?);
+            let inputs = w.shape()[1];
+            let buffer = w.buffer::<T>().expect("infer checked the element type");
+            let (row, column) = (w.strides()[0] as usize, w.strides()[1] as usize);
+            let w = Matrix { data: &buffer[w.layout().offset.min(buffer.len())..], row, column };
+            let mut out = crate::kernel::memory::take::<T>(rows * inputs);
+            matmul::product(rows, outputs, inputs, right, w, &mut out, false);
+            Some(Array::filled(out, g.shape().with_size(leading, inputs)))
+        }
+    };
+    let w = match needs.input(1) {
+        false => None,
+        true => {
+            let x = saved.input_array(0)?.contiguous();
+            let inputs = x.shape()[leading];
+            let mut out = crate::kernel::memory::take::<T>(outputs * inputs);
+            let left = Matrix { row: 1, column: outputs, ..right };
+            matmul::product(outputs, rows, inputs, left, rows_of(x.values::<T>(), inputs), &mut out, false);
+            Some(Array::filled(out, [outputs, inputs].into()))
+        }
+    };
+    let b = match needs.input(2) {
+        false => None,
+        true => {
+            let mut out = crate::kernel::memory::take::<T>(outputs);
+            crate::kernel::sum::sum_columns(g.values::<T>(), outputs, &mut out);
+            Some(Array::filled(out, [outputs].into()))
+        }
+    };
+    Ok([x, w, b].into_iter().collect())
 }
 
 impl Tensor {

@@ -14,7 +14,7 @@ use super::elementwise::expect_inputs;
 use super::index::indices;
 use super::reduce::only_float;
 use super::{Context, Entry, Gate, Gradients, Metas, Needs, Outputs, Sample, Saved, Saves};
-use crate::array::{Array, DType, Meta, Shape, dispatch_float};
+use crate::array::{Array, DType, Element, Meta, Shape, dispatch_float};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formula::Formula;
 use crate::kernel::rows;
@@ -120,6 +120,31 @@ impl Gate for Softmax {
         })]
         .into_iter()
         .collect())
+    }
+
+    fn backward_fused(
+        &self,
+        saved: &Saved,
+        upstream: &[Option<Array>],
+        needs: &Needs,
+    ) -> Option<Result<Gradients<Array>>> {
+        let g = upstream[0].as_ref()?;
+        let y = saved.output_array(0).ok()?;
+        // Only along the last dimension rows lie together.
+        let last = y.shape().dim(self.dim).ok()? + 1 == y.rank();
+        if !last || y.elements() == 0 || !needs.any() {
+            return None;
+        }
+        let columns = y.shape()[y.rank() - 1];
+        let kernel = |g: &Array, y: &Array| -> Array {
+            dispatch_float!(y.dtype(), T => {
+                let mut out = crate::kernel::memory::take::<T>(y.elements());
+                let kernel = if self.log { rows::log_softmax_gradient::<T> } else { rows::softmax_gradient::<T> };
+                kernel(g.values::<T>(), y.values::<T>(), columns, &mut out);
+                Array::filled(out, *y.shape())
+            }, otherwise => g.clone())
+        };
+        Some(Ok([Some(kernel(&g.contiguous(), &y.contiguous()))].into_iter().collect()))
     }
 
     fn backward_takes_batches(&self) -> bool {
@@ -254,6 +279,25 @@ impl NllLoss {
         }
     }
 
+    /// The gradient of a sum or mean, whose upstream gradient is one number.
+    fn local(&self, saved: &Saved, g: &Array) -> Result<Array> {
+        let meta = saved.input_meta(0)?;
+        let picks = self.picks(&meta.shape, &saved.input_array(1)?, &saved.input_array(2)?)?;
+        let scale = match self.reduction {
+            Reduction::Mean => picks.iter().flatten().map(|(_, weight)| weight).sum(),
+            _ => 1.0,
+        };
+        let g = g.item()?;
+        Ok(dispatch_float!(meta.dtype, T => {
+            let mut out = crate::kernel::memory::take::<T>(meta.shape.elements());
+            out.fill(T::default());
+            for (i, weight) in picks.iter().flatten() {
+                out[*i] = <T as Element>::from_f64(g * <T as Element>::from_f64(-weight / scale).to_f64());
+            }
+            Array::filled(out, meta.shape)
+        }, otherwise => Array::zeros_of(meta.shape, meta.dtype)))
+    }
+
     /// For each example and place: where its log probability lies, and its weight; `None` where ignored.
     fn picks(&self, shape: &Shape, target: &Array, weights: &Array) -> Result<Vec<Option<(usize, f64)>>> {
         let (_, classes, places) = NllLoss::sizes(shape);
@@ -311,10 +355,12 @@ impl Gate for NllLoss {
 
     fn forward(&self, inputs: &[&Array], context: &mut Context) -> Result<Outputs> {
         let Meta { dtype, shape } = context.output(0);
-        let x = inputs[0].to_f64_vec();
-        let picks = self.picks(inputs[0].shape(), inputs[1], inputs[2])?;
-        let losses: Vec<f64> =
-            picks.iter().map(|pick| pick.map_or(0.0, |(i, weight)| -weight * x[i])).collect();
+        let x = inputs[0].contiguous();
+        let picks = self.picks(x.shape(), inputs[1], inputs[2])?;
+        let losses: Vec<f64> = dispatch_float!(dtype, T => {
+            let x = x.values::<T>();
+            picks.iter().map(|pick| pick.map_or(0.0, |(i, weight)| -weight * x[i].to_f64())).collect()
+        }, otherwise => Vec::new());
         let total: f64 = losses.iter().sum();
         let values = match self.reduction {
             Reduction::None => losses,
@@ -346,6 +392,19 @@ impl Gate for NllLoss {
             g.clone()
         };
         Ok([Some(g.mul(&local)?), None, None].into_iter().collect())
+    }
+
+    fn backward_fused(
+        &self,
+        saved: &Saved,
+        upstream: &[Option<Array>],
+        needs: &Needs,
+    ) -> Option<Result<Gradients<Array>>> {
+        let g = upstream[0].as_ref()?;
+        if self.reduction == Reduction::None || !needs.input(0) {
+            return None;
+        }
+        Some(self.local(saved, g).map(|gradient| [Some(gradient), None, None].into_iter().collect()))
     }
 
     fn formula(&self) -> Formula {

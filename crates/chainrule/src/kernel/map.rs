@@ -124,42 +124,59 @@ fn each<const N: usize, const LANES: usize, T: Element>(
     out: &mut [T],
     body: impl Fn([T; N]) -> T,
 ) {
-    let mut slices: [&[T]; N] = [&[]; N];
     let mut lanes = [[T::default(); LANES]; N];
-    let mut moves = [false; N];
+    // Where an operand begins, and how far it moves on.
+    let mut starts = [(std::ptr::null::<T>(), 0); N];
     for i in 0..N {
-        match x[i] {
-            Operand::Slice(slice) => (slices[i], moves[i]) = (slice, true),
-            Operand::One(value) => lanes[i] = [value; LANES],
-        }
-    }
-    let length = out.len();
-    for start in (0..length).step_by(LANES) {
-        if length - start < LANES {
-            for i in (0..N).filter(|&i| moves[i]) {
-                lanes[i][..length - start].copy_from_slice(&slices[i][start..length]);
+        starts[i] = match x[i] {
+            Operand::Slice(slice) => {
+                assert!(slice.len() >= out.len(), "an operand is as long as the output");
+                (slice.as_ptr(), LANES)
             }
-            moves = [false; N];
-        }
-        let x: [&[T; LANES]; N] = std::array::from_fn(
+            Operand::One(value) => {
+                lanes[i] = [value; LANES];
+                (lanes[i].as_ptr(), 0)
+            }
+        };
+    }
+    let (chunks, rest) = out.as_chunks_mut::<LANES>();
+    for (chunk, out) in chunks.iter_mut().enumerate() {
+        let x = std::array::from_fn(
             #[inline(always)]
-            |i| match moves[i] {
-                true => slices[i][start..].first_chunk().expect("an operand is as long as the output"),
-                false => &lanes[i],
+            |i| {
+                let (start, step) = starts[i];
+                // SAFETY: an operand that moves on is as long as the output, in which this chunk lies; one that
+                // doesn't is an array of so many lanes. Both outlive the loop, and nothing writes to them.
+                unsafe { &*start.add(chunk * step).cast() }
             },
         );
-        let mut y = [T::default(); LANES];
-        for lane in 0..LANES {
-            y[lane] = body(std::array::from_fn(
-                #[inline(always)]
-                |i| x[i][lane],
-            ));
-        }
-        match out[start..].first_chunk_mut() {
-            Some(out) => *out = y,
-            None => out[start..].copy_from_slice(&y[..length - start]),
-        }
+        *out = straight(x, &body);
     }
+    if !rest.is_empty() {
+        let done = chunks.len() * LANES;
+        for i in 0..N {
+            if let Operand::Slice(slice) = x[i] {
+                lanes[i][..rest.len()].copy_from_slice(&slice[done..done + rest.len()]);
+            }
+        }
+        rest.copy_from_slice(&straight(lanes.each_ref(), &body)[..rest.len()]);
+    }
+}
+
+/// `body` at a few places at once.
+#[inline(always)]
+fn straight<const N: usize, const LANES: usize, T: Element>(
+    x: [&[T; LANES]; N],
+    body: &impl Fn([T; N]) -> T,
+) -> [T; LANES] {
+    let mut y = [T::default(); LANES];
+    for lane in 0..LANES {
+        y[lane] = body(std::array::from_fn(
+            #[inline(always)]
+            |i| x[i][lane],
+        ));
+    }
+    y
 }
 
 multiversion! {

@@ -2,12 +2,21 @@
 //!
 //! Fresh memory costs the operating system about 2 µs for every 4 KiB page, more than most gates spend on
 //! computing. Large buffers therefore go back to a list instead of the allocator, and a training step finds
-//! the last step's buffers there. The list is bounded; what it can't hold is freed.
+//! the last step's buffers there. The list is bounded; what it can't hold is freed. Smaller buffers would be
+//! cheap to allocate, but not to fill with zeros: each thread keeps its last few.
 
+use std::cell::RefCell;
 use std::sync::{Mutex, PoisonError};
+use std::thread::LocalKey;
 
 /// Buffers below this many bytes are left to the allocator, which is fast for them.
-const SMALLEST: usize = 32 * 1024;
+const SMALLEST: usize = 1024;
+
+/// Buffers from this many bytes on go to the list that all threads share.
+const LARGE: usize = 32 * 1024;
+
+/// How many smaller buffers a thread keeps, of each element type.
+const FEW: usize = 16;
 
 /// At most this many bytes wait for reuse, of each element type.
 const MOST: usize = 256 * 1024 * 1024;
@@ -16,6 +25,10 @@ const MOST: usize = 256 * 1024 * 1024;
 pub trait Recycled: Copy + Default + Send + Sync + 'static {
     #[doc(hidden)]
     fn store() -> &'static Mutex<Store<Self>>
+    where
+        Self: Sized;
+    #[doc(hidden)]
+    fn recent() -> &'static LocalKey<RefCell<Vec<Vec<Self>>>>
     where
         Self: Sized;
 }
@@ -34,6 +47,12 @@ macro_rules! recycled {
                 static STORE: Mutex<Store<$T>> = Mutex::new(Store { buffers: Vec::new(), bytes: 0 });
                 &STORE
             }
+            fn recent() -> &'static LocalKey<RefCell<Vec<Vec<$T>>>> {
+                thread_local! {
+                    static RECENT: RefCell<Vec<Vec<$T>>> = const { RefCell::new(Vec::new()) };
+                }
+                &RECENT
+            }
         }
     )*};
 }
@@ -42,21 +61,29 @@ recycled!(bool, u8, i32, i64, f32, f64);
 
 /// A buffer of `len` elements whose contents are arbitrary (values of a former use, or zeros).
 pub fn take<T: Recycled>(len: usize) -> Vec<T> {
-    if len * size_of::<T>() < SMALLEST {
+    let bytes = len * size_of::<T>();
+    if bytes < SMALLEST {
         return vec![T::default(); len];
     }
-    let recycled = {
+    // One that wastes at most a quarter; the newest first, as it is still in the cache.
+    let fits = |buffer: &Vec<T>| buffer.capacity() >= len && buffer.capacity() <= len + len / 4;
+    let recycled = if bytes < LARGE {
+        // At the end of a thread its buffers are gone before other values of the thread are.
+        T::recent().try_with(|recent| {
+            let mut recent = recent.borrow_mut();
+            let place = recent.iter().rposition(fits)?;
+            Some(recent.remove(place))
+        })
+    } else {
         let mut store = T::store().lock().unwrap_or_else(PoisonError::into_inner);
-        // The best fit that wastes at most a quarter; the newest first, as it is still in the cache.
-        let fits = |buffer: &Vec<T>| buffer.capacity() >= len && buffer.capacity() <= len + len / 4;
         let found = store.buffers.iter().rposition(fits);
-        found.map(|place| {
+        Ok(found.map(|place| {
             let buffer = store.buffers.remove(place);
             store.bytes -= buffer.capacity() * size_of::<T>();
             buffer
-        })
+        }))
     };
-    match recycled {
+    match recycled.ok().flatten() {
         Some(mut buffer) => {
             // `give` left the old length, so that usually nothing has to be written here.
             buffer.resize(len, T::default());
@@ -70,6 +97,16 @@ pub fn take<T: Recycled>(len: usize) -> Vec<T> {
 pub fn give<T: Recycled>(buffer: Vec<T>) {
     let bytes = buffer.capacity() * size_of::<T>();
     if bytes < SMALLEST {
+        return;
+    }
+    if bytes < LARGE {
+        let _ = T::recent().try_with(|recent| {
+            let mut recent = recent.borrow_mut();
+            if recent.len() == FEW {
+                recent.remove(0);
+            }
+            recent.push(buffer);
+        });
         return;
     }
     let mut store = T::store().lock().unwrap_or_else(PoisonError::into_inner);
@@ -91,13 +128,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_large_buffer_comes_back() {
-        let mut buffer = take::<i32>(1 << 20);
-        buffer.fill(7);
-        let place = buffer.as_ptr();
-        give(buffer);
-        let again = take::<i32>((1 << 20) - 5);
-        assert_eq!(again.as_ptr(), place);
-        assert_eq!(again.len(), (1 << 20) - 5);
+    fn a_buffer_comes_back() {
+        for size in [1 << 20, 1000] {
+            let mut buffer = take::<i32>(size);
+            buffer.fill(7);
+            let place = buffer.as_ptr();
+            give(buffer);
+            let again = take::<i32>(size - 5);
+            assert_eq!(again.as_ptr(), place);
+            assert_eq!(again.len(), size - 5);
+        }
     }
 }

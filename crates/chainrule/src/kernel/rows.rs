@@ -59,6 +59,55 @@ pub(crate) fn softmax<T: Float + Add>(x: &[T], columns: usize, out: &mut [T]) {
     });
 }
 
+struct Times;
+impl Body<2> for Times {
+    fn call<R: Real>(&self, [x, y]: [R; 2]) -> R {
+        x * y
+    }
+}
+
+/// `g·y − y·total`, from g·y.
+struct Weighted;
+impl Body<3> for Weighted {
+    fn call<R: Real>(&self, [gy, y, total]: [R; 3]) -> R {
+        gy - y * total
+    }
+}
+
+/// `g − eʸ·total`
+struct LogWeighted;
+impl Body<3> for LogWeighted {
+    fn call<R: Real>(&self, [g, y, total]: [R; 3]) -> R {
+        g - y.exp() * total
+    }
+}
+
+/// The gradient of softmax from the upstream gradient and the output: `y·(g − Σ g·y)` over rows of this length.
+pub(crate) fn softmax_gradient<T: Float + Add>(g: &[T], y: &[T], columns: usize, out: &mut [T]) {
+    pool::chunks_mut(out, grain(columns) * columns, |start, out| {
+        let mut products = vec![T::default(); columns];
+        for (i, out) in out.chunks_exact_mut(columns).enumerate() {
+            let place = start + i * columns;
+            let (g, y) = (&g[place..place + columns], &y[place..place + columns]);
+            T::run(&Times, [Operand::Slice(g), Operand::Slice(y)], &mut products);
+            let total = sum::sum(&products);
+            T::run(&Weighted, [Operand::Slice(&products), Operand::Slice(y), Operand::One(total)], out);
+        }
+    });
+}
+
+/// The gradient of the logarithm of softmax: `g − eʸ·Σ g` over rows of this length.
+pub(crate) fn log_softmax_gradient<T: Float + Add>(g: &[T], y: &[T], columns: usize, out: &mut [T]) {
+    pool::chunks_mut(out, grain(columns) * columns, |start, out| {
+        for (i, out) in out.chunks_exact_mut(columns).enumerate() {
+            let place = start + i * columns;
+            let (g, y) = (&g[place..place + columns], &y[place..place + columns]);
+            let total = sum::sum(g);
+            T::run(&LogWeighted, [Operand::Slice(g), Operand::Slice(y), Operand::One(total)], out);
+        }
+    });
+}
+
 /// `out[r] = ln Σ exp(x)` of each row.
 pub(crate) fn logsumexp<T: Float + Add>(x: &[T], columns: usize, out: &mut [T]) {
     pool::chunks_mut(out, grain(columns), |start, out| {

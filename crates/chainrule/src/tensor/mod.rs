@@ -32,6 +32,7 @@ mod mode;
 mod node;
 mod operators;
 mod pass;
+mod pending;
 mod recycled;
 mod saved_hooks;
 mod sweep;
@@ -367,6 +368,11 @@ impl Tensor {
             Handle::Computed(computed) => sweep::Target::Output(&computed.node, computed.output),
             Handle::Scalar(node) => sweep::Target::Output(node, 0),
         }
+    }
+
+    /// Whether this is a leaf to which nobody has another handle: nobody can change it.
+    pub(crate) fn is_unshared_leaf(&self) -> bool {
+        self.as_leaf().is_some_and(|leaf| Shared::strong_count(leaf) == 1)
     }
 
     /// Whether two handles are the same tensor.

@@ -4,8 +4,7 @@
 //! created after it. There is no recursion and no global state: what is pending lives in the sweep alone. The
 //! outputs hold the graph while it runs, so the sweep borrows nodes and leaves and counts no references.
 
-use std::collections::btree_map::{BTreeMap, Entry};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 
 use smallvec::SmallVec;
@@ -15,6 +14,7 @@ use super::carrier::Carrier;
 use super::hooks::{NodeHooks, Slots};
 use super::mode::is_anomaly_enabled;
 use super::node::{Edge, Node, Scalar, Shared};
+use super::pending::{Pending, Waiting};
 use super::{Leaf, NodeRef, Tensor, batch};
 use crate::array::Meta;
 use crate::error::{Error, ErrorKind, Result};
@@ -28,15 +28,8 @@ pub(super) struct Found<'g> {
     pub(super) wanted: Vec<Option<Tensor>>,
 }
 
-/// The gradients that have reached a node so far, one an output.
-struct Pending<'g, G> {
-    node: &'g NodeRef,
-    upstream: SmallVec<[Option<G>; 1]>,
-}
-
 pub(super) struct Sweep<'g, G> {
-    /// By number: the last was created last and runs next.
-    pending: BTreeMap<u64, Pending<'g, G>>,
+    waiting: Waiting<'g, G>,
     leaves: Vec<(&'g Shared<Leaf>, G)>,
     /// Where each leaf stands in `leaves`, by address; made when there are too many to look through.
     leaf_of: HashMap<usize, usize, BuildHasherDefault<AddressHasher>>,
@@ -105,7 +98,7 @@ impl<'g, G: Carrier> Sweep<'g, G> {
         batch: Option<usize>,
     ) -> Sweep<'g, G> {
         Sweep {
-            pending: BTreeMap::new(),
+            waiting: Waiting::new(),
             leaves: Vec::new(),
             leaf_of: HashMap::default(),
             retain_graph: options.retain_graph,
@@ -141,27 +134,7 @@ impl<'g, G: Carrier> Sweep<'g, G> {
     /// Adds a gradient to what has reached this output of the node.
     #[inline]
     pub(super) fn arrive(&mut self, node: &'g NodeRef, output: usize, gradient: G) -> Result<()> {
-        match self.pending.entry(node.number()) {
-            Entry::Vacant(place) => {
-                let upstream = match node.outputs().len() {
-                    1 => SmallVec::from_buf([Some(gradient)]),
-                    outputs => {
-                        let mut upstream = smallvec::smallvec![None; outputs];
-                        upstream[output] = Some(gradient);
-                        upstream
-                    }
-                };
-                place.insert(Pending { node, upstream });
-                Ok(())
-            }
-            Entry::Occupied(mut place) => match &mut place.get_mut().upstream[output] {
-                Some(sum) => sum.add(gradient),
-                none => {
-                    *none = Some(gradient);
-                    Ok(())
-                }
-            },
-        }
+        self.waiting.arrive(node, output, gradient)
     }
 
     #[inline]
@@ -192,7 +165,7 @@ impl<'g, G: Carrier> Sweep<'g, G> {
     }
 
     pub(super) fn run(mut self) -> Result<Found<'g>> {
-        while let Some((_, pending)) = self.pending.pop_last() {
+        while let Some(pending) = self.waiting.pop() {
             self.run_node(pending)?;
         }
         self.finish()

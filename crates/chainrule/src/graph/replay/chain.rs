@@ -1,8 +1,9 @@
 //! Chains of elementwise gates in one pass: blocks of the arrays go through all gates while they are in the
 //! fastest cache, forward and backward.
 //!
-//! What happens between the gates is never written to memory. Backward computes it again, which takes less time
-//! than reading it would.
+//! Most of what happens between the gates is never written to memory: backward computes sums and products again,
+//! which takes less time than reading them would. Outputs in whose terms a gate's local gradient is written (eˣ,
+//! tanh x) are dear to compute, and are kept.
 
 use std::cell::RefCell;
 
@@ -11,6 +12,7 @@ use smallvec::{SmallVec, smallvec};
 use super::{Gradients, Numeric, Place, Values};
 use crate::array::{Array, Shape};
 use crate::gate::Operand;
+use crate::gate::elementwise::MAX_INPUTS;
 use crate::kernel::{map, memory, pool};
 
 /// Elements that one thread works on at a time.
@@ -35,6 +37,19 @@ pub(super) struct Step {
     inputs: SmallVec<[Source; 3]>,
     /// Which inputs need a gradient, and the local gradient of those where it is a constant.
     needs: SmallVec<[Option<Option<f64>>; 3]>,
+    /// What backward does about the output.
+    output: Output,
+}
+
+/// What a backward pass does about a gate's output.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Output {
+    /// It is not read.
+    Unread,
+    /// It is computed again.
+    Again,
+    /// It was kept, as the array with this number.
+    Kept(usize),
 }
 
 impl Step {
@@ -42,7 +57,13 @@ impl Step {
         let gate = Numeric(gate.clone());
         let locals = needs.iter().enumerate();
         let needs = locals.map(|(i, &needed)| needed.then(|| gate.get().local(i).known())).collect();
-        Step { gate, inputs, needs }
+        Step { gate, inputs, needs, output: Output::Unread }
+    }
+
+    /// Whether backward reads this input, or at [`MAX_INPUTS`] the output.
+    fn reads(&self, place: usize) -> bool {
+        let needed = self.needs.iter().enumerate().filter(|(_, needs)| needs.is_some());
+        needed.into_iter().any(|(input, _)| self.gate.get().local(input).reads(place))
     }
 }
 
@@ -57,6 +78,9 @@ pub(super) struct Chain {
     pub(super) needs: Vec<bool>,
     /// The gates whose outputs are read outside, and the values that these are.
     pub(super) outputs: Vec<(usize, Place)>,
+    /// The gates whose outputs are kept for backward, and what they are between the passes.
+    keeps: Vec<usize>,
+    kept: Vec<Array>,
 }
 
 thread_local! {
@@ -68,6 +92,43 @@ thread_local! {
 type Parts<'a> = SmallVec<[&'a mut [f32]; 4]>;
 
 impl Chain {
+    /// A chain over this shape, yet without gates.
+    pub(super) fn over(shape: Shape) -> Chain {
+        Chain {
+            shape,
+            steps: Vec::new(),
+            inputs: Vec::new(),
+            needs: Vec::new(),
+            outputs: Vec::new(),
+            keeps: Vec::new(),
+            kept: Vec::new(),
+        }
+    }
+
+    /// Decides which outputs are kept for backward, and which are computed again; when all gates are there.
+    pub(super) fn settle(&mut self) {
+        let mut read = vec![false; self.steps.len()];
+        for i in (0..self.steps.len()).rev() {
+            let step = &self.steps[i];
+            let keep = step.reads(MAX_INPUTS);
+            // What is computed again reads all of its inputs.
+            let again = read[i] && !keep;
+            for (k, source) in step.inputs.iter().enumerate() {
+                if let Source::Inside(j) = source {
+                    read[*j] |= again || step.reads(k);
+                }
+            }
+            self.steps[i].output = match (keep, again) {
+                (true, _) => {
+                    self.keeps.push(i);
+                    Output::Kept(self.keeps.len() - 1)
+                }
+                (_, true) => Output::Again,
+                _ => Output::Unread,
+            };
+        }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.steps.len()
     }
@@ -77,9 +138,15 @@ impl Chain {
         (CACHE / self.steps.len()).next_multiple_of(16).clamp(128, 1024)
     }
 
-    pub(super) fn forward(&self, values: &mut Values) {
+    pub(super) fn forward(&mut self, values: &mut Values) {
         let length = self.shape.elements();
-        let mut buffers: Vec<Vec<f32>> = self.outputs.iter().map(|_| memory::take(length)).collect();
+        let mut written: SmallVec<[usize; 8]> = self.outputs.iter().map(|&(step, _)| step).collect();
+        for &step in &self.keeps {
+            if !written.contains(&step) {
+                written.push(step);
+            }
+        }
+        let mut buffers: Vec<Vec<f32>> = written.iter().map(|_| memory::take(length)).collect();
         let inputs = self.arrays(values);
         let operands = operands(&inputs);
         let mut outs: Parts<'_> = buffers.iter_mut().map(|buffer| &mut buffer[..]).collect();
@@ -87,20 +154,30 @@ impl Chain {
             self.with_scratch(1, |scratch| {
                 for (first, wide) in blocks(outs[0].len(), self.block()) {
                     let x = parts(&operands, start + first, wide);
-                    self.run(&x, scratch, wide);
-                    for (out, &(step, _)) in outs.iter_mut().zip(&self.outputs) {
-                        out[first..first + wide].copy_from_slice(&scratch[step * self.block()..][..wide]);
+                    // The last gate writes where its output belongs.
+                    let last = self.len() - 1;
+                    self.run(&x, scratch, wide, last);
+                    for (out, &step) in outs.iter_mut().zip(&written) {
+                        let out = &mut out[first..first + wide];
+                        match step == last {
+                            true => self.run_one(last, &x, scratch, out),
+                            false => out.copy_from_slice(&scratch[step * self.block()..][..wide]),
+                        }
                     }
                 }
             });
         });
         drop(outs);
-        for (buffer, &(_, value)) in buffers.into_iter().zip(&self.outputs) {
-            values.set(value, Array::filled(buffer, self.shape));
+        let arrays: Vec<Array> =
+            buffers.into_iter().map(|buffer| Array::filled(buffer, self.shape)).collect();
+        let of = |step: &usize| written.iter().position(|other| other == step).map(|i| arrays[i].clone());
+        self.kept = self.keeps.iter().filter_map(of).collect();
+        for (&(_, value), array) in self.outputs.iter().zip(arrays) {
+            values.set(value, array);
         }
     }
 
-    pub(super) fn backward(&self, values: &Values, gradients: &mut Gradients) {
+    pub(super) fn backward(&mut self, values: &Values, gradients: &mut Gradients) {
         let upstream: SmallVec<[Option<Array>; 2]> = self
             .outputs
             .iter()
@@ -108,13 +185,11 @@ impl Chain {
                 gradients.take(value).map(|g| if g.repeated::<f32>().is_some() { g } else { g.contiguous() })
             })
             .collect();
-        if upstream.iter().all(Option::is_none) {
-            return;
-        }
         let length = self.shape.elements();
+        let reached = self.reached(|output| upstream[output].is_some());
         // A gradient that has come from later gates is added to; else the first product moves in.
         let mut sums: Vec<(usize, bool, Array)> = Vec::new();
-        for (input, _) in self.needs.iter().enumerate().filter(|(_, needed)| **needed) {
+        for input in reached {
             let before = gradients.take(self.inputs[input]);
             let arrived = before.is_some();
             let sum = before.unwrap_or_else(|| Array::filled(memory::take::<f32>(length), self.shape));
@@ -132,7 +207,7 @@ impl Chain {
                 let (scratch, rest) = scratch.split_at_mut(self.steps.len() * self.block());
                 for (first, wide) in blocks(outs[0].len(), self.block()) {
                     let x = parts(&operands, start + first, wide);
-                    self.run(&x, scratch, wide);
+                    self.run_again(&x, scratch, start + first, wide);
                     let mut pass = Pass {
                         chain: self,
                         x: &x,
@@ -153,9 +228,30 @@ impl Chain {
             });
         });
         drop(outs);
+        self.kept.clear();
         for (input, _, sum) in sums {
             gradients.add(self.inputs[input], sum);
         }
+    }
+
+    /// The inputs that a gradient reaches, where gradients have come to some of the outputs.
+    fn reached(&self, come: impl Fn(usize) -> bool) -> SmallVec<[usize; 4]> {
+        let mut gates = vec![false; self.steps.len()];
+        let mut inputs = vec![false; self.inputs.len()];
+        for (output, &(step, _)) in self.outputs.iter().enumerate() {
+            gates[step] |= come(output);
+        }
+        for (i, step) in self.steps.iter().enumerate().rev() {
+            let needed = step.inputs.iter().zip(&step.needs).filter(|(_, needs)| gates[i] && needs.is_some());
+            let sources: SmallVec<[Source; 3]> = needed.map(|(source, _)| *source).collect();
+            for source in sources {
+                match source {
+                    Source::Inside(j) => gates[j] = true,
+                    Source::Outside(j) => inputs[j] = true,
+                }
+            }
+        }
+        (0..inputs.len()).filter(|&input| inputs[input]).collect()
     }
 
     fn arrays(&self, values: &Values) -> SmallVec<[Array; 4]> {
@@ -178,16 +274,35 @@ impl Chain {
         SCRATCH.set(scratch);
     }
 
-    /// All gates forward on a block; gate i's output is the i-th block of `y`.
-    fn run(&self, x: &[Operand<'_, f32>], y: &mut [f32], wide: usize) {
+    /// The first `count` gates forward on a block; gate i's output is the i-th block of `y`.
+    fn run(&self, x: &[Operand<'_, f32>], y: &mut [f32], wide: usize, count: usize) {
+        for i in 0..count {
+            let (before, out) = y.split_at_mut(i * self.block());
+            self.run_one(i, x, before, &mut out[..wide]);
+        }
+    }
+
+    /// What backward reads of a block that begins at this element.
+    fn run_again(&self, x: &[Operand<'_, f32>], y: &mut [f32], first: usize, wide: usize) {
         for (i, step) in self.steps.iter().enumerate() {
             let (before, out) = y.split_at_mut(i * self.block());
-            let mut operands = [Operand::One(0.0); 3];
-            for (operand, source) in operands.iter_mut().zip(&step.inputs) {
-                *operand = self.operand(*source, x, before, wide);
+            let out = &mut out[..wide];
+            match step.output {
+                Output::Unread => {}
+                Output::Again => self.run_one(i, x, before, out),
+                Output::Kept(k) => out.copy_from_slice(&self.kept[k].values::<f32>()[first..first + wide]),
             }
-            step.gate.get().values(operands, &mut out[..wide]);
         }
+    }
+
+    /// One gate forward; the outputs of those before it stand in `y`.
+    fn run_one(&self, i: usize, x: &[Operand<'_, f32>], y: &[f32], out: &mut [f32]) {
+        let step = &self.steps[i];
+        let mut operands = [Operand::One(0.0); 3];
+        for (operand, source) in operands.iter_mut().zip(&step.inputs) {
+            *operand = self.operand(*source, x, y, out.len());
+        }
+        step.gate.get().values(operands, out);
     }
 
     fn operand<'a>(

@@ -161,11 +161,16 @@ impl ComputationalGraph {
     /// ```
     pub fn replay(&self, inputs: &[(&str, &Tensor)]) -> Result<Replay> {
         let plan = Plan::of(self, inputs)?;
-        let (numbers, arrays) = (plan.numbers, vec![None; plan.arrays]);
+        let arrays = vec![None; plan.arrays];
+        let mut numbers = vec![0.0; plan.numbers + 1];
+        for &(i, literal) in &plan.literals {
+            numbers[i] = literal;
+        }
+        let (zeros, arrived) = (vec![0.0; plan.numbers], vec![false; plan.numbers]);
         Ok(Replay {
             plan,
-            values: Values { numbers: vec![0.0; numbers + 1], arrays: arrays.clone() },
-            gradients: Gradients { numbers: vec![0.0; numbers], arrived: vec![false; numbers], arrays },
+            values: Values { numbers, arrays: arrays.clone() },
+            gradients: Gradients { numbers: zeros, arrived, arrays },
             ready: false,
         })
     }

@@ -1,5 +1,6 @@
 //! The plan of a replay: shapes, stages, and how long each value lives.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::panic::Location;
 
@@ -21,8 +22,10 @@ pub(super) struct Plan {
     /// How many values are plain numbers, and how many are arrays.
     pub(super) numbers: usize,
     pub(super) arrays: usize,
-    /// The inputs and constants.
+    /// The inputs, and constants that may change.
     pub(super) leaves: Vec<(Place, Tensor)>,
+    /// Numbers of the program, which can't.
+    pub(super) literals: Vec<(usize, f32)>,
     pub(super) output: Place,
     pub(super) output_meta: Meta,
     /// Whether the output has a gradient.
@@ -56,16 +59,22 @@ impl Plan {
         let output = graph.output.ok_or_else(|| Error::argument("the graph has no gates yet"))?.place();
         let mut known =
             Known { metas: vec![SCALAR; graph.values.len()], needs: vec![false; graph.values.len()] };
-        let mut leaves = Vec::new();
+        let (mut leaves, mut literals) = (Vec::new(), Vec::new());
         for (value, source) in graph.values.iter().enumerate() {
             let leaf = match source {
-                Source::Input { .. } => bound(source, inputs)?,
-                Source::Constant(tensor) => tensor.clone(),
+                Source::Input { .. } => Cow::Owned(bound(source, inputs)?),
+                // Cloned below where it is kept, so that its only handle can be told.
+                Source::Constant(tensor) => Cow::Borrowed(tensor),
                 Source::Gate(_) => continue,
             };
             known.metas[value] = leaf.meta();
             known.needs[value] = leaf.requires_grad();
-            leaves.push((value, leaf));
+            match (source, leaf.number()) {
+                (Source::Constant(tensor), Some(number)) if tensor.is_unshared_leaf() => {
+                    literals.push((value, number));
+                }
+                _ => leaves.push((value, leaf.into_owned())),
+            }
         }
         let mut gates = Vec::with_capacity(graph.steps.len());
         for step in &graph.steps {
@@ -77,6 +86,7 @@ impl Plan {
             numbers: counts.0,
             arrays: counts.1,
             leaves: Vec::new(),
+            literals: Vec::new(),
             output: Place::Number(0),
             output_meta: known.metas[output],
             differentiable: known.needs[output],
@@ -85,6 +95,8 @@ impl Plan {
         };
         plan.arrange(gates, &places, output);
         plan.leaves = leaves.into_iter().map(|(value, leaf)| (places[value], leaf)).collect();
+        plan.literals =
+            literals.into_iter().filter_map(|(value, x)| Some((number(places[value])?, x))).collect();
         plan.output = places[output];
         plan.lifetimes = plan.live();
         Ok(plan)
@@ -118,9 +130,7 @@ impl Plan {
 
     fn scalars(&self, run: &[Prepared], places: &[Place]) -> Scalars {
         let mut scalars = Scalars::default();
-        let number = |value: usize| match places[value] {
-            Place::Number(i) | Place::Array(i) => i,
-        };
+        let number = |value: usize| number(places[value]).expect("scalar gates work on numbers");
         for gate in run {
             let mut inputs = [self.numbers; 3];
             for (input, value) in inputs.iter_mut().zip(&gate.inputs) {
@@ -169,6 +179,13 @@ impl Plan {
             }
         }
         lifetimes
+    }
+}
+
+fn number(place: Place) -> Option<usize> {
+    match place {
+        Place::Number(i) => Some(i),
+        Place::Array(_) => None,
     }
 }
 
@@ -306,8 +323,7 @@ fn last_readers(gates: &[Prepared], output: usize, values: usize) -> Vec<usize> 
 }
 
 fn chain_of(run: &[Prepared], shape: Shape, places: &[Place], read_later: impl Fn(usize) -> bool) -> Chain {
-    let mut chain =
-        Chain { shape, steps: Vec::new(), inputs: Vec::new(), needs: Vec::new(), outputs: Vec::new() };
+    let mut chain = Chain::over(shape);
     let mut inside: HashMap<usize, usize> = HashMap::new();
     let mut outside: HashMap<usize, usize> = HashMap::new();
     for (i, gate) in run.iter().enumerate() {
@@ -334,5 +350,6 @@ fn chain_of(run: &[Prepared], shape: Shape, places: &[Place], read_later: impl F
             chain.outputs.push((i, places[gate.outputs[0]]));
         }
     }
+    chain.settle();
     chain
 }
