@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use chainrule::check::Report;
-use chainrule::train::{TrainedModel, Training};
+use chainrule::train::{Data, TrainedModel, Training};
 use clap::Args;
 
+use crate::Failure;
 use crate::layout::cell;
 use crate::train::{Network, at_least_one};
-use crate::{Failure, data};
 
 /// Options of `chainrule check`.
 #[derive(Debug, Args)]
@@ -20,7 +20,7 @@ use crate::{Failure, data};
   chainrule check --arch softmax --elements 650")]
 pub struct Options {
     /// A run's folder, or its model.safetensors (a fresh network where none is given)
-    #[arg(long, conflicts_with_all = ["data", "target", "arch", "hidden", "seed"])]
+    #[arg(long, conflicts_with = "Network")]
     model: Option<PathBuf>,
     #[command(flatten)]
     network: Network,
@@ -34,13 +34,13 @@ pub fn run(options: Options) -> Result<ExitCode, Failure> {
     let training = match &options.model {
         None => {
             let settings = options.network.settings()?;
-            let (train, test) = data::load(&settings)?;
-            Training::new(settings, train, test)?
+            let data = Data::open(&settings)?;
+            Training::new(settings, data)?
         }
         Some(path) => {
             let model = TrainedModel::load(path)?;
-            let (train, test) = data::load(&model.settings)?;
-            Training::with_network(model, train, test)?
+            let data = Data::open(&model.settings)?;
+            Training::with_network(model, data)?
         }
     };
     let report = training.check_gradients(options.elements)?;

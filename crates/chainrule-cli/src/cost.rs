@@ -125,25 +125,25 @@ impl Options {
 
     fn trained(&self, path: &Path) -> Result<Subject, Failure> {
         let model = TrainedModel::load(path)?;
-        let features = model.scaler.mean.len();
-        let sizes = match &self.input {
-            Some(Sizes(sizes)) if sizes[1..] == [features] => sizes.clone(),
+        let batch = match &self.input {
+            Some(Sizes(sizes)) if sizes[1..] == model.example => sizes[0],
             Some(Sizes(sizes)) => {
+                let example = joined(&model.example);
                 return Err(format!(
-                    "{}: the network takes {features} features, so that --input is Nx{features}, not {}",
+                    "{}: the network takes examples of {example}, so that --input is Nx{example}, not {}",
                     path.display(),
                     joined(sizes)
                 )
                 .into());
             }
-            None => vec![self.batch.unwrap_or(FEW), features],
+            None => self.batch.unwrap_or(FEW),
         };
-        let x = Generator::new(0).randn(Shape::new(&sizes)?, DType::F32);
+        let x = model.random_input(batch, &mut Generator::new(0))?;
         model.network.set_training(true);
         Ok(Subject {
             name: path.display().to_string(),
-            network: Box::new(model.network),
-            x: Tensor::from_array(x),
+            network: model.network,
+            x,
         })
     }
 }

@@ -261,21 +261,21 @@ fn recorded(network: &dyn Module, x: &Tensor) -> Result<ComputationalGraph, Fail
 fn trained(path: &Path, options: &Options) -> Result<Subject, Failure> {
     let name = path.file_name().map_or_else(|| "network".into(), |name| name.to_string_lossy().into_owned());
     let mut generator = Generator::new(0);
-    let mut input = |usual: &[usize]| -> Result<Tensor, Failure> {
-        let shape = options.input.map_or_else(|| Shape::new(usual), Ok)?;
-        Ok(Tensor::from_array(generator.randn(shape, chainrule::DType::F32)))
-    };
     let first = match TrainedModel::load(path) {
         Ok(model) => {
-            let x = input(&[1, model.scaler.mean.len()])?;
-            return Ok(Subject::network(name, Box::new(model.network), x, options));
+            let x = match options.input {
+                Some(shape) => Tensor::from_array(generator.randn(shape, chainrule::DType::F32)),
+                None => model.random_input(1, &mut generator)?,
+            };
+            return Ok(Subject::network(name, model.network, x, options));
         }
         Err(error) => error,
     };
     match ImageClassifier::load(path, None) {
         Ok(model) => {
-            let x = input(&[1, 3, 224, 224])?;
-            Ok(Subject::network(name, Box::new(model.network), x, options))
+            let shape = options.input.map_or_else(|| Shape::new(&[1, 3, 224, 224]), Ok)?;
+            let x = Tensor::from_array(generator.randn(shape, chainrule::DType::F32));
+            Ok(Subject::network(name, model.network, x, options))
         }
         Err(_) => Err(first.into()),
     }

@@ -3,7 +3,6 @@
 mod check;
 mod completions;
 mod cost;
-mod data;
 mod draw;
 mod explain;
 mod gates;
@@ -17,7 +16,7 @@ use clap::{Parser, Subcommand};
 
 /// Computational graphs and backpropagation: train, explain and check networks.
 #[derive(Debug, Parser)]
-#[command(version, about, long_about = None, after_help = "Examples:
+#[command(version, about, long_about = None, max_term_width = 80, after_help = "Examples:
   chainrule train                          train on the embedded handwritten digits
   chainrule predict --model runs/digits-mlp-1 --data new.csv
   chainrule explain '(x+y)*z' x=-2 y=5 z=-4
@@ -33,7 +32,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Train a classifier and write a run folder
-    Train(train::Options),
+    Train(Box<train::Options>),
     /// Classify the rows of a table with a trained network
     Predict(predict::Options),
     /// Work out an expression's gradients step by step
@@ -55,7 +54,7 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
-        Command::Train(options) => train::run(options),
+        Command::Train(options) => train::run(*options),
         Command::Predict(options) => predict::run(options),
         Command::Explain(options) => explain::run(options),
         Command::Draw(options) => draw::run(options),

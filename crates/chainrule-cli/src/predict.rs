@@ -7,7 +7,6 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use chainrule::data::read_features;
 use chainrule::train::TrainedModel;
 use clap::Args;
 use serde::Serialize;
@@ -19,16 +18,30 @@ use crate::Failure;
 #[command(after_help = "Examples:
   chainrule predict --model runs/digits-mlp-1 --data new.csv
   chainrule predict --model runs/digits-mlp-1/model.safetensors --data new.csv --json
+  chainrule predict --model runs/photos-lenet-1 photo.jpg --top 3
+  chainrule predict --model runs/poems-chargpt-1 --text 'The '
   chainrule predict --model squeezenet.safetensors --arch squeezenet1_0_caffe --labels imagenet_classes.txt photo.jpg")]
 pub struct Options {
     /// A run's folder, or its model.safetensors; for images a file of safetensors, .pt, .pth or .npz
     #[arg(long)]
     model: PathBuf,
-    /// A CSV table with the features (a column more is taken as the class and left out)
-    #[arg(long, required_unless_present = "images", conflicts_with = "images")]
+    /// A CSV table with the features (a column more is taken as the class and left out), or an IDX file of images
+    #[arg(long, required_unless_present_any = ["images", "text"], conflicts_with = "images")]
     data: Option<PathBuf>,
     /// JPEG or PNG images of any size
     images: Vec<PathBuf>,
+    /// The beginning of a text, which the network continues
+    #[arg(long, conflicts_with_all = ["data", "images"])]
+    text: Option<String>,
+    /// How many characters it writes
+    #[arg(long, default_value_t = 400)]
+    length: usize,
+    /// How freely it writes: near 0 always the likeliest character, 1 as it learned
+    #[arg(long, default_value_t = 0.8)]
+    temperature: f64,
+    /// Another seed writes another text
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
     #[command(flatten)]
     photos: photos::PhotoOptions,
     /// JSON instead of CSV
@@ -44,12 +57,17 @@ struct Row<'a> {
 
 /// Classifies every row and prints the result.
 pub fn run(options: Options) -> Result<ExitCode, Failure> {
+    if let Some(beginning) = &options.text {
+        let model = TrainedModel::load(&options.model)?;
+        let text = model.write(beginning, options.length, options.temperature, options.seed)?;
+        writeln!(std::io::stdout(), "{text}")?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let Some(data) = &options.data else {
         return photos::run(&options.model, &options.images, &options.photos, options.json);
     };
     let model = TrainedModel::load(&options.model)?;
-    let features = read_features(data, model.scaler.mean.len(), model.settings.target.as_deref())?;
-    let probabilities = model.predict(&features)?;
+    let probabilities = model.predict(&model.read(data)?)?;
     let values = probabilities.to_vec::<f32>()?;
     let rows: Vec<Row> = values
         .chunks(model.classes.len())

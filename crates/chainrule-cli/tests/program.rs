@@ -66,17 +66,23 @@ fn training_writes_a_whole_run() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     files.sort();
+    let events = files.iter().position(|file| file.starts_with("events.out.tfevents.")).unwrap();
+    files.remove(events);
     assert_eq!(
         files,
         [
             "checkpoint.safetensors",
+            "classes.csv",
+            "confusion.png",
+            "confusion.svg",
             "curves.png",
             "curves.svg",
             "explorer.html",
             "metrics.csv",
             "metrics.json",
             "model.safetensors",
-            "settings.json"
+            "report.html",
+            "settings.toml"
         ]
     );
     let table = String::from_utf8(folder.bytes("runs/digits-mlp-1/metrics.csv")).unwrap();
@@ -156,8 +162,8 @@ fn schedules_change_the_outcome_and_are_resumed() {
         folder.ok(&[&options[..], &["--out", schedule]].concat());
         let model = folder.bytes(&format!("{schedule}/model.safetensors"));
         assert_ne!(model, folder.bytes("constant/model.safetensors"));
-        let settings = String::from_utf8(folder.bytes(&format!("{schedule}/settings.json"))).unwrap();
-        assert!(settings.contains(&format!("\"schedule\": \"{schedule}\"")), "{settings}");
+        let settings = String::from_utf8(folder.bytes(&format!("{schedule}/settings.toml"))).unwrap();
+        assert!(settings.contains(&format!("schedule = \"{schedule}\"")), "{settings}");
     }
     let text =
         folder.ok(&["train", "--epochs", "6", "--schedule", "cosine", "--warm-up", "2", "--out", "again"]);
@@ -173,7 +179,7 @@ fn schedules_change_the_outcome_and_are_resumed() {
 fn a_killed_run_leaves_whole_files_and_goes_on_to_the_same_bits() {
     let folder = Folder::new("kill");
     let options =
-        ["train", "--epochs", "12", "--quiet", "--schedule", "cosine", "--checkpoint-every", "0", "--out"];
+        ["train", "--epochs", "12", "--quiet", "--schedule", "cosine", "--checkpoint-every", "1", "--out"];
     folder.ok(&[&options[..], &["whole"]].concat());
     let mut midway = 0;
     for (round, wait) in [20, 60, 110, 170, 240, 330, 450].into_iter().enumerate() {
@@ -190,8 +196,11 @@ fn a_killed_run_leaves_whole_files_and_goes_on_to_the_same_bits() {
             let file = entry.unwrap().file_name().into_string().unwrap();
             let bytes = folder.bytes(&format!("{name}/{file}"));
             match file.rsplit('.').next().unwrap() {
+                _ if file.starts_with("events.out.tfevents.") => {}
+                "html" => assert!(bytes.ends_with(b"</html>\n")),
                 "part" => assert!(file.starts_with('.')),
                 "safetensors" => drop(chainrule::io::load_tensors(folder.0.join(&name).join(&file)).unwrap()),
+                "toml" => drop(String::from_utf8(bytes).unwrap().parse::<toml::Table>().unwrap()),
                 "json" => drop(serde_json::from_slice::<serde_json::Value>(&bytes).unwrap()),
                 "csv" => assert!(bytes.ends_with(b"\n")),
                 "svg" => assert!(bytes.ends_with(b"</svg>\n")),
@@ -374,13 +383,13 @@ fn mistakes_get_one_sentence() {
     assert!(!Path::new(&folder.0.join("runs")).exists(), "a mistake must not leave an empty run");
     // Wrong usage: the option and what it takes are named.
     for (arguments, expected) in [
-        (&["train", "--batch", "0"][..], "'--batch <BATCH>': it must be at least 1"),
+        (&["train", "--batch", "0"][..], "'--batch <EXAMPLES>': it must be at least 1"),
         (&["train", "--epochs", "-3"], "'--epochs <EPOCHS>': it must be a whole number"),
-        (&["train", "--lr", "-1"], "'--lr <LR>': it must be a positive number"),
+        (&["train", "--lr", "-1"], "'--lr <RATE>': it must be a positive number"),
         (&["train", "--hidden", "8,0"], "'--hidden <SIZES>': it must be at least 1"),
         (&["train", "--threads", "0"], "'--threads <THREADS>': it must be at least 1"),
-        (&["train", "--schedule", "spiral"], "constant, step, cosine"),
-        (&["train", "--resume", "a", "--lr", "1"], "cannot be used with"),
+        (&["train", "--schedule", "spiral"], "constant, step, multi-step"),
+        (&["train", "--resume", "a", "--batch", "1"], "cannot be used with"),
         (&["check", "--model", "a", "--arch", "mlp"], "cannot be used with"),
         (&["check", "--elements", "0"], "it must be at least 1"),
     ] {

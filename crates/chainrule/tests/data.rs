@@ -164,6 +164,12 @@ fn transforms_do_what_they_say() {
     assert!(apply(Transform::RandomFlip { probability: 0.0 }).same_as(&image));
     let swapped = apply(Transform::ReverseChannels).to_f64_vec();
     assert_eq!((swapped[0], swapped[12]), (12.0, 0.0));
+    let colour = Array::from_vec(vec![10u8, 0, 20, 0, 30, 255], [3, 1, 2]).unwrap();
+    let grey = Transform::Grey.apply(&colour, &mut Generator::new(0)).unwrap();
+    assert_eq!((&grey.shape()[..], grey.to_f64_vec()), (&[1, 1, 2][..], vec![18.0, 29.0]));
+    let again = Transform::Colour.apply(&grey, &mut Generator::new(0)).unwrap();
+    assert_eq!(again.to_f64_vec(), [18.0, 29.0, 18.0, 29.0, 18.0, 29.0]);
+    assert_eq!(apply(Transform::Flatten).shape()[..], [24]);
     let scaled = apply(Transform::Normalise { mean: vec![1.0, 12.0], deviation: vec![2.0, 1.0] });
     assert_eq!((scaled.get(&[0, 0, 3]).unwrap(), scaled.get(&[1, 0, 0]).unwrap()), (1.0, 0.0));
     assert_eq!(apply(Transform::ResizeShorter { size: 6, filter: Filter::Bilinear }).shape()[..], [2, 6, 8]);

@@ -107,6 +107,18 @@ fn kinks_are_called_kinks() {
     }
 }
 
+/// A sum of many units with ReLU has a kink within reach of any step but the smallest.
+#[test]
+fn kinks_nearby_are_not_taken_for_wrong_gradients() {
+    let bends = Tensor::from_array(Generator::new(4).rand([4000], DType::F64));
+    let bent = |x: &Tensor| x.sub(&bends)?.relu()?.square()?.add(&x.sub(&bends)?.relu()?)?.mean();
+    let report = gradcheck(|x| bent(&x[0]), &[leaf(0.5)]).unwrap();
+    assert!(report.passed() && report.findings[0].compared == 1, "{report}");
+    // A gradient that is wrong by a hundredth stays wrong.
+    let wrong = |x: &Tensor| bent(x)?.add(&x.detach().mul(0.01)?);
+    assert!(!gradcheck(|x| wrong(&x[0]), &[leaf(0.5)]).unwrap().passed());
+}
+
 #[test]
 fn dropout_draws_the_same_numbers_again() {
     let x = Tensor::from_array(Generator::new(3).randn([20], DType::F64)).requires_grad_(true).unwrap();

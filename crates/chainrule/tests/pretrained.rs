@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use chainrule::data::{Loader, Transform, load_mnist, read_image};
 use chainrule::gate::{Conv, RunningStatistics};
 use chainrule::io::load_tensors;
-use chainrule::train::{ImageArch, ImageClassifier};
+use chainrule::train::{Arch, ImageClassifier};
 use chainrule::{Array, Result, Tensor, no_grad};
 
 /// The folder with the data, or `None`, loudly.
@@ -83,10 +83,8 @@ fn squeezenet_sees_what_is_in_the_photos() {
     let folder = data.join("pretrained");
     let file = folder.join("squeezenet_v1.0_dc.safetensors.gz");
     assert!(ImageClassifier::load(&file, None).unwrap_err().to_string().contains("--arch"));
-    assert!(
-        ImageClassifier::load(&file, Some(ImageArch::ResNet18)).unwrap_err().to_string().contains("fc.bias")
-    );
-    let loaded = ImageClassifier::load(&file, Some(ImageArch::SqueezeNet10Caffe)).unwrap();
+    assert!(ImageClassifier::load(&file, Some(Arch::ResNet18)).unwrap_err().to_string().contains("fc.bias"));
+    let loaded = ImageClassifier::load(&file, Some(Arch::SqueezeNet10Caffe)).unwrap();
     // Saved, the network says itself what it is and what is done to images.
     let saved = std::env::temp_dir().join(format!("chainrule-squeezenet-{}.safetensors", std::process::id()));
     loaded.save(&saved).unwrap();
@@ -122,7 +120,7 @@ fn photos_are_cropped_and_resized_as_pillow_does() {
         ("astronaut.png", "astronaut_227.png"),
     ] {
         let image = read_image(data.join("photos").join(photo)).unwrap();
-        let image = Transform::all(&ImageArch::SqueezeNet10Caffe.preprocessing()[..2], image).unwrap();
+        let image = Transform::all(&Arch::SqueezeNet10Caffe.preprocessing()[..2], image).unwrap();
         let expected = read_image(data.join("photos").join(small)).unwrap();
         assert!(image.same_as(&expected), "{photo}");
     }
@@ -136,7 +134,7 @@ fn the_mnist_network_gets_9916_of_10000() {
     let mut right = 0;
     for batch in Loader::new(test, 500).workers(1).epoch(0) {
         let batch = batch.unwrap();
-        let mut pixels: Array = batch.inputs.reshape([batch.indices.len(), 1, 28, 28]).unwrap();
+        let mut pixels: Array = batch.inputs.cast(chainrule::DType::F32);
         let values = pixels.make_mut::<f32>().unwrap();
         values.iter_mut().for_each(|x| *x = (*x / 255.0 - 0.1307) / 0.3081);
         let logits = no_grad(|| weights.mnist(&Tensor::from_array(pixels))).unwrap();

@@ -6,55 +6,26 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use chainrule::data::read_image;
-use chainrule::train::{ImageArch, ImageClassifier};
-use clap::{Args, ValueEnum};
+use chainrule::train::{Arch, ImageClassifier};
+use clap::Args;
 use serde::Serialize;
 
 use crate::Failure;
+use crate::train::image_networks;
 
 /// The options for images.
 #[derive(Debug, Args)]
 pub struct PhotoOptions {
     /// The network for images, where its file doesn't say which it is
-    #[arg(long, value_enum)]
-    arch: Option<Arch>,
-    /// A text file with the name of a class in each line (for images; default: the classes' numbers)
+    #[arg(long, value_name = "NAME", value_parser = image_networks())]
+    arch: Option<String>,
+    /// A text file with the name of a class in each line (for images; default:
+    /// what the network's file says, else the classes' numbers)
     #[arg(long)]
     labels: Option<PathBuf>,
     /// How many classes to show for an image
     #[arg(long, default_value_t = 5)]
     top: usize,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Arch {
-    /// Caffe's SqueezeNet 1.0
-    #[value(name = "squeezenet1_0_caffe")]
-    SqueezeNet10Caffe,
-    /// torchvision's SqueezeNet 1.0
-    #[value(name = "squeezenet1_0")]
-    SqueezeNet10,
-    /// torchvision's SqueezeNet 1.1
-    #[value(name = "squeezenet1_1")]
-    SqueezeNet11,
-    /// torchvision's AlexNet
-    #[value(name = "alexnet")]
-    AlexNet,
-    /// torchvision's ResNet18
-    #[value(name = "resnet18")]
-    ResNet18,
-}
-
-impl From<Arch> for ImageArch {
-    fn from(arch: Arch) -> ImageArch {
-        match arch {
-            Arch::SqueezeNet10Caffe => ImageArch::SqueezeNet10Caffe,
-            Arch::SqueezeNet10 => ImageArch::SqueezeNet10,
-            Arch::SqueezeNet11 => ImageArch::SqueezeNet11,
-            Arch::AlexNet => ImageArch::AlexNet,
-            Arch::ResNet18 => ImageArch::ResNet18,
-        }
-    }
 }
 
 #[derive(Serialize)]
@@ -77,8 +48,11 @@ pub fn run(
     options: &PhotoOptions,
     json: bool,
 ) -> Result<ExitCode, Failure> {
-    let network = ImageClassifier::load(model, options.arch.map(ImageArch::from))?;
-    let labels = options.labels.as_deref().map(read_labels).transpose()?;
+    let network = ImageClassifier::load(model, options.arch.as_deref().map(Arch::of_name).transpose()?)?;
+    let labels = match &options.labels {
+        Some(path) => Some(read_labels(path)?),
+        None => network.classes.clone(),
+    };
     let mut answers = Vec::with_capacity(images.len());
     for path in images {
         let probabilities = network.classify(&read_image(path)?)?;

@@ -1,6 +1,8 @@
-//! CSV tables as data sets.
+//! Tables as data sets: which columns are features, which is the class, and what is done about gaps.
 
 use std::path::Path;
+
+use serde::{Deserialize, Serialize};
 
 use super::Dataset;
 use crate::array::{Array, Shape};
@@ -63,11 +65,48 @@ fn is_missing(field: &str) -> bool {
 /// More different texts than this make no categories.
 const MOST_CATEGORIES: usize = 1000;
 
-/// A table read for prediction or training.
+/// A table read for prediction or training: its columns' names, and each row with its line in the file.
 #[derive(Debug, Clone)]
-struct Table {
-    header: Vec<String>,
-    rows: Vec<(u64, Vec<String>)>,
+pub(super) struct Table {
+    pub(super) header: Vec<String>,
+    pub(super) named: bool,
+    pub(super) rows: Vec<(u64, Vec<String>)>,
+}
+
+/// What a table's columns mean, so that another table is read in the same way.
+///
+/// ```
+/// use chainrule::data::{CsvOptions, read_table};
+/// # let path = std::env::temp_dir().join(format!("chainrule-doc-columns-{}.csv", std::process::id()));
+/// # std::fs::write(&path, "size,colour,kind\n1,red,x\n2,blue,y\n3,red,x\n").unwrap();
+/// let options = CsvOptions { categories: true, ..CsvOptions::default() };
+/// let (data, columns) = read_table(&path, &options)?;
+/// assert_eq!((&columns.target[..], columns.features.len()), ("kind", 2));
+/// # std::fs::remove_file(path).unwrap();
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Columns {
+    /// The column with the class.
+    pub target: String,
+    /// The columns with the features, in the order in which a network takes them.
+    pub features: Vec<Column>,
+}
+
+/// A column of a table.
+///
+/// ```
+/// use chainrule::data::Column;
+/// let colour = Column { name: "colour".into(), categories: vec!["blue".into(), "red".into()] };
+/// assert_eq!(colour.categories.len(), 2); // two features: is it blue, is it red
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Column {
+    /// Its name, or its number from 0 where the table has no header.
+    pub name: String,
+    /// Its texts, each of which becomes a feature that is 1 where it stands and else 0; empty for numbers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub categories: Vec<String>,
 }
 
 /// Reads a CSV table, plain or gzip: numbers as features, one column as the class of each row.
@@ -89,15 +128,36 @@ struct Table {
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 pub fn read_csv(path: impl AsRef<Path>, options: &CsvOptions) -> Result<Dataset> {
+    read_table(path, options).map(|(data, _)| data)
+}
+
+/// Reads a table as [`read_csv`] does (with the feature `parquet` also a Parquet file), and says what its columns
+/// mean.
+///
+/// # Errors
+/// As [`read_csv`].
+///
+/// ```
+/// use chainrule::data::{CsvOptions, read_table};
+/// # let path = std::env::temp_dir().join(format!("chainrule-doc-table-{}.csv", std::process::id()));
+/// # std::fs::write(&path, "size,colour,kind\n1,red,x\n2,blue,y\n3,red,x\n").unwrap();
+/// let options = CsvOptions { categories: true, ..CsvOptions::default() };
+/// let (data, columns) = read_table(&path, &options)?;
+/// assert_eq!((data.len(), data.width()), (3, 3)); // size, colour=blue, colour=red
+/// assert_eq!(columns.features[1].categories, ["blue", "red"]);
+/// # std::fs::remove_file(path).unwrap();
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+pub fn read_table(path: impl AsRef<Path>, options: &CsvOptions) -> Result<(Dataset, Columns)> {
     let path = path.as_ref();
-    let bytes = read_file(path)?;
-    parse(&bytes, options).map_err(|error| error.path(path)).map(|data| Dataset {
-        name: path.file_stem().map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
-        ..data
+    let read = || interpret(&Table::read(path, options.header)?, options);
+    read().map_err(|error| error.path(path)).map(|(data, columns)| {
+        let name = path.file_stem().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        (Dataset { name, ..data }, columns)
     })
 }
 
-/// Reads the features of a CSV table for a network that takes `width` of them.
+/// Reads the features of a table of numbers for a network that takes `width` of them.
 ///
 /// A column more is the class: the target column where it is named, else the last; it is left out.
 ///
@@ -115,53 +175,77 @@ pub fn read_csv(path: impl AsRef<Path>, options: &CsvOptions) -> Result<Dataset>
 /// ```
 pub fn read_features(path: impl AsRef<Path>, width: usize, target: Option<&str>) -> Result<Array> {
     let path = path.as_ref();
-    let bytes = read_file(path)?;
-    let parsed = (|| {
-        let table = read_table(&bytes, &CsvOptions::default())?;
-        let columns = table.header.len();
-        let left_out = match columns {
-            n if n == width => None,
-            n if n == width + 1 => {
-                Some(target.and_then(|name| table.header.iter().position(|c| c == name)).unwrap_or(n - 1))
-            }
-            n => {
-                return Err(wrong(format!(
-                    "the network takes {width} features, and the table has {n} columns"
-                )));
-            }
+    let read = || {
+        let table = Table::read(path, None)?;
+        let columns = table.feature_columns(width, target)?;
+        let numbers = vec![Encoding::Number; width];
+        features(&table, &columns.into_iter().zip(&numbers).collect::<Vec<_>>(), Missing::Refuse)
+    };
+    read().map_err(|error| error.path(path))
+}
+
+impl Columns {
+    /// Reads the features of another table with these columns: found by their names where it has a header with them,
+    /// else by their order. Missing values become NaN, for an [`Imputer`](super::Imputer), or are refused.
+    ///
+    /// # Errors
+    /// As [`read_csv`], the table has other columns, or a text that isn't one of a column's categories.
+    ///
+    /// ```
+    /// use chainrule::data::{CsvOptions, Missing, read_table};
+    /// # let path = std::env::temp_dir().join(format!("chainrule-doc-read-{}.csv", std::process::id()));
+    /// # std::fs::write(&path, "size,colour,kind\n1,red,x\n2,blue,y\n3,red,x\n").unwrap();
+    /// let options = CsvOptions { categories: true, ..CsvOptions::default() };
+    /// let (data, columns) = read_table(&path, &options)?;
+    /// # std::fs::write(&path, "colour,size\nred,7\n").unwrap();
+    /// let features = columns.read(&path, Missing::Refuse)?; // its columns stand in another order
+    /// assert_eq!(features.to_vec::<f32>()?, [7.0, 0.0, 1.0]);
+    /// # std::fs::remove_file(path).unwrap();
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    pub fn read(&self, path: impl AsRef<Path>, missing: Missing) -> Result<Array> {
+        let path = path.as_ref();
+        let read = || {
+            let table = Table::read(path, None)?;
+            let by_name = |column: &Column| table.header.iter().position(|name| *name == column.name);
+            let found: Option<Vec<usize>> =
+                if table.named { self.features.iter().map(by_name).collect() } else { None };
+            let columns = match found {
+                Some(columns) => columns,
+                None => table.feature_columns(self.features.len(), Some(&self.target))?,
+            };
+            let encodings: Vec<Encoding> = self.features.iter().map(Encoding::known).collect();
+            features(&table, &columns.into_iter().zip(&encodings).collect::<Vec<_>>(), missing)
         };
-        let mut values = Vec::with_capacity(table.rows.len() * width);
-        for (line, row) in &table.rows {
-            for (column, field) in row.iter().enumerate().filter(|(column, _)| Some(*column) != left_out) {
-                values.push(number(field, *line, &table.header[column])?);
-            }
-        }
-        Array::from_vec(values, Shape::new(&[table.rows.len(), width])?)
-    })();
-    parsed.map_err(|error| error.path(path))
+        read().map_err(|error| error.path(path))
+    }
 }
 
 /// A feature, with its place in the error where it is none.
 fn number(field: &str, line: u64, column: &str) -> Result<f32> {
     let place = format!("line {line}, column {column}");
     match field.trim() {
-        text if is_missing(text) => Err(wrong(format!("{place}: the value is missing")).hint(
-            "fill it in, leave the row out (Missing::DropRow), or keep it for an Imputer (Missing::Keep)",
-        )),
+        text if is_missing(text) => Err(missing_value(&place)),
         text => match text.parse::<f32>() {
             Ok(x) if x.is_finite() => Ok(x),
             Ok(_) => Err(wrong(format!("{place}: {text} is not finite"))),
-            Err(_) => Err(wrong(format!("{place}: {text:?} is not a number"))),
+            Err(_) => Err(wrong(format!("{place}: {text:?} is not a number"))
+                .hint("take columns of texts as categories (--categories), or another column as the target")),
         },
     }
 }
 
-fn wrong(rule: String) -> Error {
+fn missing_value(place: &str) -> Error {
+    wrong(format!("{place}: the value is missing")).hint(
+        "fill it in, leave such rows out (--missing drop), or have it filled in (--missing mean or median)",
+    )
+}
+
+pub(super) fn wrong(rule: String) -> Error {
     Error::new(crate::ErrorKind::Format, rule)
 }
 
-fn parse(bytes: &[u8], options: &CsvOptions) -> Result<Dataset> {
-    let table = read_table(bytes, options)?;
+fn interpret(table: &Table, options: &CsvOptions) -> Result<(Dataset, Columns)> {
     let width = table.header.len();
     if width < 2 {
         return Err(wrong("a table needs a feature and a target, and this one has one column".into()));
@@ -177,33 +261,21 @@ fn parse(bytes: &[u8], options: &CsvOptions) -> Result<Dataset> {
                 wrong(format!("there is no column {name}; the columns are {}", table.header.join(", ")))
             })?,
     };
-    let columns = (0..width).filter(|&column| column != target);
+    let columns: Vec<usize> = (0..width).filter(|&column| column != target).collect();
     let encodings = columns
-        .map(|column| Ok((column, Encoding::of(&table, column, options.categories)?)))
+        .iter()
+        .map(|&column| Encoding::of(table, column, options.categories))
         .collect::<Result<Vec<_>>>()?;
-    let features_wide: usize = encodings.iter().map(|(_, encoding)| encoding.width()).sum();
-    let mut features = Vec::with_capacity(table.rows.len() * features_wide);
+    let complete = |row: &[String]| !row.iter().any(|field| is_missing(field));
+    let table = &Table {
+        rows: match options.missing {
+            Missing::DropRow => table.rows.iter().filter(|(_, row)| complete(row)).cloned().collect(),
+            _ => table.rows.clone(),
+        },
+        ..table.clone()
+    };
     let mut targets = Vec::with_capacity(table.rows.len());
     for (line, row) in &table.rows {
-        if options.missing == Missing::DropRow && row.iter().any(|field| is_missing(field)) {
-            continue;
-        }
-        for (column, encoding) in &encodings {
-            let (field, name) = (&row[*column], &table.header[*column]);
-            match encoding {
-                _ if options.missing == Missing::Keep && is_missing(field) => {
-                    features.extend(std::iter::repeat_n(f32::NAN, encoding.width()));
-                }
-                Encoding::Number => features.push(number(field, *line, name)?),
-                Encoding::Categories(texts) => {
-                    let field = field.trim();
-                    if is_missing(field) {
-                        return Err(wrong(format!("line {line}, column {name}: the value is missing")));
-                    }
-                    features.extend(texts.iter().map(|text| if text == field { 1.0 } else { 0.0 }));
-                }
-            }
-        }
         if row[target].trim().is_empty() {
             return Err(wrong(format!("line {line}, column {}: the class is missing", table.header[target])));
         }
@@ -229,11 +301,56 @@ fn parse(bytes: &[u8], options: &CsvOptions) -> Result<Dataset> {
     }
     let labels =
         targets.iter().filter_map(|t| classes.iter().position(|c| c == t)).map(|i| i as i64).collect();
-    let features = Array::from_vec(features, Shape::new(&[targets.len(), features_wide])?)?;
-    Dataset::new("", features, labels, classes)
+    let placed: Vec<(usize, &Encoding)> = columns.iter().copied().zip(&encodings).collect();
+    let features = features(table, &placed, options.missing)?;
+    let named = |(&column, encoding): (&usize, &Encoding)| Column {
+        name: table.header[column].clone(),
+        categories: match encoding {
+            Encoding::Number => Vec::new(),
+            Encoding::Categories(texts) => texts.clone(),
+        },
+    };
+    let columns = Columns {
+        target: table.header[target].clone(),
+        features: columns.iter().zip(&encodings).map(named).collect(),
+    };
+    Ok((Dataset::new("", features, labels, classes)?, columns))
+}
+
+/// The features of all rows: of these columns, in this order.
+fn features(table: &Table, columns: &[(usize, &Encoding)], missing: Missing) -> Result<Array> {
+    let width: usize = columns.iter().map(|(_, encoding)| encoding.width()).sum();
+    let mut values = Vec::with_capacity(table.rows.len() * width);
+    for (line, row) in &table.rows {
+        for &(column, encoding) in columns {
+            let (field, name) = (row[column].trim(), &table.header[column]);
+            match encoding {
+                _ if missing == Missing::Keep && is_missing(field) => {
+                    values.extend(std::iter::repeat_n(f32::NAN, encoding.width()));
+                }
+                Encoding::Number => values.push(number(field, *line, name)?),
+                Encoding::Categories(_) if is_missing(field) => {
+                    return Err(missing_value(&format!("line {line}, column {name}")));
+                }
+                Encoding::Categories(texts) => {
+                    if !texts.iter().any(|text| text == field) {
+                        let known = texts.iter().take(8).map(String::as_str).collect::<Vec<_>>().join(", ");
+                        return Err(wrong(format!(
+                            "line {line}, column {name}: {field:?} is not one of the {} known texts ({known}{})",
+                            texts.len(),
+                            if texts.len() > 8 { ", …" } else { "" }
+                        )));
+                    }
+                    values.extend(texts.iter().map(|text| if text == field { 1.0 } else { 0.0 }));
+                }
+            }
+        }
+    }
+    Array::from_vec(values, Shape::new(&[table.rows.len(), width])?)
 }
 
 /// How a column becomes features.
+#[derive(Debug, Clone)]
 enum Encoding {
     Number,
     /// One feature a text, in this order.
@@ -241,6 +358,13 @@ enum Encoding {
 }
 
 impl Encoding {
+    fn known(column: &Column) -> Encoding {
+        match column.categories.is_empty() {
+            true => Encoding::Number,
+            false => Encoding::Categories(column.categories.clone()),
+        }
+    }
+
     fn of(table: &Table, column: usize, categories: bool) -> Result<Encoding> {
         let fields =
             || table.rows.iter().map(|(_, row)| row[column].trim()).filter(|field| !is_missing(field));
@@ -269,47 +393,85 @@ impl Encoding {
     }
 }
 
-fn read_table(bytes: &[u8], options: &CsvOptions) -> Result<Table> {
-    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
-    let mut reader = ::csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes);
-    let mut rows: Vec<(u64, Vec<String>)> = Vec::new();
-    for record in reader.records() {
-        let record = record.map_err(|e| wrong(e.to_string()))?;
-        let line = record.position().map_or(0, |p| p.line());
-        rows.push((line, record.iter().map(String::from).collect()));
+impl Table {
+    /// The table in a file: CSV, or Parquet with the feature of that name.
+    fn read(path: &Path, header: Option<bool>) -> Result<Table> {
+        let bytes = read_file(path)?;
+        if bytes.starts_with(b"PAR1") { parquet(&bytes) } else { Table::of_csv(&bytes, header) }
     }
-    let Some((_, first)) = rows.first() else {
-        return Err(wrong("the table is empty".into()));
-    };
-    let has_header = options.header.unwrap_or_else(|| {
-        first.iter().any(|field| field.trim().parse::<f64>().is_err()) && {
-            // Text classes alone make no header: a header's other fields are no numbers either.
-            first.iter().filter(|field| field.trim().parse::<f64>().is_err()).count() * 2 > first.len()
+
+    /// The columns of the features, where the table has `width` of them and perhaps one more for the class.
+    fn feature_columns(&self, width: usize, target: Option<&str>) -> Result<Vec<usize>> {
+        let columns = self.header.len();
+        let left_out = match columns {
+            n if n == width => None,
+            n if n == width + 1 => {
+                Some(target.and_then(|name| self.header.iter().position(|c| c == name)).unwrap_or(n - 1))
+            }
+            n => {
+                return Err(wrong(format!(
+                    "the network takes {width} features, and the table has {n} columns"
+                )));
+            }
+        };
+        Ok((0..columns).filter(|column| Some(*column) != left_out).collect())
+    }
+
+    fn of_csv(bytes: &[u8], header: Option<bool>) -> Result<Table> {
+        let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+        let mut reader = ::csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes);
+        let mut rows: Vec<(u64, Vec<String>)> = Vec::new();
+        for record in reader.records() {
+            let record = record.map_err(|e| wrong(e.to_string()))?;
+            let line = record.position().map_or(0, |p| p.line());
+            rows.push((line, record.iter().map(String::from).collect()));
         }
-    });
-    let header: Vec<String> = match has_header {
-        true => rows.remove(0).1.iter().map(|name| name.trim().to_string()).collect(),
-        false => (0..first.len()).map(|i| i.to_string()).collect(),
-    };
-    if let Some(i) = (1..header.len()).find(|&i| header[..i].contains(&header[i])) {
-        return Err(wrong(format!("two columns are called {}", header[i])));
+        let Some((_, first)) = rows.first() else {
+            return Err(wrong("the table is empty".into()));
+        };
+        let named = header.unwrap_or_else(|| {
+            let text = |field: &&String| field.trim().parse::<f64>().is_err();
+            // Text classes alone make no header: a header's other fields are no numbers either.
+            first.iter().filter(text).count() * 2 > first.len()
+        });
+        let header: Vec<String> = match named {
+            true => rows.remove(0).1.iter().map(|name| name.trim().to_string()).collect(),
+            false => (0..first.len()).map(|i| i.to_string()).collect(),
+        };
+        Table { header, named, rows }.checked()
     }
-    if rows.is_empty() {
-        return Err(wrong("the table has a header and no rows".into()));
+
+    /// The table, if its rows fit its header.
+    fn checked(self) -> Result<Table> {
+        let Table { header, rows, .. } = &self;
+        if let Some(i) = (1..header.len()).find(|&i| header[..i].contains(&header[i])) {
+            return Err(wrong(format!("two columns are called {}", header[i])));
+        }
+        if rows.is_empty() {
+            return Err(wrong("the table has a header and no rows".into()));
+        }
+        if let Some((line, row)) = rows.iter().find(|(_, row)| row.len() != header.len()) {
+            return Err(wrong(format!(
+                "line {line} has {} fields where {} were expected",
+                row.len(),
+                header.len()
+            )));
+        }
+        Ok(self)
     }
-    if let Some((line, row)) = rows.iter().find(|(_, row)| row.len() != header.len()) {
-        return Err(wrong(format!(
-            "line {line} has {} fields where {} were expected",
-            row.len(),
-            header.len()
-        )));
-    }
-    Ok(Table { header, rows })
+}
+
+fn parquet(_: &[u8]) -> Result<Table> {
+    Err(wrong("this is a Parquet file".into()).hint("build chainrule with the feature parquet to read it"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn parse(bytes: &[u8], options: &CsvOptions) -> Result<Dataset> {
+        Ok(interpret(&Table::of_csv(bytes, options.header)?, options)?.0)
+    }
 
     #[test]
     fn tables_with_and_without_header_are_read() {

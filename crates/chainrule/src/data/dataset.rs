@@ -128,18 +128,7 @@ impl Dataset {
                 "the test part is a fraction between 0 and 1, not {test_fraction}"
             )));
         }
-        let mut generator = Generator::new(seed);
-        let (mut train, mut test) = (Vec::new(), Vec::new());
-        for class in 0..self.classes.len() as i64 {
-            let members: Vec<usize> = (0..self.len()).filter(|&i| self.labels[i] == class).collect();
-            let order = generator.permutation(members.len()).to_i64_vec();
-            let count = (members.len() as f64 * test_fraction).round() as usize;
-            for (place, i) in order.into_iter().enumerate() {
-                if place < count { &mut test } else { &mut train }.push(members[i as usize]);
-            }
-        }
-        train.sort_unstable();
-        test.sort_unstable();
+        let (train, test) = split(&self.labels, self.classes.len(), test_fraction, seed);
         Ok((self.select(&train)?, self.select(&test)?))
     }
 
@@ -166,6 +155,28 @@ impl Source for Dataset {
         let label = *self.labels.get(i).ok_or_else(|| Error::index(format!("there is no example {i}")))?;
         Ok(Example { input: self.features.select(0, i as isize)?, target: Array::scalar(label) })
     }
+
+    fn examples(&self, all: &[usize], _: &dyn Fn(usize) -> Generator) -> Result<(Array, Array)> {
+        let part = self.select(all)?;
+        Ok((part.features, Array::filled(part.labels, Shape::from([all.len()]))))
+    }
+}
+
+/// The numbers of the examples of two parts, sorted; every class is split in the same proportion, by seed.
+pub(crate) fn split(labels: &[i64], classes: usize, fraction: f64, seed: u64) -> (Vec<usize>, Vec<usize>) {
+    let mut generator = Generator::new(seed);
+    let (mut first, mut second) = (Vec::new(), Vec::new());
+    for class in 0..classes as i64 {
+        let members: Vec<usize> = (0..labels.len()).filter(|&i| labels[i] == class).collect();
+        let order = generator.permutation(members.len()).to_i64_vec();
+        let count = (members.len() as f64 * fraction).round() as usize;
+        for (place, i) in order.into_iter().enumerate() {
+            if place < count { &mut second } else { &mut first }.push(members[i as usize]);
+        }
+    }
+    first.sort_unstable();
+    second.sort_unstable();
+    (first, second)
 }
 
 /// These rows of an array, in this order.

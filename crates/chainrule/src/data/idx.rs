@@ -82,7 +82,7 @@ fn parse(bytes: &[u8]) -> Result<Idx> {
 }
 
 /// Training and test part of MNIST (or of a set in the same format) from a folder with its four files, plain
-/// or gzip.
+/// or gzip: images `[n, 1, height, width]`, u8.
 ///
 /// # Errors
 /// A file is missing or broken, the numbers of images and labels differ, or a label isn't 0 to 9.
@@ -128,10 +128,7 @@ fn part(folder: &Path, name: &str) -> Result<Dataset> {
         return Err(Error::format(&label_path, format!("the label {} is not a digit", labels.values[i]))
             .offset(8 + i as u64));
     }
-    let features = Array::from_vec(
-        images.values.iter().map(|&x| f32::from(x)).collect(),
-        Shape::new(&[n, height * width])?,
-    )?;
+    let features = Array::from_vec(images.values, Shape::new(&[n, 1, height, width])?)?;
     let labels = labels.values.iter().map(|&label| i64::from(label)).collect();
     Dataset::new(format!("mnist-{name}"), features, labels, (0..10).map(|c| c.to_string()).collect())
 }

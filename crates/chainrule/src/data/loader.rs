@@ -212,19 +212,24 @@ struct Task<S> {
 impl<S: Source> Task<S> {
     fn batch(&self, number: usize) -> Result<Batch> {
         let indices = self.plan[number].clone();
-        let mut examples = Vec::with_capacity(indices.len());
-        for &i in &indices {
-            // Far more numbers than an example draws lie between those of two examples.
-            let mut random = Generator::resume(self.seed, (i as u64) << 20);
-            examples.push(self.source.example(i, &mut random)?);
-        }
-        let part = |pick: fn(&Example) -> &Array, what| {
-            stack(&examples.iter().map(pick).collect::<Vec<_>>(), &indices, what)
-        };
-        let inputs = part(|example| &example.input, "input")?;
-        let targets = part(|example| &example.target, "target")?;
+        // Far more numbers than an example draws lie between those of two examples.
+        let (inputs, targets) =
+            self.source.examples(&indices, &|i| Generator::resume(self.seed, (i as u64) << 20))?;
         Ok(Batch { inputs, targets, indices })
     }
+}
+
+/// Examples one by one, put together; see [`Source::examples`].
+pub(super) fn gather<S: Source + ?Sized>(
+    source: &S,
+    all: &[usize],
+    random: &dyn Fn(usize) -> Generator,
+) -> Result<(Array, Array)> {
+    let examples =
+        all.iter().map(|&i| source.example(i, &mut random(i))).collect::<Result<Vec<Example>>>()?;
+    let part =
+        |pick: fn(&Example) -> &Array, what| stack(&examples.iter().map(pick).collect::<Vec<_>>(), all, what);
+    Ok((part(|example| &example.input, "input")?, part(|example| &example.target, "target")?))
 }
 
 /// Arrays of the same shape and type as one, with a new first dimension.

@@ -25,8 +25,9 @@ mod text;
 mod transform;
 
 pub use self::cifar::{Cifar, load_cifar, read_cifar};
-pub use self::csv::{CsvOptions, Missing, read_csv, read_features};
+pub use self::csv::{Column, Columns, CsvOptions, Missing, read_csv, read_features, read_table};
 pub use self::dataset::Dataset;
+pub(crate) use self::dataset::split;
 pub use self::digits::digits;
 pub use self::idx::{Idx, load_mnist, read_idx};
 #[cfg(feature = "images")]
@@ -34,7 +35,7 @@ pub use self::images::{ImageFolder, decode_image, read_image};
 pub use self::loader::{Batch, Batches, Loader};
 pub use self::resize::{Filter, resize};
 pub use self::scaler::{FillIn, Imputer, Scaler};
-pub use self::text::{Text, Windows};
+pub use self::text::{Stretches, Text, Windows};
 pub use self::transform::{Transform, Transformed, one_hot};
 
 use crate::array::{Array, Generator};
@@ -115,6 +116,60 @@ pub trait Source: Send + Sync {
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     fn example(&self, i: usize, random: &mut Generator) -> Result<Example>;
+
+    /// Several examples at once: inputs and targets, each with a new first dimension. `random` gives the generator of
+    /// an example.
+    ///
+    /// # Errors
+    /// As [`Source::example`], or their shapes differ.
+    ///
+    /// ```
+    /// use chainrule::data::{Source, digits};
+    /// use chainrule::Generator;
+    /// let (inputs, targets) = digits().examples(&[0, 1, 2], &|i| Generator::new(i as u64))?;
+    /// assert_eq!((inputs.shape()[..].to_vec(), targets.to_i64_vec()), (vec![3, 64], vec![0, 1, 2]));
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    fn examples(&self, all: &[usize], random: &dyn Fn(usize) -> Generator) -> Result<(Array, Array)> {
+        loader::gather(self, all, random)
+    }
+}
+
+impl std::fmt::Debug for dyn Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "a source of {} examples", self.len())
+    }
+}
+
+/// Some examples of a source, in an order of their own.
+///
+/// ```
+/// use chainrule::data::{Source, Subset, digits};
+/// use chainrule::Generator;
+/// let part = Subset { source: digits(), examples: vec![5, 3] };
+/// assert_eq!(part.len(), 2);
+/// assert_eq!(part.example(1, &mut Generator::new(0))?.target.item()?, 3.0);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Subset<S> {
+    /// The whole.
+    pub source: S,
+    /// The examples of the part, by their numbers in the whole.
+    pub examples: Vec<usize>,
+}
+
+impl<S: Source> Source for Subset<S> {
+    fn len(&self) -> usize {
+        self.examples.len()
+    }
+
+    fn example(&self, i: usize, random: &mut Generator) -> Result<Example> {
+        let place = self.examples.get(i);
+        let place =
+            place.ok_or_else(|| crate::Error::index(format!("there is no example {i} in the part")))?;
+        self.source.example(*place, random)
+    }
 }
 
 impl<S: Source + ?Sized> Source for std::sync::Arc<S> {
@@ -124,5 +179,9 @@ impl<S: Source + ?Sized> Source for std::sync::Arc<S> {
 
     fn example(&self, i: usize, random: &mut Generator) -> Result<Example> {
         (**self).example(i, random)
+    }
+
+    fn examples(&self, all: &[usize], random: &dyn Fn(usize) -> Generator) -> Result<(Array, Array)> {
+        (**self).examples(all, random)
     }
 }

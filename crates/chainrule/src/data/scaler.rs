@@ -1,5 +1,7 @@
 //! What is learnt from the training part and done to all parts: scaling, and filling in what is missing.
 
+use serde::{Deserialize, Serialize};
+
 use super::Dataset;
 use crate::array::Array;
 use crate::error::{Error, Result};
@@ -13,7 +15,7 @@ use crate::error::{Error, Result};
 /// assert_eq!(scaler.apply(&Array::literal([[5.0, 5.0]])?)?.to_vec::<f32>()?, [2.0, 5.0]);
 /// # Ok::<(), chainrule::Error>(())
 /// ```
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Scaler {
     /// What is subtracted from each feature.
     pub mean: Vec<f32>,
@@ -135,7 +137,7 @@ pub enum FillIn {
 /// # std::fs::remove_file(path).unwrap();
 /// # Ok::<(), chainrule::Error>(())
 /// ```
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Imputer {
     /// What stands in for a missing value of each feature.
     pub values: Vec<f32>,

@@ -141,6 +141,70 @@ impl Text {
     }
 }
 
+impl Text {
+    /// The text cut into stretches of so many characters that don't overlap, as [`Text::windows`] has them; with
+    /// `random` each begins at a place drawn anew within its stretch, so that every character is met at every place.
+    ///
+    /// # Errors
+    /// The length is 0, or the text isn't longer than it.
+    ///
+    /// ```
+    /// use chainrule::Generator;
+    /// use chainrule::data::{Source, Text};
+    /// let stretches = Text::new("hello world")?.stretches(5, false)?;
+    /// assert_eq!(stretches.len(), 2);
+    /// let second = stretches.example(1, &mut Generator::new(0))?;
+    /// assert_eq!(second.input.shape()[..], [5]); // " worl", and "world" is to be guessed
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    pub fn stretches(&self, length: usize, random: bool) -> Result<Stretches> {
+        Ok(Stretches { windows: self.windows(length)?, random })
+    }
+
+    /// The part of the text from one character to another, with the whole's alphabet.
+    ///
+    /// ```
+    /// use chainrule::data::Text;
+    /// let text = Text::new("hello")?;
+    /// assert_eq!((text.part(1..3).codes.len(), text.part(1..3).alphabet), (2, text.alphabet));
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    pub fn part(&self, range: std::ops::Range<usize>) -> Text {
+        let range = range.start.min(self.codes.len())..range.end.min(self.codes.len());
+        Text { alphabet: self.alphabet.clone(), codes: self.codes[range].to_vec() }
+    }
+}
+
+/// A text cut into stretches; see [`Text::stretches`].
+///
+/// ```
+/// use chainrule::data::{Source, Text};
+/// assert_eq!(Text::new("to be or not to be")?.stretches(4, true)?.len(), 4);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Stretches {
+    windows: Windows,
+    random: bool,
+}
+
+impl Source for Stretches {
+    fn len(&self) -> usize {
+        // Each has a character after it.
+        (self.windows.codes.len() - 1) / self.windows.length
+    }
+
+    fn example(&self, i: usize, random: &mut Generator) -> Result<Example> {
+        let length = self.windows.length;
+        let shift =
+            if self.random { random.randint(0, length as i64, Shape::SCALAR)?.item()? as usize } else { 0 };
+        if i >= self.len() {
+            return Err(Error::index(format!("there is no stretch {i}")));
+        }
+        self.windows.example((i * length + shift).min(self.windows.len() - 1), random)
+    }
+}
+
 /// The stretches of a text; see [`Text::windows`].
 ///
 /// ```

@@ -82,6 +82,12 @@ pub enum Transform {
     },
     /// The channels in reverse order: RGB becomes BGR
     ReverseChannels,
+    /// A grey image three times: one for each colour; other images stay as they are
+    Colour,
+    /// The brightness of a colour image, `0.299 r + 0.587 g + 0.114 b`; grey images stay as they are
+    Grey,
+    /// All pixels in a row, for networks that know nothing of places
+    Flatten,
 }
 
 impl Transform {
@@ -168,7 +174,28 @@ impl Transform {
                 Ok(scaled)
             }
             Transform::ReverseChannels => reverse(image, 0),
+            Transform::Colour if channels == 1 => Ok(image.expand([3, height, width])?.contiguous()),
+            Transform::Colour => Ok(image.clone()),
+            Transform::Grey if channels == 3 => {
+                let values = image.to_f64_vec();
+                let [red, green, blue] = [0, 1, 2].map(|channel| &values[channel * height * width..]);
+                let brightness = |i: usize| (0.299 * red[i] + 0.587 * green[i] + 0.114 * blue[i]).round();
+                let plane: Vec<f64> = (0..height * width).map(brightness).collect();
+                Ok(Array::from_vec(plane, [1, height, width])?.cast(image.dtype()))
+            }
+            Transform::Grey => Ok(image.clone()),
+            Transform::Flatten => image.reshape([channels * height * width]),
         }
+    }
+
+    /// Whether the step draws random numbers.
+    ///
+    /// ```
+    /// use chainrule::data::Transform;
+    /// assert!(Transform::RandomFlip { probability: 0.5 }.is_random() && !Transform::Square.is_random());
+    /// ```
+    pub fn is_random(&self) -> bool {
+        matches!(self, Transform::RandomCrop { .. } | Transform::RandomFlip { .. })
     }
 
     /// The image after all steps, none of which draws anew: random ones draw what seed 0 says.

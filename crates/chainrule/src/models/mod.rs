@@ -14,7 +14,7 @@ mod transformers;
 
 pub use images::{AlexNet, LeNet, ResNet18, SqueezeNet};
 pub use table::{MODELS, NamedModel, by_name, random_loss};
-pub use transformers::{CharGpt, GptSizes, VisionSizes, VisionTransformer};
+pub use transformers::{CharGpt, GptSizes, VisionSizes, VisionTransformer, write_text};
 
 use crate::array::Generator;
 use crate::error::{Error, Result};

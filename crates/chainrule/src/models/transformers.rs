@@ -254,26 +254,51 @@ impl CharGpt {
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn write(&self, text: &[i64], count: usize, temperature: f64, g: &mut Generator) -> Result<Vec<i64>> {
-        if text.is_empty() {
-            return Err(Error::argument("there is no text to continue: give it one character at least"));
-        }
-        let length = self.wpe.weight.shape()[0];
-        let mut text = text.to_vec();
-        for _ in 0..count {
-            let seen = &text[text.len().saturating_sub(length)..];
-            let x = Tensor::from_vec(seen.to_vec(), [1, seen.len()])?;
-            let logits =
-                crate::no_grad(|| self.call(&x)?.select(1, -1)?.div(temperature.max(1e-6))?.softmax(-1))?;
-            let mut left = g.rand([1], DType::F64).to_f64_vec()[0];
-            let chances = logits.to_f64_vec();
-            let drawn = chances.iter().position(|p| {
-                left -= p;
-                left < 0.0
-            });
-            text.push(drawn.unwrap_or(chances.len() - 1) as i64);
-        }
-        Ok(text)
+        write_text(self, self.wpe.weight.shape()[0], text, count, temperature, g)
     }
+}
+
+/// Text continued by any network that takes `[1, length]` of character numbers, at most `length` of them, and
+/// answers with logits of the next characters: see [`CharGpt::write`].
+///
+/// # Errors
+/// As there.
+///
+/// ```
+/// use chainrule::models::{CharGpt, GptSizes, write_text};
+/// use chainrule::Generator;
+/// let mut g = Generator::new(0);
+/// let net = CharGpt::new(GptSizes { characters: 5, length: 4, width: 8, heads: 2, depth: 1 }, &mut g)?;
+/// let text = write_text(&net, 4, &[0, 1], 3, 1.0, &mut g)?;
+/// assert!(text.len() == 5 && text.starts_with(&[0, 1]));
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+pub fn write_text(
+    network: &dyn Module,
+    length: usize,
+    text: &[i64],
+    count: usize,
+    temperature: f64,
+    g: &mut Generator,
+) -> Result<Vec<i64>> {
+    if text.is_empty() {
+        return Err(Error::argument("there is no text to continue: give it one character at least"));
+    }
+    let mut text = text.to_vec();
+    for _ in 0..count {
+        let seen = &text[text.len().saturating_sub(length)..];
+        let x = Tensor::from_vec(seen.to_vec(), [1, seen.len()])?;
+        let chances =
+            crate::no_grad(|| network.call(&x)?.select(1, -1)?.div(temperature.max(1e-6))?.softmax(-1))?
+                .to_f64_vec();
+        let mut left = g.rand([1], DType::F64).to_f64_vec()[0];
+        let drawn = chances.iter().position(|p| {
+            left -= p;
+            left < 0.0
+        });
+        text.push(drawn.unwrap_or(chances.len() - 1) as i64);
+    }
+    Ok(text)
 }
 
 impl Module for CharGpt {

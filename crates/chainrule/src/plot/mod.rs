@@ -9,6 +9,12 @@
 //! # Ok::<(), chainrule::Error>(())
 //! ```
 
+mod confusion;
+mod picture;
+
+pub use confusion::confusion_matrix;
+pub use picture::{encode_png, save_png};
+
 use std::path::Path;
 use std::sync::Once;
 
@@ -124,13 +130,13 @@ impl Figure for Curves<'_> {
     ) -> std::result::Result<(), DrawingAreaErrorKind<B::ErrorType>> {
         area.fill(&WHITE)?;
         let (left, right) = area.split_horizontally(scale * SIZE.0 / 2);
-        panel(&left, scale, self.0, "loss", |m| (m.train_loss, m.test_loss), None)?;
+        panel(&left, scale, self.0, "loss", |m| (m.train.loss, m.held_out().1.loss), None)?;
         panel(
             &right,
             scale,
             self.0,
             "accuracy",
-            |m| (100.0 * m.train_accuracy, 100.0 * m.test_accuracy),
+            |m| (100.0 * m.train.accuracy, 100.0 * m.held_out().1.accuracy),
             Some(100.0),
         )
     }
@@ -174,7 +180,8 @@ fn panel<B: DrawingBackend>(
         .y_labels(8)
         .y_label_formatter(&|y| format!("{y:.decimals$}{unit}"))
         .draw()?;
-    for (name, colour, which) in [("training", TRAIN, 0), ("test", TEST, 1)] {
+    let held_out = epochs.first().map_or("test", |m| m.held_out().0);
+    for (name, colour, which) in [("training", TRAIN, 0), (held_out, TEST, 1)] {
         let pick = |m: &EpochMetrics| if which == 0 { values(m).0 } else { values(m).1 };
         let points = epochs.iter().map(|m| (m.epoch, pick(m))).filter(|(_, y)| y.is_finite());
         chart

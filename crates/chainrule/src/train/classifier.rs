@@ -2,101 +2,22 @@
 
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
-
+use super::{Arch, Settings, Takes, TrainedModel, checkpoint};
 use crate::array::{Array, Generator};
-use crate::data::{Filter, Transform};
+use crate::data::Transform;
 use crate::error::{Error, Result};
 use crate::io::{load_tensors, save_tensors};
-use crate::models::{AlexNet, ResNet18, SqueezeNet};
-use crate::nn::{Module, Sequential};
+use crate::nn::Module;
 use crate::tensor::{Tensor, no_grad};
 
-/// A network for images by its kind.
-///
-/// ```
-/// use chainrule::train::ImageArch;
-/// assert_ne!(ImageArch::SqueezeNet10Caffe.preprocessing(), ImageArch::SqueezeNet10.preprocessing());
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum ImageArch {
-    /// Caffe's SqueezeNet 1.0: blue first, last convolution padded
-    #[serde(rename = "squeezenet1_0_caffe")]
-    SqueezeNet10Caffe,
-    /// torchvision's SqueezeNet 1.0
-    #[serde(rename = "squeezenet1_0")]
-    SqueezeNet10,
-    /// torchvision's SqueezeNet 1.1
-    #[serde(rename = "squeezenet1_1")]
-    SqueezeNet11,
-    /// torchvision's AlexNet
-    #[serde(rename = "alexnet")]
-    AlexNet,
-    /// torchvision's ResNet18
-    #[serde(rename = "resnet18")]
-    ResNet18,
-}
-
-impl ImageArch {
-    fn network(self, classes: usize) -> Result<Sequential> {
-        let mut generator = Generator::new(0);
-        match self {
-            ImageArch::SqueezeNet10Caffe => SqueezeNet::v1_0_caffe(classes, &mut generator),
-            ImageArch::SqueezeNet10 => SqueezeNet::v1_0(classes, &mut generator),
-            ImageArch::SqueezeNet11 => SqueezeNet::v1_1(classes, &mut generator),
-            ImageArch::AlexNet => AlexNet::build(classes, &mut generator),
-            ImageArch::ResNet18 => ResNet18::build(classes, &mut generator),
-        }
-    }
-
-    /// The parameter with an element for each class.
-    fn last_bias(self) -> &'static str {
-        match self {
-            ImageArch::AlexNet => "classifier.6.bias",
-            ImageArch::ResNet18 => "fc.bias",
-            _ => "classifier.1.bias",
-        }
-    }
-
-    /// What the network's makers did to images.
-    ///
-    /// ```
-    /// use chainrule::{Array, DType};
-    /// use chainrule::{data::Transform, train::ImageArch};
-    /// let photo = Array::full_of([3, 300, 451], 200, DType::U8);
-    /// let input = Transform::all(&ImageArch::ResNet18.preprocessing(), photo)?;
-    /// assert_eq!(*input.shape(), [3, 224, 224]);
-    /// # Ok::<(), chainrule::Error>(())
-    /// ```
-    pub fn preprocessing(self) -> Vec<Transform> {
-        let filter = Filter::Bilinear;
-        match self {
-            ImageArch::SqueezeNet10Caffe => vec![
-                Transform::Square,
-                Transform::Resize { height: 227, width: 227, filter },
-                Transform::ReverseChannels,
-                Transform::Float { divisor: 1.0 },
-                Transform::Normalise { mean: vec![104.0, 117.0, 123.0], deviation: vec![1.0; 3] },
-            ],
-            _ => vec![
-                Transform::ResizeShorter { size: 256, filter },
-                Transform::CenterCrop { height: 224, width: 224 },
-                Transform::Float { divisor: 255.0 },
-                Transform::Normalise {
-                    mean: vec![0.485, 0.456, 0.406],
-                    deviation: vec![0.229, 0.224, 0.225],
-                },
-            ],
-        }
-    }
-
+impl Arch {
     /// The name that torchvision would give a parameter, for one of Caffe's names (`conv1`, `fire2`, `conv_final`).
-    fn own_name(self, name: &str) -> String {
+    pub(super) fn own_name(self, name: &str) -> String {
         let Some((layer, rest)) = name.split_once('.') else { return name.to_string() };
         let place = match (self, layer) {
-            (ImageArch::SqueezeNet10Caffe, "conv1") => "features.0".to_string(),
-            (ImageArch::SqueezeNet10Caffe, "conv_final") => "classifier.1".to_string(),
-            (ImageArch::SqueezeNet10Caffe, fire) => {
+            (Arch::SqueezeNet10Caffe, "conv1") => "features.0".to_string(),
+            (Arch::SqueezeNet10Caffe, "conv_final") => "classifier.1".to_string(),
+            (Arch::SqueezeNet10Caffe, fire) => {
                 match fire.strip_prefix("fire").map(str::parse::<usize>) {
                     // A pooling layer stands before fire5 and before fire9.
                     Some(Ok(number @ 2..=9)) => {
@@ -118,12 +39,13 @@ impl ImageArch {
 ///
 /// ```
 /// use chainrule::{Array, DType, Generator};
-/// use chainrule::{data::Transform, models::SqueezeNet, nn::Module, train::{ImageArch, ImageClassifier}};
+/// use chainrule::{data::Transform, models::SqueezeNet, nn::Module, train::{Arch, ImageClassifier}};
 /// # let network = SqueezeNet::v1_1(2, &mut Generator::new(0))?;
 /// # network.set_training(false);
 /// let classifier = ImageClassifier {
-///     arch: ImageArch::SqueezeNet11,
-///     network,
+///     arch: Arch::SqueezeNet11,
+///     network: Box::new(network),
+///     classes: None,
 ///     preprocessing: vec![Transform::Float { divisor: 255.0 }],
 /// };
 /// let p = classifier.classify(&Array::full_of([3, 32, 32], 200, DType::U8))?;
@@ -133,11 +55,13 @@ impl ImageArch {
 #[derive(Debug)]
 pub struct ImageClassifier {
     /// Its kind.
-    pub arch: ImageArch,
+    pub arch: Arch,
     /// The network, in evaluation mode.
-    pub network: Sequential,
+    pub network: Box<dyn Module>,
     /// What is done to an image `[3, height, width]` first.
     pub preprocessing: Vec<Transform>,
+    /// The names of the classes, where the file says them.
+    pub classes: Option<Vec<String>>,
 }
 
 /// The texts about a network in its file.
@@ -148,7 +72,8 @@ impl ImageClassifier {
     /// Reads a network from a file of any format that [`load_tensors`] reads, in torchvision's names or, for Caffe's
     /// SqueezeNet, in Caffe's.
     ///
-    /// A file that [`ImageClassifier::save`] wrote says itself which network it holds and what is done to images.
+    /// A file that [`ImageClassifier::save`] or a run wrote says itself which network it holds and what is done to
+    /// images; a run's folder will do, too.
     ///
     /// # Errors
     /// The file can't be read, it doesn't say which network it holds and `arch` doesn't either, or the parameters are
@@ -156,26 +81,33 @@ impl ImageClassifier {
     ///
     /// ```
     /// use chainrule::Generator;
-    /// use chainrule::{data::Transform, models::SqueezeNet, nn::Module, train::{ImageArch, ImageClassifier}};
+    /// use chainrule::{data::Transform, models::SqueezeNet, nn::Module, train::{Arch, ImageClassifier}};
     /// # let name = format!("chainrule-doc-classifier-load-{}.safetensors", std::process::id());
     /// # let path = std::env::temp_dir().join(name);
     /// # let network = SqueezeNet::v1_1(2, &mut Generator::new(0))?;
     /// # network.set_training(false);
     /// let classifier = ImageClassifier {
-    ///     arch: ImageArch::SqueezeNet11,
-    ///     network,
+    ///     arch: Arch::SqueezeNet11,
+    ///     network: Box::new(network),
+    ///     classes: None,
     ///     preprocessing: vec![Transform::Float { divisor: 255.0 }],
     /// };
     /// classifier.save(&path)?;
     /// let loaded = ImageClassifier::load(&path, None)?; // the file says what it holds
-    /// assert_eq!((loaded.arch, loaded.preprocessing.len()), (ImageArch::SqueezeNet11, 1));
+    /// assert_eq!((loaded.arch, loaded.preprocessing.len()), (Arch::SqueezeNet11, 1));
     /// # std::fs::remove_file(path).unwrap();
     /// # Ok::<(), chainrule::Error>(())
     /// ```
-    pub fn load(path: impl AsRef<Path>, arch: Option<ImageArch>) -> Result<ImageClassifier> {
+    pub fn load(path: impl AsRef<Path>, arch: Option<Arch>) -> Result<ImageClassifier> {
         let path = path.as_ref();
+        if path.is_dir() {
+            return ImageClassifier::of_run(TrainedModel::load(path)?, path);
+        }
         let (tensors, about) = load_tensors(path)?;
         let text = |key: &str| about.iter().find(|(name, _)| name == key).map(|(_, text)| text);
+        if text(checkpoint::ABOUT).is_some() {
+            return ImageClassifier::of_run(TrainedModel::load(path)?, path);
+        }
         let stored = text(ARCH).and_then(|name| serde_json::from_value(name.as_str().into()).ok());
         let arch = arch.or(stored).ok_or_else(|| {
             Error::argument("the file doesn't say which network it holds")
@@ -195,6 +127,9 @@ impl ImageClassifier {
             .filter(|(name, _)| !counted(name))
             .map(|(name, array)| (arch.own_name(&name), Tensor::from_array(array)))
             .collect();
+        if arch.takes() != Takes::Images {
+            return Err(Error::argument(format!("{arch} is no network for images")).path(path));
+        }
         let last = named.iter().find(|(name, _)| name == arch.last_bias());
         let classes =
             last.map(|(_, bias)| bias.elements()).filter(|&classes| classes > 0).ok_or_else(|| {
@@ -204,10 +139,18 @@ impl ImageClassifier {
                 ))
                 .path(path)
             })?;
-        let network = arch.network(classes)?;
+        let size = arch.image_size();
+        let network = arch.build(&Settings::default(), &[3, size, size], classes, &mut Generator::new(0))?;
         network.load_parameters(&named).map_err(|e| e.path(path))?;
         network.set_training(false);
-        Ok(ImageClassifier { arch, network, preprocessing })
+        Ok(ImageClassifier { arch, network, preprocessing, classes: None })
+    }
+
+    /// The network of a run.
+    fn of_run(model: TrainedModel, path: &Path) -> Result<ImageClassifier> {
+        let TrainedModel { network, preparation, classes, settings, .. } = model;
+        let steps = preparation.for_photos().map_err(|e| e.path(path).hint("give it a table with --data"))?;
+        Ok(ImageClassifier { arch: settings.arch, network, preprocessing: steps, classes: Some(classes) })
     }
 
     /// Writes the network with its kind and its preprocessing, so that the file alone classifies images.
@@ -217,14 +160,15 @@ impl ImageClassifier {
     ///
     /// ```
     /// use chainrule::Generator;
-    /// use chainrule::{data::Transform, models::SqueezeNet, nn::Module, train::{ImageArch, ImageClassifier}};
+    /// use chainrule::{data::Transform, models::SqueezeNet, nn::Module, train::{Arch, ImageClassifier}};
     /// # let name = format!("chainrule-doc-classifier-save-{}.safetensors", std::process::id());
     /// # let path = std::env::temp_dir().join(name);
     /// # let network = SqueezeNet::v1_1(2, &mut Generator::new(0))?;
     /// # network.set_training(false);
     /// let classifier = ImageClassifier {
-    ///     arch: ImageArch::SqueezeNet11,
-    ///     network,
+    ///     arch: Arch::SqueezeNet11,
+    ///     network: Box::new(network),
+    ///     classes: None,
     ///     preprocessing: vec![Transform::Float { divisor: 255.0 }],
     /// };
     /// classifier.save(&path)?;
@@ -237,7 +181,7 @@ impl ImageClassifier {
         let path = path.as_ref();
         let text =
             |value: serde_json::Result<String>| value.map_err(|e| Error::argument(e.to_string()).path(path));
-        let arch = text(serde_json::to_string(&self.arch))?.trim_matches('"').to_string();
+        let arch = self.arch.name().to_string();
         let steps = text(serde_json::to_string(&self.preprocessing))?;
         let all = self.network.named_parameters().into_iter().chain(self.network.named_buffers());
         let tensors: Vec<(String, Array)> = all.map(|(name, tensor)| (name, tensor.array())).collect();
@@ -251,12 +195,13 @@ impl ImageClassifier {
     ///
     /// ```
     /// use chainrule::{Array, DType, Generator};
-    /// use chainrule::{data::Transform, models::SqueezeNet, nn::Module, train::{ImageArch, ImageClassifier}};
+    /// use chainrule::{data::Transform, models::SqueezeNet, nn::Module, train::{Arch, ImageClassifier}};
     /// # let network = SqueezeNet::v1_1(2, &mut Generator::new(0))?;
     /// # network.set_training(false);
     /// let classifier = ImageClassifier {
-    ///     arch: ImageArch::SqueezeNet11,
-    ///     network,
+    ///     arch: Arch::SqueezeNet11,
+    ///     network: Box::new(network),
+    ///     classes: None,
     ///     preprocessing: vec![Transform::Float { divisor: 255.0 }],
     /// };
     /// assert_eq!(classifier.classify(&Array::full_of([3, 40, 32], 200, DType::U8))?.len(), 2);
@@ -275,12 +220,12 @@ mod tests {
 
     #[test]
     fn caffes_names_become_torchvisions() {
-        let own = |name| ImageArch::SqueezeNet10Caffe.own_name(name);
+        let own = |name| Arch::SqueezeNet10Caffe.own_name(name);
         assert_eq!(own("fire4.squeeze.bias"), "features.5.squeeze.bias");
         assert_eq!(own("fire5.squeeze.bias"), "features.7.squeeze.bias");
         assert_eq!(own("fire9.expand1x1.weight"), "features.12.expand1x1.weight");
         assert_eq!(own("conv_final.weight"), "classifier.1.weight");
         assert_eq!(own("features.0.weight"), "features.0.weight");
-        assert_eq!(ImageArch::SqueezeNet10.own_name("conv1.weight"), "conv1.weight");
+        assert_eq!(Arch::SqueezeNet10.own_name("conv1.weight"), "conv1.weight");
     }
 }

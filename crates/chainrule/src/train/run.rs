@@ -1,47 +1,20 @@
 //! The training loop, one step at a time, so that it can stop and go on anywhere.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
-use super::{Settings, TrainedModel};
-use crate::array::Array;
-use crate::check::{GradCheck, Report};
-use crate::data::{Dataset, Scaler};
+use super::data::Parts;
+use super::evaluate::{loss_of, right_answers};
+use super::{Data, Decay, EpochMetrics, Judge, Preparation, Score, Settings, TrainedModel};
+use crate::array::{Array, Generator};
+use crate::data::{Batch, Batches, Loader, Source};
 use crate::error::{Error, Result};
-use crate::explorer::Explorer;
-use crate::nn::{Module, Sequential};
-use crate::optim::Optimizer;
-use crate::tensor::{Tensor, no_grad};
-
-/// What an epoch brought.
-///
-/// ```
-/// use chainrule::{data::digits, train::{Settings, Training}};
-/// # let data = digits().select(&(0..100).collect::<Vec<_>>())?;
-/// # let (train, test) = data.stratified_split(0.2, 0)?;
-/// let settings = Settings { epochs: 2, hidden: vec![8], ..Settings::default() };
-/// let mut training = Training::new(settings, train, test)?;
-/// let metrics = loop {
-///     if let Some(metrics) = training.step()? {
-///         break metrics;
-///     }
-/// };
-/// assert_eq!(metrics.epoch, 1);
-/// assert!((0.0..=1.0).contains(&metrics.test_accuracy));
-/// # Ok::<(), chainrule::Error>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct EpochMetrics {
-    /// Counted from 1.
-    pub epoch: usize,
-    /// Mean cross entropy over the epoch's steps.
-    pub train_loss: f64,
-    /// Share of right answers during the epoch's steps.
-    pub train_accuracy: f64,
-    /// Mean cross entropy on the test part.
-    pub test_loss: f64,
-    /// Share of right answers on the test part.
-    pub test_accuracy: f64,
-}
+use crate::gate::softmax::CrossEntropy;
+use crate::io::load_tensors;
+use crate::nn::{LoadReport, Module};
+use crate::optim::{Goal, Optimizer, Plateau, PlateauOptions, Threshold, clip_grad_norm, clip_grad_value};
+use crate::tensor::{Tensor, detect_anomaly, no_grad};
 
 /// How far a run is within its epoch; the sums are of the steps so far.
 ///
@@ -50,7 +23,7 @@ pub struct EpochMetrics {
 /// # let data = digits().select(&(0..100).collect::<Vec<_>>())?;
 /// # let (train, test) = data.stratified_split(0.2, 0)?;
 /// let settings = Settings { epochs: 2, hidden: vec![8], ..Settings::default() };
-/// let mut training = Training::new(settings, train, test)?;
+/// let mut training = Training::new(settings, (train, test))?;
 /// training.step()?;
 /// let progress = training.progress();
 /// assert_eq!((progress.epoch, progress.step, progress.seen), (0, 1, 32));
@@ -62,23 +35,23 @@ pub struct Progress {
     pub epoch: usize,
     /// Steps taken in the current one.
     pub step: usize,
-    /// Examples seen in the current one.
+    /// Answers given in the current one: one an example, or one a character.
     pub seen: usize,
-    /// Sum of the losses of these examples.
+    /// Sum of the losses of these answers.
     pub loss: f64,
-    /// How many of them were answered right.
+    /// How many of them were right.
     pub right: usize,
 }
 
-/// How often examples of each class (rows) were taken for each class (columns).
-///
-/// ```
-/// use chainrule::train::Confusion;
-/// let confusion = Confusion(vec![vec![9, 1], vec![0, 10]]);
-/// assert_eq!(confusion.0[0][1], 1); // one of class 0 was taken for class 1
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Confusion(pub Vec<Vec<usize>>);
+/// What the epochs so far decided about the rest of the run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Standing {
+    /// The rate that the schedule begins with; plateau lowers it.
+    pub(super) rate: f64,
+    pub(super) plateau: Option<Plateau>,
+    /// The epoch that the validation part judged best, and its measure.
+    pub(super) best: Option<(usize, f64)>,
+}
 
 /// A run under way.
 ///
@@ -90,36 +63,44 @@ pub struct Confusion(pub Vec<Vec<usize>>);
 /// let (train, test) = digits().select(&(0..200).collect::<Vec<_>>())?.stratified_split(0.2, 0)?;
 /// let mut training = Training::new(
 ///     Settings { epochs: 8, hidden: vec![16], lr: 0.02, ..Settings::default() },
-///     train,
-///     test,
+///     (train, test),
 /// )?;
 /// while !training.is_done() {
 ///     training.step()?;
 /// }
-/// assert!(training.history()[7].test_accuracy > 0.5); // of ten classes
+/// assert!(training.history()[7].held_out().1.accuracy > 0.5); // of ten classes
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Debug)]
 pub struct Training {
     pub(super) settings: Settings,
-    train: Dataset,
-    test: Dataset,
-    pub(super) scaler: Scaler,
-    inputs: Array,
-    test_inputs: Tensor,
-    pub(super) network: Sequential,
+    pub(super) parts: Parts,
+    pub(super) loader: Loader<Arc<dyn Source>>,
+    pub(super) loss: CrossEntropy,
+    pub(super) network: Box<dyn Module>,
     pub(super) optimizer: Box<dyn Optimizer>,
     pub(super) progress: Progress,
     pub(super) history: Vec<EpochMetrics>,
-    /// The batches of this epoch.
-    shuffled: Option<(usize, Vec<Vec<usize>>)>,
+    pub(super) standing: Standing,
+    /// The network's state after the best epoch.
+    pub(super) best: Option<Vec<(String, Array)>>,
+    ahead: Option<Ahead>,
+    loaded: Option<LoadReport>,
+}
+
+/// The batches of an epoch from a step on.
+#[derive(Debug)]
+struct Ahead {
+    epoch: usize,
+    step: usize,
+    batches: Batches<Arc<dyn Source>>,
 }
 
 impl Training {
-    /// A run from the beginning.
+    /// A run from the beginning. The data is read by [`Data::open`], or two data sets: training and test part.
     ///
     /// # Errors
-    /// The settings make no sense, or there is nothing to learn from.
+    /// The settings make no sense or don't suit the data, or there is nothing to learn from.
     ///
     /// ```
     /// use chainrule::{
@@ -128,42 +109,21 @@ impl Training {
     /// };
     /// let (train, test) = digits().stratified_split(0.2, 0)?;
     /// assert!(
-    ///     Training::new(Settings { batch: 0, ..Settings::default() }, train.clone(), test.clone()).is_err()
+    ///     Training::new(Settings { batch: 0, ..Settings::default() }, (train.clone(), test.clone())).is_err()
     /// );
-    /// assert!(Training::new(Settings::default(), train, test).is_ok());
+    /// assert!(Training::new(Settings::default(), (train, test)).is_ok());
     /// # Ok::<(), chainrule::Error>(())
     /// ```
-    pub fn new(settings: Settings, train: Dataset, test: Dataset) -> Result<Training> {
-        settings.check()?;
-        if train.is_empty() || test.is_empty() {
-            return Err(Error::argument(format!(
-                "{} training and {} test examples are not enough to learn from",
-                train.len(),
-                test.len()
-            )));
+    pub fn new(settings: Settings, data: impl Into<Data>) -> Result<Training> {
+        let weights = settings.weights.clone();
+        let mut training = Training::build(settings, data.into(), None)?;
+        if let Some(path) = &weights {
+            training.load_weights(path)?;
         }
-        let pixels = train.features.to_f64_vec().iter().all(|&x| x >= 0.0 && x.fract() == 0.0);
-        let scaler = if pixels { Scaler::by_largest(&train) } else { Scaler::standardise(&train) };
-        let inputs = scaler.apply(&train.features)?;
-        let test_inputs = Tensor::from_array(scaler.apply(&test.features)?);
-        let network = settings.network(train.width(), train.classes.len())?;
-        let optimizer = settings.build_optimizer(&network.parameters())?;
-        Ok(Training {
-            settings,
-            train,
-            test,
-            scaler,
-            inputs,
-            test_inputs,
-            network,
-            optimizer,
-            progress: Progress::default(),
-            history: Vec::new(),
-            shuffled: None,
-        })
+        Ok(training)
     }
 
-    /// A run with a network that is trained already, for checking it.
+    /// A run whose network has been trained already, for checking it.
     ///
     /// # Errors
     /// The data doesn't fit the network.
@@ -173,29 +133,90 @@ impl Training {
     /// # let data = digits().select(&(0..100).collect::<Vec<_>>())?;
     /// # let (train, test) = data.stratified_split(0.2, 0)?;
     /// let settings = Settings { epochs: 2, hidden: vec![8], ..Settings::default() };
-    /// let training = Training::new(settings, train.clone(), test.clone())?;
-    /// let model = training.into_model();
-    /// let again = Training::with_network(model, train, test)?;
+    /// let training = Training::new(settings, (train.clone(), test.clone()))?;
+    /// let model = training.into_model()?;
+    /// let again = Training::with_network(model, (train, test))?;
     /// assert!(again.check_gradients(4)?.passed());
     /// # Ok::<(), chainrule::Error>(())
     /// ```
-    pub fn with_network(model: TrainedModel, train: Dataset, test: Dataset) -> Result<Training> {
-        let inputs = model.scaler.apply(&train.features)?;
-        let test_inputs = Tensor::from_array(model.scaler.apply(&test.features)?);
-        let optimizer = model.settings.build_optimizer(&model.network.parameters())?;
+    pub fn with_network(model: TrainedModel, data: impl Into<Data>) -> Result<Training> {
+        let mut training = Training::build(model.settings, data.into(), Some(model.preparation))?;
+        training.network = model.network;
+        Ok(training)
+    }
+
+    /// A run whose network has its initial values.
+    pub(super) fn build(settings: Settings, data: Data, known: Option<Preparation>) -> Result<Training> {
+        settings.check()?;
+        let parts = Parts::new(&settings, data, known)?;
+        if parts.train.is_empty() || parts.test.is_empty() {
+            return Err(Error::argument(format!(
+                "{} training and {} test examples are not enough to learn from",
+                parts.train.len(),
+                parts.test.len()
+            )));
+        }
+        if settings.validation > 0.0 && parts.validation.as_ref().is_none_or(|part| part.is_empty()) {
+            return Err(Error::argument(format!(
+                "a share of {} of {} examples leaves none to judge by",
+                settings.validation,
+                parts.train.len()
+            )));
+        }
+        let network = settings.network(&parts.example_shape()?, parts.classes.len())?;
+        for (name, parameter) in network.named_parameters() {
+            if settings.freeze.iter().any(|start| name.starts_with(start.as_str())) {
+                parameter.requires_grad_(false)?;
+            }
+        }
+        let trained: Vec<Tensor> = network.parameters().into_iter().filter(Tensor::requires_grad).collect();
+        if trained.is_empty() {
+            return Err(Error::argument("all parameters are frozen, so there is nothing to train"));
+        }
+        let loader = Loader::new(parts.train.clone(), settings.batch)
+            .shuffle(settings.seed)
+            .workers(if parts.slow { crate::num_threads() } else { 0 });
+        let plateau = (settings.schedule == Decay::Plateau).then(|| {
+            let own = PlateauOptions::default();
+            Plateau::new(PlateauOptions {
+                factor: settings.factor.unwrap_or(own.factor),
+                patience: settings.every.unwrap_or(3),
+                ..own
+            })
+        });
         Ok(Training {
-            settings: model.settings,
-            train,
-            test,
-            scaler: model.scaler,
-            inputs,
-            test_inputs,
-            network: model.network,
-            optimizer,
+            optimizer: settings.build_optimizer(&trained)?,
+            loss: settings.loss(&parts.counts)?,
+            standing: Standing { rate: settings.lr, plateau, best: None },
+            settings,
+            parts,
+            loader,
+            network,
             progress: Progress::default(),
             history: Vec::new(),
-            shuffled: None,
+            best: None,
+            ahead: None,
+            loaded: None,
         })
+    }
+
+    /// Takes over the weights of a file whose names and shapes fit.
+    fn load_weights(&mut self, path: &str) -> Result<()> {
+        let (tensors, _) = load_tensors(path)?;
+        let named: Vec<(String, Tensor)> = tensors
+            .into_iter()
+            .map(|(name, array)| (self.settings.arch.own_name(&name), Tensor::from_array(array)))
+            .collect();
+        let report = self.network.load_matching(&named)?;
+        if report.matched.is_empty() {
+            return Err(Error::argument(format!(
+                "no tensor in it has the name and the shape of one of {}'s parameters",
+                self.settings.arch
+            ))
+            .path(path));
+        }
+        self.loaded = Some(report);
+        Ok(())
     }
 
     /// The settings.
@@ -205,7 +226,7 @@ impl Training {
     /// # let data = digits().select(&(0..100).collect::<Vec<_>>())?;
     /// # let (train, test) = data.stratified_split(0.2, 0)?;
     /// let settings = Settings { epochs: 2, hidden: vec![8], ..Settings::default() };
-    /// let training = Training::new(settings, train, test)?;
+    /// let training = Training::new(settings, (train, test))?;
     /// assert_eq!(training.settings().hidden, [8]);
     /// # Ok::<(), chainrule::Error>(())
     /// ```
@@ -220,42 +241,96 @@ impl Training {
     /// # let data = digits().select(&(0..100).collect::<Vec<_>>())?;
     /// # let (train, test) = data.stratified_split(0.2, 0)?;
     /// let settings = Settings { epochs: 2, hidden: vec![8], ..Settings::default() };
-    /// let training = Training::new(settings, train, test)?;
+    /// let training = Training::new(settings, (train, test))?;
     /// assert_eq!(training.network().parameter_count(), 64 * 8 + 8 + 8 * 10 + 10);
     /// # Ok::<(), chainrule::Error>(())
     /// ```
-    pub fn network(&self) -> &Sequential {
-        &self.network
+    pub fn network(&self) -> &dyn Module {
+        &*self.network
     }
 
-    /// The training part.
+    /// How the weights that the run began with fitted the network.
     ///
     /// ```
     /// use chainrule::{data::digits, train::{Settings, Training}};
-    /// # let data = digits().select(&(0..100).collect::<Vec<_>>())?;
-    /// # let (train, test) = data.stratified_split(0.2, 0)?;
-    /// let settings = Settings { epochs: 2, hidden: vec![8], ..Settings::default() };
-    /// let training = Training::new(settings, train, test)?;
-    /// assert_eq!(training.train_set().len() + training.test_set().len(), 100);
+    /// let data = digits().stratified_split(0.2, 0)?;
+    /// let settings = Settings { epochs: 1, hidden: vec![8], ..Settings::default() };
+    /// assert!(Training::new(settings, data)?.loaded().is_none()); // it begins with its initial values
     /// # Ok::<(), chainrule::Error>(())
     /// ```
-    pub fn train_set(&self) -> &Dataset {
-        &self.train
+    pub fn loaded(&self) -> Option<&LoadReport> {
+        self.loaded.as_ref()
     }
 
-    /// The test part.
+    /// The names of the classes: of characters, where the network writes text.
     ///
     /// ```
     /// use chainrule::{data::digits, train::{Settings, Training}};
-    /// # let data = digits().select(&(0..100).collect::<Vec<_>>())?;
-    /// # let (train, test) = data.stratified_split(0.2, 0)?;
-    /// let settings = Settings { epochs: 2, hidden: vec![8], ..Settings::default() };
-    /// let training = Training::new(settings, train, test)?;
-    /// assert_eq!(training.test_set().classes.len(), 10);
+    /// let data = digits().stratified_split(0.2, 0)?;
+    /// let settings = Settings { epochs: 1, hidden: vec![8], ..Settings::default() };
+    /// assert_eq!(Training::new(settings, data)?.classes()[3], "3");
     /// # Ok::<(), chainrule::Error>(())
     /// ```
-    pub fn test_set(&self) -> &Dataset {
-        &self.test
+    pub fn classes(&self) -> &[String] {
+        &self.parts.classes
+    }
+
+    /// How many examples there are to learn from, to judge by, and to test with.
+    ///
+    /// ```
+    /// use chainrule::{data::digits, train::{Settings, Training}};
+    /// let data = digits().stratified_split(0.2, 0)?;
+    /// let settings = Settings { epochs: 1, hidden: vec![8], ..Settings::default() };
+    /// let settings = Settings { validation: 0.1, ..settings };
+    /// assert_eq!(Training::new(settings, data)?.examples(), (1293, 145, 359));
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    pub fn examples(&self) -> (usize, usize, usize) {
+        let judge = self.parts.validation.as_ref().map_or(0, |part| part.len());
+        (self.parts.train.len(), judge, self.parts.test.len())
+    }
+
+    /// The part that tests the network, as the network sees it.
+    ///
+    /// ```
+    /// use chainrule::{data::digits, train::{Settings, Training}};
+    /// let data = digits().stratified_split(0.2, 0)?;
+    /// let settings = Settings { epochs: 1, hidden: vec![8], ..Settings::default() };
+    /// assert_eq!(Training::new(settings, data)?.test_part().len(), 359);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    pub fn test_part(&self) -> &dyn Source {
+        &*self.parts.test
+    }
+
+    /// What is done to examples first.
+    ///
+    /// ```
+    /// use chainrule::{data::digits, train::{Preparation, Settings, Training}};
+    /// let data = digits().stratified_split(0.2, 0)?;
+    /// let settings = Settings { epochs: 1, hidden: vec![8], ..Settings::default() };
+    /// let training = Training::new(settings, data)?;
+    /// assert!(matches!(training.preparation(), Preparation::Features { .. }));
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    pub fn preparation(&self) -> &Preparation {
+        &self.parts.preparation
+    }
+
+    /// The shape of one of the network's inputs.
+    ///
+    /// # Errors
+    /// The first example can't be read.
+    ///
+    /// ```
+    /// use chainrule::{data::digits, train::{Settings, Training}};
+    /// let data = digits().stratified_split(0.2, 0)?;
+    /// let settings = Settings { epochs: 1, hidden: vec![8], ..Settings::default() };
+    /// assert_eq!(Training::new(settings, data)?.example_shape()?, [64]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    pub fn example_shape(&self) -> Result<Vec<usize>> {
+        self.parts.example_shape()
     }
 
     /// How far the run is.
@@ -266,7 +341,7 @@ impl Training {
     /// # let data = digits().select(&(0..100).collect::<Vec<_>>())?;
     /// # let (train, test) = data.stratified_split(0.2, 0)?;
     /// let settings = Settings { epochs: 2, hidden: vec![8], ..Settings::default() };
-    /// let training = Training::new(settings, train, test)?;
+    /// let training = Training::new(settings, (train, test))?;
     /// assert_eq!(training.progress(), Progress::default());
     /// # Ok::<(), chainrule::Error>(())
     /// ```
@@ -281,7 +356,7 @@ impl Training {
     /// # let data = digits().select(&(0..100).collect::<Vec<_>>())?;
     /// # let (train, test) = data.stratified_split(0.2, 0)?;
     /// let settings = Settings { epochs: 2, hidden: vec![8], ..Settings::default() };
-    /// let mut training = Training::new(settings, train, test)?;
+    /// let mut training = Training::new(settings, (train, test))?;
     /// for _ in 0..training.steps_per_epoch() {
     ///     training.step()?;
     /// }
@@ -292,14 +367,43 @@ impl Training {
         &self.history
     }
 
-    /// Whether all epochs are complete.
+    /// The epoch that the validation part judged best.
+    ///
+    /// ```
+    /// use chainrule::{data::digits, train::{Settings, Training}};
+    /// let data = digits().stratified_split(0.2, 0)?;
+    /// let settings = Settings { epochs: 1, hidden: vec![8], ..Settings::default() };
+    /// let mut training = Training::new(Settings { validation: 0.1, ..settings }, data)?;
+    /// while training.step()?.is_none() {}
+    /// assert_eq!(training.best_epoch(), Some(1));
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    pub fn best_epoch(&self) -> Option<usize> {
+        self.standing.best.map(|(epoch, _)| epoch)
+    }
+
+    /// Whether the run ended because the validation part saw no improvement for too long.
+    ///
+    /// ```
+    /// use chainrule::{data::digits, train::{Settings, Training}};
+    /// let data = digits().stratified_split(0.2, 0)?;
+    /// let settings = Settings { epochs: 1, hidden: vec![8], ..Settings::default() };
+    /// assert!(!Training::new(Settings { validation: 0.1, patience: Some(3), ..settings }, data)?.stopped_early());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    pub fn stopped_early(&self) -> bool {
+        let since = |(best, _): (usize, f64)| self.progress.epoch - best;
+        self.settings.patience.is_some_and(|patience| self.standing.best.map(since) >= Some(patience.max(1)))
+    }
+
+    /// Whether there is nothing more to learn: all epochs are complete, or the run ended early.
     ///
     /// ```
     /// use chainrule::{data::digits, train::{Settings, Training}};
     /// # let data = digits().select(&(0..100).collect::<Vec<_>>())?;
     /// # let (train, test) = data.stratified_split(0.2, 0)?;
     /// let settings = Settings { epochs: 1, hidden: vec![8], ..Settings::default() };
-    /// let mut training = Training::new(settings, train, test)?;
+    /// let mut training = Training::new(settings, (train, test))?;
     /// for _ in 0..training.steps_per_epoch() {
     ///     assert!(!training.is_done());
     ///     training.step()?;
@@ -308,7 +412,7 @@ impl Training {
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn is_done(&self) -> bool {
-        self.progress.epoch >= self.settings.epochs
+        self.progress.epoch >= self.settings.epochs || self.stopped_early()
     }
 
     /// Steps in an epoch.
@@ -318,12 +422,27 @@ impl Training {
     /// # let data = digits().select(&(0..100).collect::<Vec<_>>())?;
     /// # let (train, test) = data.stratified_split(0.2, 0)?;
     /// let settings = Settings { epochs: 2, hidden: vec![8], ..Settings::default() };
-    /// let training = Training::new(settings, train, test)?;
-    /// assert_eq!(training.steps_per_epoch(), training.train_set().len().div_ceil(32));
+    /// let training = Training::new(settings, (train, test))?;
+    /// assert_eq!(training.steps_per_epoch(), training.examples().0.div_ceil(32));
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn steps_per_epoch(&self) -> usize {
-        self.train.len().div_ceil(self.settings.batch)
+        self.parts.train.len().div_ceil(self.settings.batch).div_ceil(self.settings.accumulate)
+    }
+
+    /// Steps taken since the run began.
+    ///
+    /// ```
+    /// use chainrule::{data::digits, train::{Settings, Training}};
+    /// let data = digits().stratified_split(0.2, 0)?;
+    /// let settings = Settings { epochs: 1, hidden: vec![8], ..Settings::default() };
+    /// let mut training = Training::new(settings, data)?;
+    /// training.step()?;
+    /// assert_eq!(training.steps(), 1);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    pub fn steps(&self) -> usize {
+        self.progress.epoch * self.steps_per_epoch() + self.progress.step
     }
 
     /// The learning rate of the next step.
@@ -333,16 +452,36 @@ impl Training {
     /// # let data = digits().select(&(0..100).collect::<Vec<_>>())?;
     /// # let (train, test) = data.stratified_split(0.2, 0)?;
     /// let settings = Settings { epochs: 2, schedule: Decay::Cosine, ..Settings::default() };
-    /// let mut training = Training::new(settings, train, test)?;
+    /// let mut training = Training::new(settings, (train, test))?;
     /// let first = training.learning_rate();
     /// training.step()?;
     /// assert!(training.learning_rate() < first);
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn learning_rate(&self) -> f64 {
-        let steps = self.steps_per_epoch();
-        let t = self.progress.epoch * steps + self.progress.step;
-        self.settings.learning_rates(steps).rate(self.settings.lr, t)
+        self.settings.learning_rates(self.steps_per_epoch()).rate(self.standing.rate, self.steps())
+    }
+
+    /// Goes on with another learning rate.
+    ///
+    /// # Errors
+    /// It isn't a positive number.
+    ///
+    /// ```
+    /// use chainrule::{data::digits, train::{Settings, Training}};
+    /// let data = digits().stratified_split(0.2, 0)?;
+    /// let settings = Settings { epochs: 1, hidden: vec![8], ..Settings::default() };
+    /// let mut training = Training::new(settings, data)?;
+    /// training.set_learning_rate(0.001)?;
+    /// assert_eq!(training.learning_rate(), 0.001);
+    /// assert!(training.set_learning_rate(0.0).is_err());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    pub fn set_learning_rate(&mut self, rate: f64) -> Result<()> {
+        self.settings.lr = rate;
+        self.settings.check()?;
+        self.standing.rate = rate;
+        Ok(())
     }
 
     /// Mean loss of the current epoch so far.
@@ -352,7 +491,7 @@ impl Training {
     /// # let data = digits().select(&(0..100).collect::<Vec<_>>())?;
     /// # let (train, test) = data.stratified_split(0.2, 0)?;
     /// let settings = Settings { epochs: 2, hidden: vec![8], ..Settings::default() };
-    /// let mut training = Training::new(settings, train, test)?;
+    /// let mut training = Training::new(settings, (train, test))?;
     /// training.step()?;
     /// assert!((1.5..4.0).contains(&training.running_loss())); // about ln 10 at first
     /// # Ok::<(), chainrule::Error>(())
@@ -361,228 +500,248 @@ impl Training {
         self.progress.loss / self.progress.seen.max(1) as f64
     }
 
-    /// Compares the gradients of a copy of the network in f64, on a few examples, with differences.
-    ///
-    /// At most `at_most` elements of each parameter are compared.
-    ///
-    /// # Errors
-    /// The network can't be evaluated.
-    ///
-    /// ```
-    /// use chainrule::{data::digits, train::{Settings, Training}};
-    /// # let data = digits().select(&(0..100).collect::<Vec<_>>())?;
-    /// # let (train, test) = data.stratified_split(0.2, 0)?;
-    /// let settings = Settings { epochs: 2, hidden: vec![8], ..Settings::default() };
-    /// let training = Training::new(settings, train, test)?;
-    /// let report = training.check_gradients(4)?;
-    /// assert!(report.passed() && report.findings.len() == 4); // two weights and two biases
-    /// # Ok::<(), chainrule::Error>(())
-    /// ```
-    pub fn check_gradients(&self, at_most: usize) -> Result<Report> {
-        let rows: Vec<usize> = (0..self.train.len()).step_by((self.train.len() / 8).max(1)).take(8).collect();
-        check_network(&self.network, &self.rows(&rows)?, &self.labels(&rows), at_most)
+    /// What dropout draws depends on the seed and the step alone, wherever a run goes on.
+    pub(super) fn seeded<R>(&self, body: impl FnOnce() -> R) -> R {
+        let before = Generator::of_thread();
+        Generator::resume(self.settings.seed ^ 0xD807_0047, (self.steps() as u64) << 32).set_thread();
+        let result = body();
+        before.set_thread();
+        result
     }
 
-    /// The explorer's page: the loss of the network as it is now, on one batch of training examples.
-    ///
-    /// # Errors
-    /// The network can't be evaluated.
-    ///
-    /// ```
-    /// use chainrule::{data::digits, train::{Settings, Training}};
-    /// # let data = digits().select(&(0..100).collect::<Vec<_>>())?;
-    /// # let (train, test) = data.stratified_split(0.2, 0)?;
-    /// let settings = Settings { epochs: 2, hidden: vec![8], ..Settings::default() };
-    /// let training = Training::new(settings, train, test)?;
-    /// assert!(training.explorer()?.html().starts_with("<!doctype html>"));
-    /// # Ok::<(), chainrule::Error>(())
-    /// ```
-    pub fn explorer(&self) -> Result<Explorer> {
-        let rows: Vec<usize> = (0..self.train.len()).take(self.settings.batch).collect();
-        let (x, labels) = (Tensor::from_array(self.rows(&rows)?), Tensor::from_array(self.labels(&rows)));
-        self.network.set_training(true);
-        Explorer::of_network(&self.network, &x, |logits| logits.cross_entropy(&labels))
-    }
-
-    fn rows(&self, rows: &[usize]) -> Result<Array> {
-        let width = self.train.width();
-        let values = self.inputs.as_slice::<f32>().ok_or_else(|| Error::dtype("features are f32"))?;
-        let mut picked = Vec::with_capacity(rows.len() * width);
-        for &row in rows {
-            picked.extend_from_slice(&values[row * width..(row + 1) * width]);
+    /// The batches of the next step.
+    fn next_batches(&mut self) -> Result<Vec<Batch>> {
+        let Progress { epoch, step, .. } = self.progress;
+        if self.ahead.as_ref().is_none_or(|ahead| (ahead.epoch, ahead.step) != (epoch, step)) {
+            let batches = self.loader.epoch_from(epoch, step * self.settings.accumulate);
+            self.ahead = Some(Ahead { epoch, step, batches });
         }
-        Array::from_vec(picked, [rows.len(), width])
-    }
-
-    fn labels(&self, rows: &[usize]) -> Array {
-        Array::filled(rows.iter().map(|&i| self.train.labels[i]).collect(), [rows.len()].into())
+        let ahead = self.ahead.as_mut().ok_or_else(|| Error::argument("an epoch has no batches"))?;
+        ahead.step += 1;
+        ahead.batches.by_ref().take(self.settings.accumulate).collect()
     }
 
     /// One step: forward, backward, update. After the last step of an epoch its metrics are returned.
     ///
     /// # Errors
-    /// The loss became NaN or infinite; the gate that made it is named.
+    /// An example can't be read; or the loss or a gradient became NaN or infinite: the gate that made it is named, and
+    /// the network stays as it was before the step.
     ///
     /// ```
     /// use chainrule::{data::digits, train::{Settings, Training}};
     /// # let data = digits().select(&(0..100).collect::<Vec<_>>())?;
     /// # let (train, test) = data.stratified_split(0.2, 0)?;
     /// let settings = Settings { epochs: 2, hidden: vec![8], ..Settings::default() };
-    /// let mut training = Training::new(settings, train, test)?;
-    /// let before = training.evaluate()?.0;
+    /// let mut training = Training::new(settings, (train, test))?;
+    /// let before = training.evaluate()?.score.loss;
     /// while training.step()?.is_none() {}
-    /// assert!(training.evaluate()?.0 < before); // the loss of the test part after one epoch
+    /// assert!(training.evaluate()?.score.loss < before); // the loss of the test part after one epoch
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn step(&mut self) -> Result<Option<EpochMetrics>> {
         if self.is_done() {
             return Ok(None);
         }
-        if self.shuffled.as_ref().is_none_or(|(epoch, _)| *epoch != self.progress.epoch) {
-            let batches = self.train.batches(self.settings.batch, self.settings.seed, self.progress.epoch);
-            self.shuffled = Some((self.progress.epoch, batches));
-        }
-        let (_, batches) =
-            self.shuffled.as_ref().ok_or_else(|| Error::argument("an epoch has no batches"))?;
-        let (steps, rows) = (batches.len(), batches[self.progress.step].clone());
-        let (x, labels) = (Tensor::from_array(self.rows(&rows)?), Tensor::from_array(self.labels(&rows)));
-        self.network.set_training(true);
-        self.optimizer.zero_grad();
-        let logits = self.network.forward(&x)?;
-        let loss = logits.cross_entropy(&labels)?;
-        let value = loss.item()?;
-        if !value.is_finite() {
-            let network = &self.network;
-            let culprit = crate::detect_anomaly(|| network.forward(&x)?.cross_entropy(&labels).map(drop));
-            return Err(culprit
-                .err()
-                .unwrap_or_else(|| Error::autograd("the loss is not finite"))
-                .hint("try a smaller learning rate (--lr)"));
-        }
-        loss.backward()?;
+        let batches = self.next_batches()?;
+        let kept = Buffers::of(&*self.network);
+        let (loss, seen, right) =
+            self.seeded(|| self.gradients(&batches)).inspect_err(|_| self.ahead = None)?;
+        kept.forget();
         let rate = self.learning_rate();
+        let momentum = self.settings.learning_rates(self.steps_per_epoch()).momentum(self.steps());
         self.optimizer.set_learning_rate(rate);
+        if let Some(momentum) = momentum {
+            self.optimizer.momenta_mut().into_iter().for_each(|own| *own = momentum);
+        }
         self.optimizer.step()?;
-        self.progress.seen += rows.len();
-        self.progress.loss += value * rows.len() as f64;
-        self.progress.right += right_answers(&logits, labels.array().as_slice::<i64>().unwrap_or_default())?;
+        self.optimizer.zero_grad();
+        self.progress.seen += seen;
+        self.progress.loss += loss;
+        self.progress.right += right;
         self.progress.step += 1;
-        if self.progress.step < steps {
+        if self.progress.step < self.steps_per_epoch() {
             return Ok(None);
         }
-        let (test_loss, test_accuracy) = self.evaluate()?;
+        self.end_epoch(rate).map(Some)
+    }
+
+    /// The gradients of all parameters for some batches together; the sum of the losses, how many answers there were,
+    /// and how many of them were right.
+    fn gradients(&self, batches: &[Batch]) -> Result<(f64, usize, usize)> {
+        self.network.set_training(true);
+        self.optimizer.zero_grad();
+        let weights: Vec<f64> = batches.iter().map(|batch| self.weight(&batch.targets)).collect();
+        let total: f64 = weights.iter().sum();
+        let (mut sum, mut seen, mut right) = (0.0, 0, 0);
+        for (batch, weight) in batches.iter().zip(&weights) {
+            let (loss, logits) = loss_of(&*self.network, &batch.inputs, &batch.targets, &self.loss)?;
+            let value = loss.item()?;
+            if !value.is_finite() {
+                return Err(self.culprit(batches, "loss"));
+            }
+            let labels = batch.targets.to_i64_vec();
+            right += right_answers(&logits, &labels)?;
+            seen += labels.len();
+            sum += value * labels.len() as f64;
+            drop(logits);
+            match batches.len() {
+                1 => loss.backward()?,
+                // The mean over all batches together is each one's mean by its share.
+                _ => loss.mul(weight / total)?.backward()?,
+            }
+        }
+        let parameters = self.optimizer.parameters();
+        let finite = |p: &Tensor| p.grad().is_none_or(|gradient| gradient.array().all_finite());
+        if !parameters.iter().all(finite) {
+            return Err(self.culprit(batches, "gradient"));
+        }
+        if let Some(limit) = self.settings.clip_value {
+            clip_grad_value(parameters, limit)?;
+        }
+        if let Some(limit) = self.settings.clip_norm {
+            clip_grad_norm(parameters, limit, 2.0)?;
+        }
+        Ok((sum, seen, right))
+    }
+
+    /// How much a batch counts among others.
+    fn weight(&self, labels: &Array) -> f64 {
+        match &self.loss.weight {
+            None => labels.elements() as f64,
+            Some(weights) => {
+                let weight = |&label: &i64| usize::try_from(label).ok().and_then(|class| weights.get(class));
+                labels.to_i64_vec().iter().filter_map(weight).sum()
+            }
+        }
+    }
+
+    /// The gate that made the loss or a gradient infinite: the step once more, watched.
+    fn culprit(&self, batches: &[Batch], what: &str) -> Error {
+        let again = self.seeded(|| {
+            detect_anomaly(|| {
+                batches.iter().try_for_each(|batch| {
+                    loss_of(&*self.network, &batch.inputs, &batch.targets, &self.loss)?.0.backward()
+                })
+            })
+        });
+        self.optimizer.zero_grad();
+        let error = again.err().unwrap_or_else(|| Error::autograd(format!("a {what} is not finite")));
+        let infinite = self
+            .network
+            .named_parameters()
+            .into_iter()
+            .find(|(_, parameter)| !parameter.array().all_finite());
+        let hint = match infinite {
+            Some((name, _)) => format!("the parameter {name} had grown beyond all bounds"),
+            None => format!("in epoch {}, step {}", self.progress.epoch + 1, self.progress.step + 1),
+        };
+        error.hint(format!("{hint}; try a smaller learning rate (--lr) or --clip-norm 1"))
+    }
+
+    fn end_epoch(&mut self, rate: f64) -> Result<EpochMetrics> {
+        let score = |part: &Arc<dyn Source>| Ok::<_, Error>(self.evaluate_on(part)?.score);
+        let validation = self.parts.validation.as_ref().map(score).transpose()?;
         let metrics = EpochMetrics {
             epoch: self.progress.epoch + 1,
-            train_loss: self.running_loss(),
-            train_accuracy: self.progress.right as f64 / self.progress.seen.max(1) as f64,
-            test_loss,
-            test_accuracy,
+            rate,
+            train: Score {
+                loss: self.running_loss(),
+                accuracy: self.progress.right as f64 / self.progress.seen.max(1) as f64,
+            },
+            validation,
+            test: if validation.is_none() { Some(score(&self.parts.test)?) } else { None },
         };
         self.history.push(metrics);
         self.progress = Progress { epoch: self.progress.epoch + 1, ..Progress::default() };
-        Ok(Some(metrics))
-    }
-
-    /// Loss and accuracy on the test part.
-    ///
-    /// # Errors
-    /// The network can't be evaluated.
-    ///
-    /// ```
-    /// use chainrule::{data::digits, train::{Settings, Training}};
-    /// # let data = digits().select(&(0..100).collect::<Vec<_>>())?;
-    /// # let (train, test) = data.stratified_split(0.2, 0)?;
-    /// let settings = Settings { epochs: 2, hidden: vec![8], ..Settings::default() };
-    /// let training = Training::new(settings, train, test)?;
-    /// let (loss, accuracy) = training.evaluate()?;
-    /// assert!(loss > 1.5 && accuracy < 0.5); // nothing is learned yet
-    /// # Ok::<(), chainrule::Error>(())
-    /// ```
-    pub fn evaluate(&self) -> Result<(f64, f64)> {
-        let logits = self.test_logits()?;
-        let labels = Tensor::from_vec(self.test.labels.clone(), [self.test.len()])?;
-        let loss = no_grad(|| logits.cross_entropy(&labels))?.item()?;
-        Ok((loss, right_answers(&logits, &self.test.labels)? as f64 / self.test.len() as f64))
-    }
-
-    fn test_logits(&self) -> Result<Tensor> {
-        self.network.set_training(false);
-        no_grad(|| self.network.forward(&self.test_inputs))
-    }
-
-    /// Which classes of the test part were taken for which.
-    ///
-    /// # Errors
-    /// The network can't be evaluated.
-    ///
-    /// ```
-    /// use chainrule::{data::digits, train::{Settings, Training}};
-    /// # let data = digits().select(&(0..100).collect::<Vec<_>>())?;
-    /// # let (train, test) = data.stratified_split(0.2, 0)?;
-    /// let settings = Settings { epochs: 2, hidden: vec![8], ..Settings::default() };
-    /// let training = Training::new(settings, train, test)?;
-    /// let confusion = training.confusion()?;
-    /// assert_eq!(confusion.0.iter().flatten().sum::<usize>(), training.test_set().len());
-    /// # Ok::<(), chainrule::Error>(())
-    /// ```
-    pub fn confusion(&self) -> Result<Confusion> {
-        let classes = self.test.classes.len();
-        let mut counts = vec![vec![0; classes]; classes];
-        let answers = self.test_logits()?.argmax_dim(1, false)?.to_vec::<i64>()?;
-        for (&label, &answer) in self.test.labels.iter().zip(&answers) {
-            counts[label as usize][answer as usize] += 1;
+        if let Some(score) = validation {
+            let (goal, value) = match self.settings.judge {
+                Judge::Loss => (Goal::Lowest, score.loss),
+                Judge::Accuracy => (Goal::Highest, score.accuracy),
+            };
+            if goal.is_better(value, self.standing.best.map(|(_, value)| value), Threshold::Absolute(0.0)) {
+                self.standing.best = Some((metrics.epoch, value));
+                self.best = Some(self.named_arrays());
+            }
         }
-        Ok(Confusion(counts))
+        if let Some(plateau) = &mut self.standing.plateau {
+            self.optimizer.set_learning_rate(self.standing.rate);
+            plateau.step(validation.map_or(metrics.train.loss, |score| score.loss), &mut *self.optimizer);
+            self.standing.rate = self.optimizer.learning_rate();
+        }
+        Ok(metrics)
+    }
+
+    pub(super) fn named_arrays(&self) -> Vec<(String, Array)> {
+        self.network.state().into_iter().map(|(name, owned)| (name, owned.tensor().array())).collect()
+    }
+
+    /// Puts the network of the best epoch in place of the last one's, where there is a validation part.
+    ///
+    /// # Errors
+    /// The network can't be changed.
+    ///
+    /// ```
+    /// use chainrule::{data::digits, train::{Settings, Training}};
+    /// let data = digits().stratified_split(0.2, 0)?;
+    /// let settings = Settings { epochs: 1, hidden: vec![8], ..Settings::default() };
+    /// let mut training = Training::new(Settings { validation: 0.1, ..settings }, data)?;
+    /// while training.step()?.is_none() {}
+    /// training.take_best()?;
+    /// assert!(training.evaluate()?.score.accuracy > 0.3);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    pub fn take_best(&mut self) -> Result<()> {
+        let Some(best) = &self.best else { return Ok(()) };
+        let named: Vec<(String, Tensor)> =
+            best.iter().map(|(name, array)| (name.clone(), Tensor::from_array(array.clone()))).collect();
+        self.network.load_parameters(&named)
     }
 
     /// The network as it is, ready to classify.
     ///
+    /// # Errors
+    /// The first example can't be read.
+    ///
     /// ```
     /// use chainrule::{data::digits, train::{Settings, Training}};
     /// # let data = digits().select(&(0..100).collect::<Vec<_>>())?;
     /// # let (train, test) = data.stratified_split(0.2, 0)?;
     /// let settings = Settings { epochs: 2, hidden: vec![8], ..Settings::default() };
-    /// let training = Training::new(settings, train, test)?;
-    /// let model = training.into_model();
+    /// let training = Training::new(settings, (train, test))?;
+    /// let model = training.into_model()?;
     /// assert_eq!(model.classes.len(), 10);
     /// # Ok::<(), chainrule::Error>(())
     /// ```
-    pub fn into_model(self) -> TrainedModel {
+    pub fn into_model(self) -> Result<TrainedModel> {
         self.network.set_training(false);
-        TrainedModel {
+        Ok(TrainedModel {
+            example: self.example_shape()?,
             network: self.network,
-            scaler: self.scaler,
-            classes: self.train.classes,
+            preparation: self.parts.preparation,
+            classes: self.parts.classes,
             settings: self.settings,
-        }
+        })
     }
 }
 
-fn right_answers(logits: &Tensor, labels: &[i64]) -> Result<usize> {
-    let answers = no_grad(|| logits.argmax_dim(1, false))?.to_vec::<i64>()?;
-    Ok(answers.iter().zip(labels).filter(|(a, b)| a == b).count())
+/// A network's running statistics as they were, put back unless all went well.
+pub(super) struct Buffers(Vec<(Tensor, Array)>);
+
+impl Buffers {
+    pub(super) fn of(network: &dyn Module) -> Buffers {
+        Buffers(network.named_buffers().into_iter().map(|(_, t)| (t.clone(), t.array())).collect())
+    }
+
+    fn forget(mut self) {
+        self.0.clear();
+    }
 }
 
-/// Gradient check of a network's mean cross entropy in f64; the network keeps its values and type.
-pub(crate) fn check_network(
-    network: &Sequential,
-    x: &Array,
-    labels: &Array,
-    at_most: usize,
-) -> Result<Report> {
-    let named = network.named_parameters();
-    // Differences need double precision: the parameters are f64 while the check runs.
-    let x = Tensor::from_array(x.cast(crate::DType::F64));
-    let labels = Tensor::from_array(labels.clone());
-    let doubled: Vec<Tensor> =
-        named.iter().map(|(_, p)| Tensor::leaf(p.array().cast(crate::DType::F64), true)).collect();
-    let check = GradCheck {
-        at_most: Some(at_most),
-        names: named.iter().map(|(name, p)| format!("{name} {}", p.shape())).collect(),
-        ..GradCheck::default()
-    };
-    check.run(
-        |parameters| network.forward_with(&mut parameters.iter().cloned(), &x)?.cross_entropy(&labels),
-        &doubled,
-    )
+impl Drop for Buffers {
+    fn drop(&mut self) {
+        for (tensor, array) in &self.0 {
+            // They have kept their shapes, so that this can't fail.
+            let _ = no_grad(|| tensor.copy_(&Tensor::from_array(array.clone())));
+        }
+    }
 }
