@@ -12,7 +12,7 @@ use chainrule::profile::{
     Energy, StepCost, TrainingCost, Work, bytes_text, count_text, energy_text, time_text,
 };
 use chainrule::train::TrainedModel;
-use chainrule::{ComputationalGraph, DType, Generator, Shape, Tensor};
+use chainrule::{ComputationalGraph, Generator, Shape, Tensor};
 use clap::Args;
 use serde::Serialize;
 
@@ -140,11 +140,7 @@ impl Options {
         };
         let x = model.random_input(batch, &mut Generator::new(0))?;
         model.network.set_training(true);
-        Ok(Subject {
-            name: path.display().to_string(),
-            network: model.network,
-            x,
-        })
+        Ok(Subject { name: path.display().to_string(), network: model.network, x })
     }
 }
 

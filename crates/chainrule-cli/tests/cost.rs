@@ -97,7 +97,7 @@ fn a_trained_network_has_its_price_too() {
     let text = ok(&["--model", path, "--batch", "32"]);
     assert!(text.contains("random input f32 32x64"), "{text}");
     let text = fails(1, &["--model", path, "--input", "32x65"]);
-    assert!(text.contains("64 features, so that --input is Nx64, not 32x65"), "{text}");
+    assert!(text.contains("examples of 64, so that --input is Nx64, not 32x65"), "{text}");
     std::fs::remove_dir_all(&folder).unwrap();
 }
 

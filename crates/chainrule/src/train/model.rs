@@ -149,7 +149,7 @@ impl TrainedModel {
     /// # let (train, test) = data.stratified_split(0.2, 0)?;
     /// let settings = Settings { epochs: 2, hidden: vec![8], ..Settings::default() };
     /// let training = Training::new(settings, (train, test))?;
-    /// let p = training.into_model().predict(&digits().features.narrow(0, 0, 3)?)?;
+    /// let p = training.into_model()?.predict(&digits().features.narrow(0, 0, 3)?)?;
     /// assert!(p.sum_dim(&[1], false)?.allclose(&Tensor::ones([3]), 1e-5, 0.0, false)?);
     /// # Ok::<(), chainrule::Error>(())
     /// ```
