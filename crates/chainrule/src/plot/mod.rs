@@ -214,13 +214,15 @@ fn panel<B: DrawingBackend>(
 /// The file can't be written, or is neither `.svg` nor `.png`.
 ///
 /// ```
-/// use chainrule::{plot::training_curves, train::EpochMetrics};
-/// let epoch = |epoch, train_loss, test_loss| EpochMetrics {
+/// use chainrule::plot::training_curves;
+/// use chainrule::train::{EpochMetrics, Score};
+/// let score = |loss| Score { loss, accuracy: 0.8 };
+/// let epoch = |epoch, train, test| EpochMetrics {
 ///     epoch,
-///     train_loss,
-///     train_accuracy: 0.9,
-///     test_loss,
-///     test_accuracy: 0.8,
+///     rate: 0.01,
+///     train: score(train),
+///     validation: None,
+///     test: Some(score(test)),
 /// };
 /// # let path = std::env::temp_dir().join(format!("chainrule-doc-curves-{}.svg", std::process::id()));
 /// training_curves(&[epoch(1, 0.9, 1.0), epoch(2, 0.5, 0.7)], &path)?;
