@@ -1,9 +1,12 @@
 //! Softmax and its relatives over the rows of a matrix.
 
+// `x != x` is how a NaN is told from other elements of any type, without a branch.
+#![allow(clippy::eq_op)]
+
 use super::map::{Body, Float, Operand};
-use super::pool;
 use super::real::Real;
 use super::sum::{self, Add};
+use super::{multiversion, pool};
 
 struct ExpMinus;
 impl Body<2> for ExpMinus {
@@ -33,11 +36,29 @@ impl Body<1> for Log {
     }
 }
 
-/// The largest element; NaN where one is NaN.
-fn largest<T: Float>(row: &[T]) -> T {
-    row.iter()
-        .copied()
-        .fold(T::from_f64(f64::NEG_INFINITY), |m, x| if x > m || x.partial_cmp(&x).is_none() { x } else { m })
+multiversion! {
+    /// The largest element; NaN where one is NaN.
+    fn largest[T: Float](row: &[T]) -> T {
+        const LANES: usize = 32;
+        let mut lanes = [T::from_f64(f64::NEG_INFINITY); LANES];
+        let mut nan = [false; LANES];
+        let chunks = row.chunks_exact(LANES);
+        let rest = chunks.remainder();
+        for chunk in chunks {
+            for i in 0..LANES {
+                lanes[i] = if chunk[i] > lanes[i] { chunk[i] } else { lanes[i] };
+                nan[i] |= chunk[i] != chunk[i];
+            }
+        }
+        for (i, &x) in rest.iter().enumerate() {
+            lanes[i] = if x > lanes[i] { x } else { lanes[i] };
+            nan[i] |= x != x;
+        }
+        if nan.contains(&true) {
+            return T::from_f64(f64::NAN);
+        }
+        lanes.iter().fold(lanes[0], |m, &x| if x > m { x } else { m })
+    }
 }
 
 /// Rows that one thread works on at a time.
@@ -48,13 +69,12 @@ fn grain(columns: usize) -> usize {
 /// `out = softmax(x)` over rows of this length: exp(x − max) / Σ exp(x − max).
 pub(crate) fn softmax<T: Float + Add>(x: &[T], columns: usize, out: &mut [T]) {
     pool::chunks_mut(out, grain(columns) * columns, |start, out| {
+        let mut exponentials = vec![T::default(); columns];
         for (row, out) in x[start..start + out.len()].chunks_exact(columns).zip(out.chunks_exact_mut(columns))
         {
-            T::run(&ExpMinus, [Operand::Slice(row), Operand::One(largest(row))], out);
-            let total = sum::sum(out);
-            for value in out {
-                *value = T::map_one(&Over, [*value, total]);
-            }
+            T::run(&ExpMinus, [Operand::Slice(row), Operand::One(largest(row))], &mut exponentials);
+            let total = sum::sum(&exponentials);
+            T::run(&Over, [Operand::Slice(&exponentials), Operand::One(total)], out);
         }
     });
 }

@@ -117,30 +117,47 @@ pub(crate) fn places_of_largest<T: Element, I: Send + TryFrom<usize> + Default>(
 }
 
 multiversion! {
-    /// Calls `visit(output, place)` for each window of one plane.
-    fn each_place[T: Element, F: FnMut(usize, usize)](x: &[T], windows: &Windows, visit: F) {
-        let mut visit = visit;
-        let [_, height, width] = windows.input;
-        let mut o = 0;
-        for outer in &windows.ranges[0] {
-            for inner in &windows.ranges[1] {
-                for range in &windows.ranges[2] {
-                    let mut place = (outer.start * height + inner.start) * width + range.start;
-                    let mut m = x[place];
-                    for i0 in outer.places() {
-                        for i1 in inner.places() {
-                            let row = (i0 * height + i1) * width;
-                            for i in range.places() {
-                                let value = x[row + i];
-                                if value > m || value != value {
-                                    (m, place) = (value, row + i);
-                                }
-                            }
-                        }
-                    }
-                    visit(o, place);
-                    o += 1;
+    /// Where `x[i]` is larger than `m[i]`, or NaN, it takes its place, and `at[i]` becomes `start + i`.
+    fn raise_places[T: Element](m: &mut [T], at: &mut [usize], x: &[T], start: usize) {
+        for (i, ((m, at), x)) in m.iter_mut().zip(at).zip(x).enumerate() {
+            let better = (*x > *m) | (*x != *x);
+            *m = if better { *x } else { *m };
+            *at = if better { start + i } else { *at };
+        }
+    }
+}
+
+/// Calls `visit(output, place)` for each window of one plane. Rows are combined first, for all windows beside
+/// each other at once, and without a branch, which random numbers would make the processor guess wrong.
+fn each_place<T: Element>(x: &[T], windows: &Windows, mut visit: impl FnMut(usize, usize)) {
+    let [_, height, width] = windows.input;
+    let (mut combined, mut at) = (vec![T::default(); width], vec![0; width]);
+    let mut o = 0;
+    for outer in &windows.ranges[0] {
+        for inner in &windows.ranges[1] {
+            let first = (outer.start * height + inner.start) * width;
+            combined.copy_from_slice(&x[first..first + width]);
+            for (i, at) in at.iter_mut().enumerate() {
+                *at = first + i;
+            }
+            for i0 in outer.places() {
+                for i1 in inner.places() {
+                    let row = (i0 * height + i1) * width;
+                    raise_places(&mut combined, &mut at, &x[row..row + width], row);
                 }
+            }
+            for range in &windows.ranges[2] {
+                let (mut m, mut place) = (combined[range.start], at[range.start]);
+                for i in range.places() {
+                    let (x, here) = (combined[i], at[i]);
+                    // Of equals the first in the plane, of NaNs the last.
+                    let nan = (x != x) & ((m == m) | (here > place));
+                    let better = (x > m) | ((x == m) & (here < place)) | nan;
+                    m = if better { x } else { m };
+                    place = if better { here } else { place };
+                }
+                visit(o, place);
+                o += 1;
             }
         }
     }
