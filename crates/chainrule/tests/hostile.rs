@@ -72,6 +72,7 @@ fn whole(format: Format) -> Vec<Vec<u8>> {
         ]),
         Format::Dot => texts(&[
             "digraph {\n\tgraph [size=\"12,12\"]\n\tnode [shape=box]\n\t1 [label=\"MulBackward0\"]\n\t2 -> 1\n\t2 [label=\"x\n (2, 3)\" fillcolor=lightblue]\n\t1 -> 3 [dir=none]\n}\n",
+            "digraph { a -> \"subgraph\" -> \"node\" [dir=none] \"edge\" [label=\"\"] }",
             "strict digraph g { a -> b -> c [style=dotted]; c [fillcolor=orange label=z] // end\n }",
         ]),
         Format::Idx => vec![idx(), [&[0, 0, 8, 1, 0, 0, 0, 4][..], &[9, 8, 7, 6]].concat()],

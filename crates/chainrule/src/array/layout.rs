@@ -21,6 +21,7 @@ impl Layout {
     }
 
     /// A layout with these strides, one a dimension.
+    #[cfg(feature = "archives")]
     pub(crate) fn strided(shape: Shape, strides: &[usize], offset: usize) -> Layout {
         let mut all = [0; MAX_RANK];
         for (to, &stride) in all.iter_mut().zip(strides) {

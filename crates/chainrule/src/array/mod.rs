@@ -295,6 +295,7 @@ impl Array {
     }
 
     /// The elements of the buffer at `offset + Σ indexᵢ·strideᵢ`; the caller makes sure that all of them exist.
+    #[cfg(feature = "archives")]
     pub(crate) fn strided(&self, shape: Shape, strides: &[usize], offset: usize) -> Array {
         self.with_layout(Layout::strided(shape, strides, offset))
     }

@@ -156,10 +156,12 @@ impl Picture {
             if reader.take(";") {
                 continue;
             }
+            // In quotation marks a keyword is a name.
+            let quoted = reader.rest().starts_with('"');
             let Some(name) = reader.word()? else {
                 return Err(reader.fault("expected a node, an edge or `}`"));
             };
-            if name == "subgraph" {
+            if name == "subgraph" && !quoted {
                 return Err(reader.fault("subgraphs can't be read"));
             }
             if reader.take("=") {
@@ -167,7 +169,7 @@ impl Picture {
                 continue;
             }
             let mut places = Vec::new();
-            if !["graph", "node", "edge"].contains(&name.as_str()) {
+            if quoted || !["graph", "node", "edge"].contains(&name.as_str()) {
                 places.push(place(&mut picture, &mut known, &name));
                 while reader.take("->") {
                     let Some(next) = reader.word()? else { return Err(reader.fault("expected a node")) };

@@ -152,8 +152,9 @@ unsafe fn sums<V: Simd, const R: usize, const W: usize>(
                     sums[I][J] = left.mul_add(right[J], sums[I][J]);
                 });
             });
-            a = a.add(a_step);
-            b = b.add(W * V::LANES);
+            // After the last step nothing may be there: only the place is computed.
+            a = a.wrapping_add(a_step);
+            b = b.wrapping_add(W * V::LANES);
         }
         sums
     }

@@ -20,6 +20,8 @@ type MultiHook = Arc<dyn Fn(&[Option<Tensor>]) + Send + Sync>;
 thread_local! {
     /// How many backward passes run on this thread, one inside the other.
     static LEVEL: Cell<usize> = const { Cell::new(0) };
+    /// How many of them were asked for anything.
+    static ENTRIES: Cell<usize> = const { Cell::new(0) };
     /// What hooks asked of these passes: at most one entry a level, the innermost last.
     static ASKED: RefCell<Vec<Asked>> = const { RefCell::new(Vec::new()) };
 }
@@ -83,7 +85,14 @@ impl Drop for PassScope {
 /// Takes what was asked of the innermost pass.
 #[inline]
 fn take(level: usize) -> Option<Asked> {
-    ASKED.with_borrow_mut(|all| all.pop_if(|asked| asked.level == level))
+    if ENTRIES.get() == 0 {
+        return None;
+    }
+    ASKED.with_borrow_mut(|all| {
+        let asked = all.pop_if(|asked| asked.level == level);
+        ENTRIES.set(all.len());
+        asked
+    })
 }
 
 /// Changes what is asked of the innermost pass; `None` outside any.
@@ -93,6 +102,7 @@ fn with_asked<R>(change: impl FnOnce(&mut Asked) -> R) -> Option<R> {
         ASKED.with_borrow_mut(|all| {
             if all.last().is_none_or(|asked| asked.level != level) {
                 all.push(Asked { level, callbacks: Vec::new(), gathered: Vec::new() });
+                ENTRIES.set(all.len());
             }
             change(all.last_mut().expect("an entry was just pushed"))
         })

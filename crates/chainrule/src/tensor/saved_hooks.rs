@@ -4,7 +4,7 @@
 //! wherever and whenever backward runs.
 
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::marker::PhantomData;
 use std::rc::Rc;
@@ -41,6 +41,8 @@ enum Mode {
 
 thread_local! {
     static MODE: RefCell<Mode> = const { RefCell::new(Mode::Plain) };
+    /// Whether that is [`Mode::Hooked`]: all that a gate without hooks has to look at.
+    static HOOKED: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Restores what was done with saved values before, when dropped.
@@ -73,18 +75,21 @@ pub struct SavedTensorHooksGuard {
 
 impl SavedTensorHooksGuard {
     fn set(mode: Mode) -> SavedTensorHooksGuard {
-        let before = MODE.with_borrow_mut(|now| std::mem::replace(now, mode));
-        SavedTensorHooksGuard { before, _this_thread: PhantomData }
+        SavedTensorHooksGuard { before: switch(mode), _this_thread: PhantomData }
     }
 }
 
 impl Drop for SavedTensorHooksGuard {
     fn drop(&mut self) {
-        let before = std::mem::replace(&mut self.before, Mode::Plain);
         // What was in force is dropped outside the borrow: it may hold values of the program's.
-        let ended = MODE.with_borrow_mut(|now| std::mem::replace(now, before));
-        drop(ended);
+        drop(switch(std::mem::replace(&mut self.before, Mode::Plain)));
     }
+}
+
+/// Sets the mode, and returns the one before.
+fn switch(mode: Mode) -> Mode {
+    HOOKED.set(matches!(mode, Mode::Hooked(_)));
+    MODE.with_borrow_mut(|now| std::mem::replace(now, mode))
 }
 
 impl fmt::Debug for SavedTensorHooksGuard {
@@ -186,14 +191,21 @@ pub(super) fn kept(values: SavedValues) -> Result<Kept> {
     if values.is_empty() {
         return Ok(Kept::Nothing);
     }
-    match MODE.with_borrow(|mode| if let Mode::Hooked(hooks) = mode { Some(hooks.clone()) } else { None }) {
-        None => Ok(Kept::Values(Box::new(values))),
-        Some(hooks) => Packed::pack(hooks, values).map(|packed| Kept::Packed(Arc::new(packed))),
+    match HOOKED.get() {
+        false => Ok(Kept::Values(Box::new(values))),
+        true => packed(values),
+    }
+}
+
+#[cold]
+fn packed(values: SavedValues) -> Result<Kept> {
+    match current() {
+        Mode::Hooked(hooks) => Packed::pack(hooks, values).map(|packed| Kept::Packed(Arc::new(packed))),
+        Mode::Plain | Mode::Disabled(_) => Ok(Kept::Values(Box::new(values))),
     }
 }
 
 impl Packed {
-    #[cold]
     fn pack(hooks: Arc<Hooks>, values: SavedValues) -> Result<Packed> {
         // What the hooks themselves compute is kept as it is.
         let _plain = SavedTensorHooksGuard::set(Mode::Plain);

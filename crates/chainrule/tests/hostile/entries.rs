@@ -45,11 +45,11 @@ impl Format {
                 let Ok(text) = std::str::from_utf8(bytes) else { return };
                 let Ok(expr) = Expr::parse(text) else { return };
                 let printed = expr.to_string();
-                assert_eq!(
-                    Expr::parse(&printed).map(|again| again.to_string()).ok(),
-                    Some(printed),
-                    "{text:?}"
-                );
+                match Expr::parse(&printed) {
+                    Ok(again) => assert_eq!(again.to_string(), printed, "{text:?}"),
+                    // Printing adds parentheses, which may be more than are read.
+                    Err(error) => assert!(error.to_string().contains("levels deep"), "{text:?}: {error}"),
+                }
                 if text.len() <= LONGEST_DIFFERENTIATED {
                     let _ = ComputationalGraph::from_expr(&expr);
                     for name in expr.symbols() {
