@@ -148,3 +148,89 @@ fn numbers_at_the_ends_of_their_range() -> Result<()> {
     assert_eq!(tensor([3]).one_hot(Some(3)).unwrap_err().kind(), ErrorKind::Index);
     Ok(())
 }
+
+/// The gradients of a sum with respect to two inputs.
+fn gradients(f: impl Fn(&Tensor, &Tensor) -> Result<Tensor>, a: &[f64], b: &[f64]) -> Result<[Vec<f64>; 2]> {
+    let leaf = |x: &[f64]| Tensor::from_vec(x.to_vec(), [x.len()])?.requires_grad_(true);
+    let (a, b) = (leaf(a)?, leaf(b)?);
+    f(&a, &b)?.sum()?.backward()?;
+    Ok([&a, &b].map(|x| x.grad().map_or_else(|| vec![0.0; x.elements()], |g| g.to_f64_vec())))
+}
+
+#[test]
+fn ties_and_limits_share_the_gradient_as_pytorch_does() -> Result<()> {
+    // Limits that are tensors share a tie, numbers keep nothing of it.
+    let shared = gradients(|x, low| x.clamp_min(low), &[-1.0, 0.0, 2.0], &[0.0; 3])?;
+    assert_eq!(shared, [[0.0, 0.5, 1.0], [1.0, 0.5, 0.0]]);
+    let number = gradients(|x, _| x.clamp_min(0.0)?.clamp_max(2.0), &[-1.0, 0.0, 1.0, 2.0], &[])?;
+    assert_eq!(number[0], [0.0, 0.0, 1.0, 0.0]);
+    let pinned =
+        gradients(|x, limit| x.clamp_between(Some(limit), Some(limit)), &[0.0, 1.0, 2.0], &[1.0; 3])?;
+    assert_eq!(pinned, [[0.0, 1.0, 0.0], [1.0, 0.0, 1.0]]);
+    let (a, b) = ([1.0, 1.0, NAN, NAN, 2.0], [1.0, NAN, 1.0, NAN, 1.0]);
+    assert_eq!(gradients(|a, b| a.fmax(b), &a, &b)?, [[0.5, 1.0, 0.0, 1.0, 1.0], [0.5, 0.0, 1.0, 0.0, 0.0]]);
+    assert_eq!(gradients(|a, b| a.fmin(b), &a, &b)?, [[0.5, 1.0, 0.0, 1.0, 0.0], [0.5, 0.0, 1.0, 0.0, 1.0]]);
+    assert_eq!(gradients(|a, b| a.atan2(b), &[0.0, 0.0], &[0.0, -1.0])?, [[0.0, -1.0], [0.0, 0.0]]);
+    assert_eq!(gradients(|a, b| a.nextafter(b), &[0.0, 1.0], &[0.0, 2.0])?[0], [0.0, 1.0]);
+    let huber = gradients(|a, b| a.huber_loss(b, 1.0, Reduction::Sum), &[-1.0, 0.5, NAN], &[0.0; 3])?;
+    assert!(huber[0][..2] == [-1.0, 0.5] && huber[0][2].is_nan(), "{huber:?}");
+    Ok(())
+}
+
+#[test]
+fn what_has_no_result_is_refused() -> Result<()> {
+    let integers = tensor([2, -1]);
+    assert_eq!(integers.pow(-1).unwrap_err().kind(), ErrorKind::Argument);
+    assert_eq!(integers.pow(-1.0)?.to_f64_vec(), [0.5, -1.0]);
+    // Exponents that are a tensor may be of either sign; what isn't whole becomes 0.
+    assert_eq!(integers.pow(&tensor([-1, -3]))?.to_vec::<i64>()?, [0, -1]);
+    for (p, t) in [(1.5, 1.0), (-0.1, 0.0), (NAN, 0.0), (0.5, 2.0)] {
+        assert_eq!(tensor([p]).binary_cross_entropy(&tensor([t])).unwrap_err().kind(), ErrorKind::Argument);
+    }
+    assert_eq!(Tensor::zeros([4, 0]).unflatten(0, &[2, 2, 2][..]).unwrap_err().kind(), ErrorKind::Shape);
+    Ok(())
+}
+
+#[test]
+fn sizes_beyond_memory_are_errors() -> Result<()> {
+    let one = tensor([1.0]);
+    // A view may be as large as it likes; what must be written somewhere may not.
+    let wide = one.expand([1 << 40, 1])?.expand([1 << 40, 1 << 19])?;
+    for error in [
+        wide.exp().unwrap_err(),
+        wide.add(&wide).unwrap_err(),
+        wide.contiguous().unwrap_err(),
+        one.repeat_interleave(&[isize::MAX], 0).unwrap_err(),
+        one.pad_constant(&[(isize::MAX / 4, 0)], 0.0).unwrap_err(),
+        one.expand([1 << 40, 1 << 40]).unwrap_err(),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::Shape, "{error}");
+    }
+    let made = std::panic::catch_unwind(|| Tensor::zeros([1 << 40, 1 << 40]));
+    let text = made.unwrap_err().downcast_ref::<String>().cloned().unwrap_or_default();
+    assert!(text.contains("memory can't hold"), "{text}");
+    Ok(())
+}
+
+#[test]
+fn matrices_at_special_points() -> Result<()> {
+    use chainrule::linalg::{self, Tolerance};
+    let singular = param([[1.0, 2.0], [2.0, 4.0]]);
+    // The determinant has a gradient where there is no inverse; its logarithm has infinities.
+    linalg::det(&singular)?.backward()?;
+    assert_eq!(
+        singular.grad().map(|g| g.array().all_close(&tensor([[4.0, -2.0], [-2.0, 1.0]]).array(), 1e-6, 1e-6)),
+        Some(true)
+    );
+    let log = linalg::logdet(&param([[1.0, 2.0], [2.0, 4.0]]))?;
+    assert_eq!(log.item()?, -INF);
+    log.backward()?;
+    assert_eq!(linalg::cond(&Tensor::zeros([0, 3]), None)?.item()?, 0.0);
+    assert_eq!(linalg::matrix_rank(&Tensor::zeros([0, 3]), Tolerance::default(), false)?.item()?, 0.0);
+    assert_eq!(linalg::matrix_sqrth(&tensor([[4.0, 0.0], [0.0, -1.0]]))?.to_f64_vec(), [2.0, 0.0, 0.0, 0.0]);
+    assert_eq!(linalg::polar(&Tensor::ones([2, 3])).unwrap_err().kind(), ErrorKind::Shape);
+    assert_eq!(linalg::svdvals(&tensor([[NAN]])).unwrap_err().kind(), ErrorKind::Argument);
+    assert_eq!(linalg::cholesky_inverse(&tensor([[0.0]]), false).unwrap_err().kind(), ErrorKind::Argument);
+    assert_eq!(linalg::eigh(&tensor([[1.0, NAN], [2.0, 1.0]]), false)?.0.to_f64_vec(), [-1.0, 3.0]);
+    Ok(())
+}

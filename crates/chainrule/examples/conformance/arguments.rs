@@ -167,6 +167,14 @@ impl Argument for isize {
     }
 }
 
+/// A number that can't be negative: chainrule's own type for it can't hold one.
+impl Argument for usize {
+    fn read(value: Value) -> Outcome<usize> {
+        let n = isize::read(value)?;
+        usize::try_from(n).map_err(|_| Error::argument(format!("{n} is negative")).into())
+    }
+}
+
 impl Argument for f64 {
     fn read(value: Value) -> Outcome<f64> {
         match value {

@@ -9,12 +9,6 @@ use chainrule::{DType, Error, Slice, Tensor};
 use crate::arguments::{Argument, Outcome, Rest, Value, refs};
 use crate::table::operators;
 
-/// Sizes and strides, which can't be negative.
-fn counts(numbers: &[isize]) -> chainrule::Result<Vec<usize>> {
-    let count = |&n: &isize| usize::try_from(n).map_err(|_| Error::argument(format!("{n} is negative")));
-    numbers.iter().map(count).collect()
-}
-
 /// How far apart samples are: a number, numbers, or places.
 struct Steps(Spacing);
 
@@ -39,14 +33,14 @@ operators! {
     "diagonal_scatter"(x: Tensor, src: Tensor, offset: isize = 0, dim1: isize = 0, dim2: isize = 1) =>
         x.diagonal_scatter(&src, offset, dim1, dim2);
     "as_strided" | "as_strided_copy" | "as_strided.partial_views"
-        (x: Tensor, size: Vec<isize>, stride: Vec<isize>, storage_offset: Option<isize> = None) =>
-        x.as_strided(&counts(&size)?, &counts(&stride)?, storage_offset.unwrap_or(0).max(0) as usize);
-    "as_strided_scatter"(x: Tensor, src: Tensor, size: Vec<isize>, stride: Vec<isize>, storage_offset: Option<isize> = None) =>
-        x.as_strided_scatter(&src, &counts(&size)?, &counts(&stride)?, storage_offset.unwrap_or(0).max(0) as usize);
+        (x: Tensor, size: Vec<usize>, stride: Vec<usize>, storage_offset: Option<usize> = None) =>
+        x.as_strided(&size, &stride, storage_offset.unwrap_or(0));
+    "as_strided_scatter"(x: Tensor, src: Tensor, size: Vec<usize>, stride: Vec<usize>, storage_offset: Option<usize> = None) =>
+        x.as_strided_scatter(&src, &size, &stride, storage_offset.unwrap_or(0));
     "block_diag"(tensors: Rest<Tensor>) => Tensor::block_diag(&refs(&tensors.0));
     "cartesian_prod"(tensors: Rest<Tensor>) => Tensor::cartesian_prod(&refs(&tensors.0));
-    "combinations"(x: Tensor, r: isize = 2, with_replacement: bool = false) =>
-        x.combinations(r.max(0) as usize, with_replacement);
+    "combinations"(x: Tensor, r: usize = 2, with_replacement: bool = false) =>
+        x.combinations(r, with_replacement);
     "diff"(x: Tensor, n: isize = 1, dim: isize = -1, prepend: Option<Tensor> = None, append: Option<Tensor> = None) => {
         let parts: Vec<&Tensor> = prepend.iter().chain([&x]).chain(append.iter()).collect();
         let whole = if parts.len() == 1 || n == 0 { x.clone() } else { Tensor::cat(&parts, dim)? };
@@ -55,8 +49,8 @@ operators! {
             Err(_) => Err(Error::argument(format!("{n} differences are fewer than none"))),
         }
     };
-    "gradient"(x: Tensor, spacing: Steps = Steps(Spacing::Even(1.0)), dim: Option<Vec<isize>> = None, edge_order: isize = 1) =>
-        x.gradient(&spacing.0, &dim.unwrap_or_default(), edge_order.max(0) as usize);
+    "gradient"(x: Tensor, spacing: Steps = Steps(Spacing::Even(1.0)), dim: Option<Vec<isize>> = None, edge_order: usize = 1) =>
+        x.gradient(&spacing.0, &dim.unwrap_or_default(), edge_order);
     "double"(x: Tensor) => x.cast(DType::F64);
     "float"(x: Tensor) => x.cast(DType::F32);
     "rot90"(x: Tensor, k: isize = 1, dims: Vec<isize> = vec![0, 1]) => x.rot90(k, &dims);
@@ -65,8 +59,8 @@ operators! {
         let first = x.shape().iter().position(|&size| size == 3).map_or(-1, |dim| dim as isize);
         x.cross(&other, dim.unwrap_or(first))
     };
-    "sum_to_size"(x: Tensor, size: Rest<isize>) => x.sum_to_size(chainrule::Shape::new(&counts(&size.0)?)?);
-    "unsafe_chunk"(x: Tensor, chunks: isize, dim: isize = 0) => x.chunk(chunks.max(0) as usize, dim);
-    "unsafe_split"(x: Tensor, size: isize, dim: isize = 0) => x.split(size.max(0) as usize, dim);
+    "sum_to_size"(x: Tensor, size: Rest<usize>) => x.sum_to_size(chainrule::Shape::new(&size.0)?);
+    "unsafe_chunk"(x: Tensor, chunks: usize, dim: isize = 0) => x.chunk(chunks, dim);
+    "unsafe_split"(x: Tensor, size: usize, dim: isize = 0) => x.split(size, dim);
     "zero_"(x: Tensor) => Ok::<_, Error>(x.zeros_like());
 }

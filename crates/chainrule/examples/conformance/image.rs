@@ -24,14 +24,12 @@ fn spread<T: Clone>(x: &Tensor, given: Vec<T>) -> Vec<T> {
 
 fn resize(
     x: &Tensor,
-    size: Option<Vec<isize>>,
+    size: Option<Vec<usize>>,
     factor: Option<Vec<f64>>,
     recompute: Option<bool>,
 ) -> Outcome<Resize> {
     match (size, factor) {
-        (Some(size), None) => {
-            Ok(Resize::To(spread(x, size).into_iter().map(|n| n.max(0) as usize).collect()))
-        }
+        (Some(size), None) => Ok(Resize::To(spread(x, size))),
         (None, Some(factors)) => {
             Ok(Resize::By { factors: spread(x, factors), exact: recompute != Some(true) })
         }
@@ -42,7 +40,7 @@ fn resize(
 /// Sizes as they are given or from factors, which also say how far apart outputs are.
 fn antialiased(
     x: &Tensor,
-    sizes: Option<Vec<isize>>,
+    sizes: Option<Vec<usize>>,
     aligned: bool,
     factors: Option<Vec<f64>>,
 ) -> Outcome<Tensor> {
@@ -50,7 +48,7 @@ fn antialiased(
     let factors = factors.map_err(|_| Failure::Unmapped("factors for two dimensions".into()))?;
     let shape = x.shape();
     let sizes = match (sizes, factors) {
-        (Some(sizes), _) if sizes.len() == 2 => [sizes[0].max(0) as usize, sizes[1].max(0) as usize],
+        (Some(sizes), _) if sizes.len() == 2 => [sizes[0], sizes[1]],
         (None, Some(factors)) if shape.rank() == 4 => {
             [0, 1].map(|d| (shape[d + 2] as f64 * factors[d]) as usize)
         }
@@ -63,15 +61,15 @@ operators! {
     "nn.functional.interpolate.nearest" | "nn.functional.interpolate.nearest-exact" | "nn.functional.interpolate.linear"
         | "nn.functional.interpolate.bilinear" | "nn.functional.interpolate.trilinear" | "nn.functional.interpolate.bicubic"
         | "nn.functional.interpolate.area"
-        (x: Tensor, size: Option<Vec<isize>> = None, scale_factor: Option<Vec<f64>> = None, mode: String = "nearest".into(),
+        (x: Tensor, size: Option<Vec<usize>> = None, scale_factor: Option<Vec<f64>> = None, mode: String = "nearest".into(),
         align_corners: Option<bool> = None, recompute_scale_factor: Option<bool> = None) =>
         x.interpolate(&resize(&x, size, scale_factor, recompute_scale_factor)?, way(&mode)?, align_corners == Some(true));
-    "nn.functional.upsample_nearest"(x: Tensor, size: Option<Vec<isize>> = None, scale_factor: Option<Vec<f64>> = None) =>
+    "nn.functional.upsample_nearest"(x: Tensor, size: Option<Vec<usize>> = None, scale_factor: Option<Vec<f64>> = None) =>
         x.interpolate(&resize(&x, size, scale_factor, None)?, Mode::Nearest, false);
-    "nn.functional.upsample_bilinear"(x: Tensor, size: Option<Vec<isize>> = None, scale_factor: Option<Vec<f64>> = None) =>
+    "nn.functional.upsample_bilinear"(x: Tensor, size: Option<Vec<usize>> = None, scale_factor: Option<Vec<f64>> = None) =>
         x.interpolate(&resize(&x, size, scale_factor, None)?, Mode::Linear, true);
     "_upsample_bilinear2d_aa" | "_upsample_bicubic2d_aa"(
-        x: Tensor, output_size: Option<Vec<isize>> = None, align_corners: bool = false, scale_factors: Option<Vec<f64>> = None,
+        x: Tensor, output_size: Option<Vec<usize>> = None, align_corners: bool = false, scale_factors: Option<Vec<f64>> = None,
         scales_h: Option<f64> = None, scales_w: Option<f64> = None
     ) => antialiased(&x, output_size, align_corners, scale_factors.or_else(|| Some(vec![scales_h?, scales_w?])));
     "nn.functional.grid_sample"(x: Tensor, grid: Tensor, mode: Sampling = Sampling::Linear,
@@ -84,9 +82,9 @@ operators! {
             .ok_or_else(|| Failure::Unmapped(format!("the padding {padding}")))?;
         x.grid_sample(&grid, mode, outside, align_corners)
     };
-    "nn.functional.affine_grid"(theta: Tensor, size: Vec<isize>, align_corners: Option<bool> = None) =>
-        theta.affine_grid(&size.iter().map(|&n| n.max(0) as usize).collect::<Vec<_>>(), align_corners == Some(true));
-    "nn.functional.pixel_shuffle"(x: Tensor, upscale_factor: isize) => x.pixel_shuffle(upscale_factor.max(0) as usize);
-    "nn.functional.pixel_unshuffle"(x: Tensor, downscale_factor: isize) => x.pixel_unshuffle(downscale_factor.max(0) as usize);
-    "nn.functional.channel_shuffle"(x: Tensor, groups: isize) => x.channel_shuffle(groups.max(0) as usize);
+    "nn.functional.affine_grid"(theta: Tensor, size: Vec<usize>, align_corners: Option<bool> = None) =>
+        theta.affine_grid(&size, align_corners == Some(true));
+    "nn.functional.pixel_shuffle"(x: Tensor, upscale_factor: usize) => x.pixel_shuffle(upscale_factor);
+    "nn.functional.pixel_unshuffle"(x: Tensor, downscale_factor: usize) => x.pixel_unshuffle(downscale_factor);
+    "nn.functional.channel_shuffle"(x: Tensor, groups: usize) => x.channel_shuffle(groups);
 }

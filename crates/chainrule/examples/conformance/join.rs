@@ -17,10 +17,10 @@ operators! {
     "atleast_3d"(tensors: Rest<Tensor>) => tensors.0.iter().map(Tensor::atleast_3d).collect::<chainrule::Result<Vec<_>>>();
     "meshgrid.variadic_tensors" | "meshgrid.list_of_tensors"(tensors: Rest<Tensor>, indexing: String = "ij".into()) =>
         Tensor::meshgrid(&refs(&tensors.0), &indexing);
-    "chunk"(x: Tensor, chunks: isize, dim: isize = 0) => x.chunk(chunks as usize, dim);
-    "split"(x: Tensor, size: isize, dim: isize = 0) => x.split(size as usize, dim);
-    "split.list_args" | "split_with_sizes" | "split_with_sizes_copy"(x: Tensor, sizes: Vec<isize>, dim: isize = 0) =>
-        x.split_sizes(&sizes.iter().map(|&size| size as usize).collect::<Vec<_>>(), dim);
+    "chunk"(x: Tensor, chunks: usize, dim: isize = 0) => x.chunk(chunks, dim);
+    "split"(x: Tensor, size: usize, dim: isize = 0) => x.split(size, dim);
+    "split.list_args" | "split_with_sizes" | "split_with_sizes_copy"(x: Tensor, sizes: Vec<usize>, dim: isize = 0) =>
+        x.split_sizes(&sizes, dim);
     "tensor_split"(x: Tensor, sections: Sections, dim: isize = 0) => x.tensor_split(&sections, dim);
     "hsplit"(x: Tensor, sections: Sections) => x.hsplit(&sections);
     "vsplit"(x: Tensor, sections: Sections) => x.vsplit(&sections);
@@ -36,7 +36,7 @@ impl Argument for Sections {
             Value::Text(text) => text.parse()?,
             Value::Tensor(x) if x.as_ref().is_ok_and(|x| x.rank() > 0) => Sections::At(indices(&x?)),
             Value::List(_) => Sections::At(Vec::read(value)?),
-            number => Sections::Count(isize::read(number)? as usize),
+            number => Sections::Count(usize::read(number)?),
         })
     }
 }

@@ -135,7 +135,7 @@ operators! {
         a: Tensor, atol: Limit = Limit(None), rtol: Limit = Limit(None), hermitian: bool = false
     ) => linalg::matrix_rank(&a, Tolerance { absolute: atol.0, relative: rtol.0 }, hermitian);
     "linalg.cond"(a: Tensor, p: Value = Value::None) => linalg::cond(&a, order(&p)?);
-    "linalg.tensorinv"(a: Tensor, ind: isize = 2) => linalg::tensorinv(&a, ind.max(0) as usize);
+    "linalg.tensorinv"(a: Tensor, ind: usize = 2) => linalg::tensorinv(&a, ind);
     "linalg.tensorsolve"(a: Tensor, b: Tensor, dims: Option<Vec<isize>> = None) =>
         linalg::tensorsolve(&a, &b, &dims.unwrap_or_default());
     "linalg.multi_dot"(matrices: Vec<Tensor>) => linalg::multi_dot(&refs(&matrices));
@@ -145,8 +145,8 @@ operators! {
     };
     "linalg.vecdot"(x: Tensor, other: Tensor, dim: isize = -1) => linalg::vecdot(&x, &other, dim);
     "linalg.cross"(x: Tensor, other: Tensor, dim: isize = -1) => linalg::cross(&x, &other, dim);
-    "linalg.vander"(x: Tensor, N: Option<isize> = None) => {
-        let n = N.unwrap_or(x.shape().last().copied().unwrap_or(0) as isize);
-        linalg::vander(&x.atleast_1d()?, n.max(0) as usize)
+    "linalg.vander"(x: Tensor, N: Option<usize> = None) => {
+        let n = N.unwrap_or(x.shape().last().copied().unwrap_or(0));
+        linalg::vander(&x.atleast_1d()?, n)
     };
 }

@@ -57,14 +57,14 @@ operators! {
         }?;
         // The size, where it is told, is only a promise.
         match output_size {
-            Some(size) if size != result.shape()[dim.unwrap_or(0) as usize] as isize => {
+            Some(size) if size != result.shape()[result.shape().dim(dim.unwrap_or(0))?] as isize => {
                 Err(Error::argument(format!("the result isn't of size {size}")))
             }
             _ => Ok(result),
         }
     };
-    "unfold" | "unfold_copy"(x: Tensor, dimension: isize, size: isize, step: isize) =>
-        x.unfold(dimension, size as usize, step as usize);
+    "unfold" | "unfold_copy"(x: Tensor, dimension: isize, size: usize, step: usize) =>
+        x.unfold(dimension, size, step);
 }
 
 /// The start of a narrowed part: a number or a tensor that holds one.

@@ -12,9 +12,9 @@ operators! {
         Ok::<_, chainrule::Error>(stable).and(x.argsort(dim, descending));
     "msort"(x: Tensor) => x.msort();
     // The values come in order either way.
-    "topk"(x: Tensor, k: isize, dim: isize = -1, largest: bool = true, sorted: bool = true) =>
-        Ok::<_, chainrule::Error>(sorted).and(x.topk(k as usize, dim, largest));
-    "kthvalue"(x: Tensor, k: isize, dim: isize = -1, keepdim: bool = false) => x.kthvalue(k as usize, dim, keepdim);
+    "topk"(x: Tensor, k: usize, dim: isize = -1, largest: bool = true, sorted: bool = true) =>
+        Ok::<_, chainrule::Error>(sorted).and(x.topk(k, dim, largest));
+    "kthvalue"(x: Tensor, k: usize, dim: isize = -1, keepdim: bool = false) => x.kthvalue(k, dim, keepdim);
     "cumsum"(x: Tensor, dim: isize) => x.cumsum(dim);
     "cumprod"(x: Tensor, dim: isize) => x.cumprod(dim);
     "logcumsumexp"(x: Tensor, dim: isize) => x.logcumsumexp(dim);

@@ -2,6 +2,7 @@
 
 use super::{Array, DType, Element, Number, Shape, dispatch};
 use crate::error::{Error, Result};
+use crate::kernel::memory;
 
 impl Array {
     /// All elements `value`, converted to `dtype`. The value is stored once and expanded.
@@ -32,7 +33,7 @@ impl Array {
     /// ```
     pub fn full_of(shape: impl Into<Shape>, value: impl Number, dtype: DType) -> Array {
         let shape = shape.into();
-        dispatch!(dtype, T => Array::filled(vec![value.convert::<T>(); shape.elements()], shape))
+        dispatch!(dtype, T => Array::filled(memory::filled(shape.elements(), value.convert::<T>()), shape))
     }
 
     /// All elements 0, of type f32.
@@ -55,7 +56,7 @@ impl Array {
     /// ```
     pub fn zeros_of(shape: impl Into<Shape>, dtype: DType) -> Array {
         let shape = shape.into();
-        dispatch!(dtype, T => Array::filled(vec![T::default(); shape.elements()], shape))
+        dispatch!(dtype, T => Array::filled(memory::filled(shape.elements(), T::default()), shape))
     }
 
     /// All elements 1, of type f32.

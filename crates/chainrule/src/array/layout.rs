@@ -100,6 +100,8 @@ impl Layout {
                 self.shape
             ))
         };
+        // Literal shapes may be too large for anything.
+        Shape::new(shape)?;
         let added = shape.rank().checked_sub(self.shape.rank()).ok_or_else(refused)?;
         let mut strides = [0; MAX_RANK];
         for dim in added..shape.rank() {

@@ -75,7 +75,7 @@ impl Shape {
         self.rank as usize
     }
 
-    /// The number of elements: the product of the sizes (1 for a 0-d array).
+    /// The number of elements: the product of the sizes (1 for a 0-d array), or the largest number there is.
     ///
     /// ```
     /// use chainrule::Shape;
@@ -83,7 +83,7 @@ impl Shape {
     /// assert_eq!(Shape::SCALAR.elements(), 1);
     /// ```
     pub fn elements(&self) -> usize {
-        self.iter().product()
+        self.iter().fold(1, |product: usize, &size| product.saturating_mul(size))
     }
 
     /// Turns a dimension counted from the front (0…) or the back (−1…) into its place from the front.

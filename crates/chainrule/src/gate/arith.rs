@@ -305,6 +305,9 @@ binary_methods! {
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     div, Div;
+}
+
+impl Tensor {
     /// `self` to the power `other`: see [`Pow`].
     ///
     /// ```
@@ -315,7 +318,25 @@ binary_methods! {
     /// assert_eq!(tensor(2.0).pow(&tensor([0.5, 10.0]))?.to_string(), "tensor([   1.4142, 1024.0000])");
     /// # Ok::<(), chainrule::Error>(())
     /// ```
-    pow, Pow;
+    ///
+    /// # Errors
+    /// The shapes don't broadcast, the elements are `bool`, or integers are raised to a number that is a negative
+    /// integer: the result wouldn't be integers.
+    #[track_caller]
+    #[inline]
+    pub fn pow(&self, other: impl Operand) -> Result<Tensor> {
+        let location = std::panic::Location::caller();
+        if !self.dtype().is_float() && other.as_number().is_some_and(|exponent| exponent < 0.0) {
+            let integer = other.with(self, |exponent| !exponent.dtype().is_float());
+            if integer {
+                return Err(Error::argument("integers have no integer power to a negative integer")
+                    .hint("cast to a float type, or give the exponent as a float")
+                    .at_gate("Pow")
+                    .with_inputs([self.meta()]));
+            }
+        }
+        Tensor::apply_with(&Pow, self, other, location)
+    }
 }
 
 macro_rules! unary_methods {

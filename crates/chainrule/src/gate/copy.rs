@@ -111,6 +111,10 @@ impl Gate for Detach {
         "Detach"
     }
 
+    fn is_view(&self) -> bool {
+        true
+    }
+
     fn infer(&self, inputs: &[Meta]) -> Result<Metas> {
         expect_inputs(inputs, 1)?;
         Ok([inputs[0]].into())

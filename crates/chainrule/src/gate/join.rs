@@ -187,7 +187,7 @@ impl Gate for Split {
             return Err(Error::shape("a 0-d tensor has no dimension to be split along"));
         }
         let dim = shape.dim(self.dim)?;
-        if self.sizes.iter().sum::<usize>() != shape[dim] {
+        if self.sizes.iter().fold(0, |sum: usize, size| sum.saturating_add(*size)) != shape[dim] {
             return Err(Error::argument(format!(
                 "the sizes {:?} don't add up to the {} of dimension {dim}",
                 self.sizes, shape[dim]

@@ -167,8 +167,8 @@ gates! {
         value: R::constant(beta).if_gt(
             (a - b).abs(), (a - b) * (a - b) * 0.5 / beta, (a - b).abs() - 0.5 * R::constant(beta));
         local: [
-            R::constant(beta).if_gt((a - b).abs(), (a - b) / beta, (a - b).sign()),
-            R::constant(beta).if_gt((a - b).abs(), (b - a) / beta, (b - a).sign()),
+            (a - b).abs().if_ge(R::constant(beta), (a - b).sign(), (a - b) / beta),
+            (a - b).abs().if_ge(R::constant(beta), (b - a).sign(), (b - a) / beta),
         ];
         samples: pairs(SmoothL1Loss { beta: 0.27 });
     }
@@ -186,8 +186,8 @@ gates! {
         value: R::constant(delta).if_ge(
             (a - b).abs(), (a - b) * (a - b) * 0.5, ((a - b).abs() - 0.5 * R::constant(delta)) * delta);
         local: [
-            R::constant(delta).if_ge((a - b).abs(), a - b, (a - b).sign() * delta),
-            R::constant(delta).if_ge((a - b).abs(), b - a, (b - a).sign() * delta),
+            (a - b).abs().if_gt(R::constant(delta), (a - b).sign() * delta, a - b),
+            (a - b).abs().if_gt(R::constant(delta), (b - a).sign() * delta, b - a),
         ];
         samples: pairs(HuberLoss { delta: 0.27 });
     }
@@ -225,16 +225,29 @@ gates! {
     }
 }
 
+/// Refuses what isn't between 0 and 1, NaN too.
+fn probabilities(gate: &'static str, inputs: &[&Tensor]) -> Result<()> {
+    for (x, what) in inputs.iter().zip(["prediction", "target"]) {
+        if let Some(wrong) = x.to_f64_vec().into_iter().find(|p| !(0.0..=1.0).contains(p)) {
+            return Err(Error::argument(format!("a {what} is {wrong}; probabilities are between 0 and 1"))
+                .hint("use binary_cross_entropy_with_logits for what comes before a sigmoid")
+                .at_gate(gate)
+                .with_inputs(inputs.iter().map(|x| x.meta())));
+        }
+    }
+    Ok(())
+}
+
 macro_rules! losses {
     ($(
         $(#[doc = $doc:expr])* $method:ident;
-        $(#[doc = $doc_with:expr])* $with:ident, $Gate:ident;
+        $(#[doc = $doc_with:expr])* $with:ident, $Gate:ident $(, $check:ident)?;
     )*) => {
         impl Tensor {$(
             $(#[doc = $doc])*
             ///
             /// # Errors
-            /// The shapes differ.
+            /// The shapes differ, or values aren't those that the loss is of.
             #[track_caller]
             pub fn $method(&self, target: &Tensor) -> Result<Tensor> {
                 self.$with(target, Reduction::Mean)
@@ -243,9 +256,10 @@ macro_rules! losses {
             $(#[doc = $doc_with])*
             ///
             /// # Errors
-            /// The shapes differ.
+            /// The shapes differ, or values aren't those that the loss is of.
             #[track_caller]
             pub fn $with(&self, target: &Tensor, reduction: Reduction) -> Result<Tensor> {
+                $($check(stringify!($Gate), &[self, target])?;)?
                 Tensor::apply(Reduced { gate: $Gate, reduction }, &[self, target])
             }
         )*}
@@ -294,7 +308,7 @@ losses! {
     /// assert_eq!(loss.to_string(), "tensor([0.6931, 1.6094])");
     /// # Ok::<(), chainrule::Error>(())
     /// ```
-    binary_cross_entropy_with, BinaryCrossEntropy;
+    binary_cross_entropy_with, BinaryCrossEntropy, probabilities;
     /// Binary cross entropy of logits, the mean over all elements: see [`BinaryCrossEntropyWithLogits`].
     ///
     /// ```

@@ -76,6 +76,7 @@ use smallvec::SmallVec;
 use crate::array::{Array, Meta};
 use crate::error::{Error, Result};
 use crate::formula::Formula;
+use crate::kernel::memory;
 use crate::tensor::Tensor;
 
 /// The table of gates: one row a gate, by family.
@@ -457,6 +458,16 @@ pub trait Gate: Debug + Send + Sync + 'static {
         None
     }
 
+    /// Whether the outputs are views: they show elements of the inputs and take no memory of their own.
+    ///
+    /// ```
+    /// use chainrule::gate::{functions::Exp, view::View, Gate};
+    /// assert!(View::T.is_view() && !Exp.is_view());
+    /// ```
+    fn is_view(&self) -> bool {
+        false
+    }
+
     /// The matrices that an input stands for, where they aren't all: a gate of symmetric matrices may read one
     /// triangle, and its gradient is that with respect to symmetric matrices. Checks move within these only.
     ///
@@ -644,6 +655,11 @@ pub fn run(gate: &dyn Gate, inputs: &[&Array]) -> Result<Outputs> {
     let metas: SmallVec<[Meta; 3]> = inputs.iter().map(|x| x.meta()).collect();
     let attributed = |error: Error| error.at_gate(gate.name()).with_inputs(metas.iter().copied());
     let outputs = gate.infer(&metas).map_err(attributed)?;
+    if !gate.is_view() {
+        for meta in &outputs {
+            memory::check(meta.shape.elements(), meta.dtype.size()).map_err(attributed)?;
+        }
+    }
     gate.forward(inputs, &mut Context::new(&outputs)).map_err(attributed)
 }
 

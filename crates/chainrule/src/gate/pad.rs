@@ -15,6 +15,7 @@ use super::{Context, Entry, Gate, Gradients, Metas, Needs, Outputs, Sample, Save
 use crate::array::{Array, Meta, Shape};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formula::Formula;
+use crate::kernel::memory;
 use crate::tensor::Tensor;
 
 /// The gates of this family.
@@ -173,13 +174,19 @@ impl PadMode {
                 "a dimension of size {size} can't be padded by {before} and {after} with its own elements"
             )));
         }
-        if size + before + after < 0 {
+        let padded = size.saturating_add(before).saturating_add(after);
+        let Ok(padded) = usize::try_from(padded) else {
             return Err(Error::shape(format!("a size of {size} can't be padded by {before} and {after}")));
-        }
+        };
+        memory::check(padded, size_of::<i64>())?;
         let place = |i: isize| match self {
             PadMode::Reflect if i < 0 => -i,
             PadMode::Reflect if i >= size => 2 * (size - 1) - i,
-            PadMode::Circular => i.rem_euclid(size),
+            // What is taken off is gone before the rest is repeated.
+            PadMode::Circular => {
+                let (first, last) = (0.max(-before), size.min(size + after));
+                first + (i - first).rem_euclid((last - first).max(1))
+            }
             _ => i.clamp(0, size - 1),
         };
         Ok((-before..size + after).map(|i| place(i) as i64).collect())

@@ -192,7 +192,8 @@ functions! {
         formula: "y = the next number from a towards b";
         value: |[a, b]| libm::nextafter(a, b);
         single: |[a, b]: [f32; 2]| libm::nextafterf(a, b);
-        local: [Local::One, Local::Zero];
+        local: [Local::Inputs("1 where a ≠ b", |[a, b]| a.ne(b)?.cast(a.dtype())), Local::Zero];
+        at_kink: "∂y/∂a = 0 where a = b";
         samples: [[7.5, 2.0], [-3.2, 0.7], [2.9, -1.3]];
     }
 

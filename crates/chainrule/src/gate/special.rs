@@ -211,7 +211,7 @@ functions! {
         value: |[x]| if x == 0.0 { 1.0 } else { (PI * x).sin() / (PI * x) };
         local: [Local::Inputs("(cos(πx) − y)/x", |[x]| {
             let pi_x = x.mul(PI)?;
-            let zero = pi_x.eq(0.0)?;
+            let zero = pi_x.square()?.eq(0.0)?;
             let safe = zero.where_(&pi_x.ones_like(), &pi_x)?;
             // (πx·cos πx − sin πx)/(πx)²·π
             let local = safe.mul(safe.cos()?)?.sub(safe.sin()?)?.div(safe.square()?)?.mul(PI)?;

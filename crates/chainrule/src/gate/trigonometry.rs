@@ -8,6 +8,9 @@
 //! # Ok::<(), chainrule::Error>(())
 //! ```
 
+use crate::error::Result;
+use crate::tensor::Tensor;
+
 use super::pointwise::{Local, functions};
 use std::f64::consts::{LN_2, LN_10};
 
@@ -84,9 +87,10 @@ functions! {
         formula: "y = atan2(a, b)";
         value: |[a, b]| a.atan2(b);
         local: [
-            Local::Inputs("b/(a² + b²)", |[a, b]| b.div(a.square()?.add(b.square()?)?)),
-            Local::Inputs("(−a/(a² + b²))", |[a, b]| a.neg()?.div(a.square()?.add(b.square()?)?)),
+            Local::Inputs("b/(a² + b²)", |[a, b]| b.div(&squares(a, b)?)),
+            Local::Inputs("(−a/(a² + b²))", |[a, b]| a.neg()?.div(&squares(a, b)?)),
         ];
+        at_kink: "both are 0 at the origin";
         samples: [[0.5, 1.0], [-1.0, 0.7], [2.0, -0.3], [-0.4, -1.5]];
     }
 
@@ -283,4 +287,10 @@ fn share(
     let difference = a.sub(b)?;
     let difference = a.eq(b)?.where_(&difference.zeros_like(), &difference)?;
     difference.mul(scale)?.sigmoid()
+}
+
+/// `a² + b²`; infinite at the origin, where no quotient by it exists.
+fn squares(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    let sum = a.square()?.add(b.square()?)?;
+    sum.eq(0.0)?.where_(&sum.ones_like().mul(f64::INFINITY)?, &sum)
 }

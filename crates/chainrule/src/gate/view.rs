@@ -180,6 +180,10 @@ impl Gate for View {
         }]
     }
 
+    fn is_view(&self) -> bool {
+        true
+    }
+
     fn infer(&self, inputs: &[Meta]) -> Result<Metas> {
         expect_inputs(inputs, 1)?;
         Ok([self.of(&Array::phantom(inputs[0]))?.meta()].into())

@@ -9,6 +9,8 @@ use std::cell::RefCell;
 use std::sync::{Mutex, PoisonError};
 use std::thread::LocalKey;
 
+use crate::error::{Error, Result};
+
 /// Buffers below this many bytes are left to the allocator, which is fast for them.
 const SMALLEST: usize = 1024;
 
@@ -59,14 +61,49 @@ macro_rules! recycled {
 
 recycled!(bool, u8, i32, i64, f32, f64);
 
+/// Buffers below this many bytes are taken for granted.
+const ORDINARY: usize = 256 * 1024 * 1024;
+
+/// Whether the system would give so much memory at once. Small amounts are not asked for.
+pub(crate) fn is_affordable(len: usize, size: usize) -> bool {
+    match len.checked_mul(size) {
+        Some(bytes) if bytes < ORDINARY => true,
+        Some(bytes) => Vec::<u8>::new().try_reserve_exact(bytes).is_ok(),
+        None => false,
+    }
+}
+
+/// An error where memory can't hold so many elements of this size.
+pub(crate) fn check(len: usize, size: usize) -> Result<()> {
+    match is_affordable(len, size) {
+        true => Ok(()),
+        false => Err(Error::shape(format!("memory can't hold {len} elements of {size} bytes"))),
+    }
+}
+
+/// A buffer of copies of a value.
+///
+/// # Panics
+/// Memory can't hold it; gates ask [`check`] first.
+pub(crate) fn filled<T: Copy>(len: usize, value: T) -> Vec<T> {
+    assert_affordable::<T>(len);
+    vec![value; len]
+}
+
+fn assert_affordable<T>(len: usize) {
+    if let Err(error) = check(len, size_of::<T>()) {
+        panic!("{error}");
+    }
+}
+
 /// A buffer of `len` elements whose contents are arbitrary (values of a former use, or zeros).
 pub fn take<T: Recycled>(len: usize) -> Vec<T> {
-    let bytes = len * size_of::<T>();
+    let bytes = len.saturating_mul(size_of::<T>());
     if bytes < SMALLEST {
         return vec![T::default(); len];
     }
     // One that wastes at most a quarter; the newest first, as it is still in the cache.
-    let fits = |buffer: &Vec<T>| buffer.capacity() >= len && buffer.capacity() <= len + len / 4;
+    let fits = |buffer: &Vec<T>| buffer.capacity() >= len && buffer.capacity() <= len.saturating_add(len / 4);
     let recycled = if bytes < LARGE {
         // At the end of a thread its buffers are gone before other values of the thread are.
         T::recent().try_with(|recent| {
@@ -89,7 +126,7 @@ pub fn take<T: Recycled>(len: usize) -> Vec<T> {
             buffer.resize(len, T::default());
             buffer
         }
-        None => vec![T::default(); len],
+        None => filled(len, T::default()),
     }
 }
 

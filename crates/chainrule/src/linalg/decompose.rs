@@ -256,7 +256,8 @@ impl Tensor {
         Ok((u, s, vt.mt()?))
     }
 
-    /// Both factors in one matrix, and the pivots: see [`linalg::lu_factor`](lu_factor).
+    /// Both factors in one matrix, and the pivots: see [`linalg::lu_factor`](lu_factor). A zero on U's diagonal isn't
+    /// refused.
     ///
     /// ```
     /// use chainrule::tensor;
@@ -269,6 +270,7 @@ impl Tensor {
     /// As there.
     #[track_caller]
     pub fn lu(&self) -> Result<(Tensor, Tensor)> {
-        lu_factor(self)
+        let (lu, pivots, _) = lu_factor_ex(self, false)?;
+        Ok((lu, pivots))
     }
 }

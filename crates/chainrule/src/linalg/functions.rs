@@ -1,8 +1,8 @@
 //! Functions of square matrices.
 
 use super::{eigh, svd};
-use crate::error::Result;
-use crate::gate::linalg::MatrixExp;
+use crate::error::{Error, Result};
+use crate::gate::linalg::{MatrixExp, sizes};
 use crate::tensor::Tensor;
 
 /// `e^A = I + A + A²/2! + A³/3! + …` for square matrices.
@@ -36,8 +36,8 @@ pub fn matrix_power(a: &Tensor, n: isize) -> Result<Tensor> {
     a.matrix_power(n)
 }
 
-/// The square root of symmetric, positive definite matrices: `V·diag(√w)·Vᵀ`. The lower triangle is read, and
-/// the gradient is that with respect to symmetric matrices.
+/// The square root of symmetric matrices without negative eigenvalues: `V·diag(√w)·Vᵀ`; negative ones count as 0.
+/// The lower triangle is read, and the gradient is that with respect to symmetric matrices.
 ///
 /// ```
 /// use chainrule::{linalg, tensor};
@@ -51,7 +51,7 @@ pub fn matrix_power(a: &Tensor, n: isize) -> Result<Tensor> {
 #[track_caller]
 pub fn matrix_sqrth(a: &Tensor) -> Result<Tensor> {
     let (w, v) = eigh(a, false)?;
-    v.mul(&w.sqrt()?.unsqueeze(-2)?)?.matmul(&v.mt()?)
+    v.mul(&w.clamp_min(0.0)?.sqrt()?.unsqueeze(-2)?)?.matmul(&v.mt()?)
 }
 
 /// `A = U·P` with orthonormal columns of U and a symmetric P without negative eigenvalues, for matrices with at
@@ -66,9 +66,16 @@ pub fn matrix_sqrth(a: &Tensor) -> Result<Tensor> {
 /// ```
 ///
 /// # Errors
-/// As [`svd`].
+/// As [`svd`]; and where there are more columns than rows.
 #[track_caller]
 pub fn polar(a: &Tensor) -> Result<(Tensor, Tensor)> {
+    let refuse = |error: Error| error.at_gate("LinalgPolar").with_inputs([a.meta()]);
+    let (_, rows, columns) = sizes(&a.meta()).map_err(refuse)?;
+    if rows < columns {
+        return Err(refuse(Error::shape(format!(
+            "{columns} columns can't be orthonormal in {rows} dimensions"
+        ))));
+    }
     let (u, s, vt) = svd(a, false)?;
     Ok((u.matmul(&vt)?, vt.mt()?.mul(&s.unsqueeze(-2)?)?.matmul(&vt)?))
 }

@@ -10,7 +10,11 @@ fn vectors(a: &Tensor, taus: &Tensor, name: &'static str) -> Result<Tensor> {
     let refuse = |error: Error| error.at_gate(name).with_inputs([a.meta(), taus.meta()]);
     let (batch, rows, columns) = sizes(&a.meta()).map_err(refuse)?;
     let count = taus.shape().last().copied().unwrap_or(0);
-    if taus.rank() != a.rank() - 1 || taus.shape()[..batch.rank()] != batch[..] || count > columns.min(rows) {
+    if taus.dtype() != a.dtype()
+        || taus.rank() != a.rank() - 1
+        || taus.shape()[..batch.rank()] != batch[..]
+        || count > columns.min(rows)
+    {
         let rule = "there is a batch of factors like that of the matrices, at most one a column and a row";
         return Err(refuse(Error::shape(rule)));
     }

@@ -159,8 +159,8 @@ pub fn pinv(a: &Tensor, tolerance: Tolerance, hermitian: bool) -> Result<Tensor>
 /// use chainrule::{linalg, tensor};
 /// // The mean is the least-squares solution of x = 1 and x = 3.
 /// let fit = linalg::lstsq(&tensor([[1.0], [1.0]]), &tensor([[1.0], [3.0]]), None)?;
-/// assert_eq!((fit.rank.item()?, fit.solution.to_string()), (1.0, "tensor([[2.]])".into()));
-/// assert_eq!(fit.residuals.to_string(), "tensor([2.])");
+/// assert_eq!(fit.rank.item()?, 1.0);
+/// assert!((fit.solution.item()? - 2.0).abs() < 1e-6 && (fit.residuals.item()? - 2.0).abs() < 1e-6);
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -185,7 +185,7 @@ pub struct LeastSquares {
 /// // The line through (0, 1), (1, 3), (2, 5).
 /// let a = tensor([[1.0, 0.0], [1.0, 1.0], [1.0, 2.0]]);
 /// let fit = linalg::lstsq(&a, &tensor([[1.0], [3.0], [5.0]]), None)?;
-/// assert_eq!(fit.solution.to_string(), "tensor([[1.],\n        [2.]])");
+/// assert!(fit.solution.array().all_close(&tensor([[1.0], [2.0]]).array(), 1e-5, 1e-5));
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 ///
@@ -200,7 +200,7 @@ pub fn lstsq(a: &Tensor, b: &Tensor, rcond: Option<f64>) -> Result<LeastSquares>
     }
     let vectors = b.rank() + 1 == a.rank();
     let b = if vectors { b.unsqueeze(-1)? } else { b.clone() };
-    if b.rank() < 2 || b.shape()[b.rank() - 2] != rows {
+    if b.rank() != a.rank() || b.shape()[b.rank() - 2] != rows {
         return Err(refuse(Error::shape(format!("the right side has {rows} rows, as A has"))));
     }
     let tolerance = Tolerance { relative: rcond.filter(|x| *x >= 0.0), absolute: None };
@@ -290,11 +290,15 @@ pub fn cholesky_solve(b: &Tensor, factor: &Tensor, upper: bool) -> Result<Tensor
 /// ```
 ///
 /// # Errors
-/// The factor isn't square, or its elements aren't floats.
+/// The factor isn't square or has a zero on its diagonal, or its elements aren't floats.
 #[track_caller]
 pub fn cholesky_inverse(factor: &Tensor, upper: bool) -> Result<Tensor> {
     let (_, n) = square(&factor.meta())
         .map_err(|error| error.at_gate("CholeskyInverse").with_inputs([factor.meta()]))?;
+    if factor.array().diagonal(0, -2, -1)?.to_f64_vec().contains(&0.0) {
+        let rule = "the matrix is singular: its factor has a zero on the diagonal";
+        return Err(Error::argument(rule).at_gate("CholeskyInverse").with_inputs([factor.meta()]));
+    }
     cholesky_solve(&identity(factor, n), factor, upper)
 }
 
@@ -384,7 +388,7 @@ pub fn tensorinv(a: &Tensor, ind: usize) -> Result<Tensor> {
     let refuse = |error: Error| error.at_gate("LinalgTensorinv").with_inputs([a.meta()]);
     let (front, back) = shape.split_at(ind.min(shape.rank()));
     let (rows, columns): (usize, usize) = (front.iter().product(), back.iter().product());
-    if ind == 0 || rows != columns {
+    if ind == 0 || ind > shape.rank() || rows != columns {
         return Err(refuse(Error::shape(format!(
             "the first {ind} dimensions (from 1 on) must hold as many elements as the others"
         ))));

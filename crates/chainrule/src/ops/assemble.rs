@@ -1,7 +1,7 @@
 //! Tensors put together out of others: parts replaced, blocks, combinations, windows over memory.
 
 use super::shape::places;
-use crate::array::{Array, Shape, Slice};
+use crate::array::{Array, DType, Shape, Slice};
 use crate::error::{Error, Result};
 use crate::gate::view::{Unview, View};
 use crate::tensor::Tensor;
@@ -343,9 +343,10 @@ impl Tensor {
     /// ```
     #[track_caller]
     pub fn vander(&self, n: usize) -> Result<Tensor> {
-        let mut columns = vec![self.ones_like()];
+        let x = if self.dtype().is_float() { self.clone() } else { self.cast(DType::I64)? };
+        let mut columns = vec![x.ones_like()];
         for _ in 1..n {
-            let next = columns[columns.len() - 1].mul(self)?;
+            let next = columns[columns.len() - 1].mul(&x)?;
             columns.push(next);
         }
         columns.truncate(n);

@@ -110,7 +110,10 @@ impl Tensor {
             let index = places(taps.iter().map(|(first, _)| (first + tap) as i64).collect());
             let weights = Array::from_vec(taps.iter().map(|(_, weights)| weights[tap]).collect(), beside)?;
             let part = self.index_select(dim as isize, &Tensor::from_array(index))?;
-            let part = part.mul(&Tensor::from_array(weights.cast(float)))?;
+            let weights = Tensor::from_array(weights.cast(float));
+            // An element that doesn't count isn't read: it may be NaN.
+            let part = part.mul(&weights)?;
+            let part = weights.ne(0.0)?.where_(&part, &part.zeros_like())?;
             sum = Some(match sum {
                 Some(sum) => sum.add(&part)?,
                 None => part,

@@ -225,10 +225,8 @@ impl Tensor {
         for (index, weight, exists) in corners {
             let index = index.cast(DType::I64)?.expand(Shape::new(&[n, channels, outputs])?)?;
             let values = flat.gather(-1, &index)?;
-            let part = match weight {
-                Some(weight) => values.mul(&exists.where_(&weight, &weight.zeros_like())?)?,
-                None => exists.where_(&values, &values.zeros_like())?,
-            };
+            let part = weight.map_or_else(|| Ok(values.clone()), |weight| values.mul(&weight))?;
+            let part = exists.where_(&part, &part.zeros_like())?;
             sum = Some(match sum {
                 Some(sum) => sum.add(&part)?,
                 None => part,

@@ -191,7 +191,7 @@ impl Tensor {
     #[track_caller]
     pub fn index_add(&self, dim: isize, index: &Tensor, source: &Tensor, alpha: f64) -> Result<Tensor> {
         self.slices_fit("IndexAdd", dim, index, source)?;
-        let source = if alpha == 1.0 { source.clone() } else { source.mul(alpha)? };
+        let source = if alpha == 1.0 { source.clone() } else { source.mul(alpha)?.cast(self.dtype())? };
         let gate = IndexAdd { dim, shape: self.shape(), skipped: None };
         self.add(&Tensor::apply(gate, &[&source, &index.ravel()?])?)
     }

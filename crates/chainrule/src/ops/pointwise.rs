@@ -2,7 +2,7 @@
 
 use crate::array::{Array, DType, dispatch};
 use crate::error::{Error, Result};
-use crate::tensor::{Operand, Tensor};
+use crate::tensor::{Operand, Tensor, no_grad};
 
 impl Tensor {
     /// `self + value·(a·b)`.
@@ -75,7 +75,7 @@ impl Tensor {
 
     /// Limits: `min(max(x, low), high)`, each limit a tensor or absent; `high` wins over `low`.
     ///
-    /// Unlike [`Tensor::maximum`] it passes the whole gradient to x where x lies on a limit.
+    /// Where x lies on a limit both share the gradient, as with [`Tensor::maximum`].
     ///
     /// ```
     /// use chainrule::tensor;
@@ -95,11 +95,17 @@ impl Tensor {
                 .with_inputs([self.meta()])),
             (Some(low), None) => self.clamp_min(low),
             (None, Some(high)) => self.clamp_max(high),
-            (Some(low), Some(high)) => self.clamp_min(low)?.clamp_max(high),
+            (Some(low), Some(high)) => {
+                let limited = self.clamp_min(low)?.clamp_max(high)?;
+                // Between equal limits there is only one value: x passes where it has it.
+                let pinned = no_grad(|| self.eq(low)?.mul(&self.eq(high)?))?;
+                pinned.where_(self, &limited)
+            }
         }
     }
 
-    /// `max(x, low)`; on the limit x gets the gradient. NaN where either is NaN.
+    /// `max(x, low)`; NaN where either is NaN. On a limit that is a number x has no gradient, as with
+    /// [`Tensor::clamp`]; with a tensor it shares it, as with [`Tensor::maximum`].
     ///
     /// ```
     /// use chainrule::tensor;
@@ -111,10 +117,15 @@ impl Tensor {
     /// The shapes don't broadcast.
     #[track_caller]
     pub fn clamp_min(&self, low: impl Operand) -> Result<Tensor> {
-        low.with(self, |low| self.lt(low)?.add(&low.ne(low)?)?.where_(low, self))
+        let number = low.as_number().is_some();
+        low.with(self, |low| match number {
+            true => self.le(low)?.add(&low.ne(low)?)?.where_(low, self),
+            false => self.maximum(low),
+        })
     }
 
-    /// `min(x, high)`; on the limit x gets the gradient. NaN where either is NaN.
+    /// `min(x, high)`; NaN where either is NaN. On a limit that is a number x has no gradient, as with
+    /// [`Tensor::clamp`]; with a tensor it shares it, as with [`Tensor::minimum`].
     ///
     /// ```
     /// use chainrule::tensor;
@@ -126,10 +137,14 @@ impl Tensor {
     /// The shapes don't broadcast.
     #[track_caller]
     pub fn clamp_max(&self, high: impl Operand) -> Result<Tensor> {
-        high.with(self, |high| self.gt(high)?.add(&high.ne(high)?)?.where_(high, self))
+        let number = high.as_number().is_some();
+        high.with(self, |high| match number {
+            true => self.ge(high)?.add(&high.ne(high)?)?.where_(high, self),
+            false => self.minimum(high),
+        })
     }
 
-    /// The larger of two, and the other where one is NaN; ties go to `self`.
+    /// The larger of two, and the other where one is NaN; ties share the gradient.
     ///
     /// ```
     /// use chainrule::tensor;
@@ -141,10 +156,10 @@ impl Tensor {
     /// The shapes don't broadcast.
     #[track_caller]
     pub fn fmax(&self, other: impl Operand) -> Result<Tensor> {
-        other.with(self, |other| self.ge(other)?.add(&other.ne(other)?)?.where_(self, other))
+        other.with(self, |other| self.unless_nan(other, &self.maximum(other)?))
     }
 
-    /// The smaller of two, and the other where one is NaN; ties go to `self`.
+    /// The smaller of two, and the other where one is NaN; ties share the gradient.
     ///
     /// ```
     /// use chainrule::tensor;
@@ -156,7 +171,12 @@ impl Tensor {
     /// The shapes don't broadcast.
     #[track_caller]
     pub fn fmin(&self, other: impl Operand) -> Result<Tensor> {
-        other.with(self, |other| self.le(other)?.add(&other.ne(other)?)?.where_(self, other))
+        other.with(self, |other| self.unless_nan(other, &self.minimum(other)?))
+    }
+
+    /// `both` where neither is NaN, else the one that isn't.
+    fn unless_nan(&self, other: &Tensor, both: &Tensor) -> Result<Tensor> {
+        other.ne(other)?.where_(self, &self.ne(self)?.where_(other, both)?)
     }
 
     /// NaN and the infinities replaced; `None` for an infinity means the largest number of the type.

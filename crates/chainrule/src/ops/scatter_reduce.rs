@@ -29,7 +29,7 @@ use crate::tensor::{Tensor, no_grad};
 pub enum Combine {
     /// Their sum.
     Sum,
-    /// Their mean.
+    /// Their mean; of integers rounded down.
     Mean,
     /// The largest.
     Largest,
@@ -95,7 +95,8 @@ impl Tensor {
                     };
                     ones.scatter_add(dim, index, &source.ones_like())
                 })?;
-                own.scatter_add(dim, index, source)?.div(&counts)
+                let sum = own.scatter_add(dim, index, source)?;
+                if self.dtype().is_float() { sum.div(&counts) } else { sum.div_floor(&counts) }
             }
             Combine::Product => {
                 let own = if include_self { own } else { self.scatter_value(dim, index, 1.0)? };
@@ -107,6 +108,9 @@ impl Tensor {
                     own.scatter_add(dim, index, source)?;
                     self.extremes(dim, index, source, combine == Combine::Largest, include_self)
                 })?;
+                if !self.dtype().is_float() {
+                    return Ok(extreme);
+                }
                 let covered = index.shape();
                 let source = (0..covered.rank())
                     .try_fold(source.clone(), |x, d| x.narrow(d as isize, 0, covered[d] as isize))?;

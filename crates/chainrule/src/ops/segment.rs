@@ -151,6 +151,9 @@ impl Tensor {
         padding: Option<usize>,
     ) -> Result<Tensor> {
         let refuse = |error: Error| error.at_gate("EmbeddingBag").with_inputs([self.meta(), indices.meta()]);
+        if !self.dtype().is_float() || self.rank() != 2 {
+            return Err(refuse(Error::shape("a table is a matrix of floats")));
+        }
         let total = indices.elements();
         let starts: Vec<i64> = match (indices.rank(), offsets) {
             (2, None) => {
@@ -201,7 +204,32 @@ impl Tensor {
                 })?;
                 zeros.index_add(0, &bags, &rows, 1.0)?.div(&counts)
             }
-            BagMode::Max => zeros.index_reduce(0, &bags, &rows, Combine::Largest, false),
+            BagMode::Max => {
+                let first = Tensor::from_array(first_largest(&rows, &bags, starts.len())?);
+                let none = first.eq(-1)?;
+                if rows.elements() == 0 {
+                    return Ok(zeros);
+                }
+                let y = rows.gather(0, &first.clamp_min(0)?)?;
+                none.where_(&zeros, &y)
+            }
         }
     }
+}
+
+/// For each bag and column, the row with the first of the largest elements; −1 for an empty bag. NaN is larger than
+/// nothing.
+fn first_largest(rows: &Tensor, bags: &Tensor, count: usize) -> Result<Array> {
+    let width = rows.shape()[1];
+    let (values, bags) = (rows.to_f64_vec(), bags.array().to_i64_vec());
+    let mut best = vec![-1i64; count * width];
+    for (row, &bag) in bags.iter().enumerate() {
+        for column in 0..width {
+            let best = &mut best[bag as usize * width + column];
+            if *best < 0 || values[row * width + column] > values[*best as usize * width + column] {
+                *best = row as i64;
+            }
+        }
+    }
+    Array::from_vec(best, [count, width])
 }

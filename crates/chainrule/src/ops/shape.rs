@@ -3,6 +3,7 @@
 use crate::array::{Array, NewShape, Shape, Slice};
 use crate::error::{Error, Result};
 use crate::gate::view::View;
+use crate::kernel::memory;
 use crate::tensor::Tensor;
 
 /// Names the operator and its input in an error that an inner check raised.
@@ -97,6 +98,11 @@ impl Tensor {
         let mut all = shape[..dim.min(shape.rank())].to_vec();
         all.extend_from_slice(&inner);
         all.extend(shape.iter().skip(dim + 1));
+        if inner.elements() != part.elements() {
+            let rule =
+                format!("the sizes {inner} don't hold the {} elements of dimension {dim}", part.elements());
+            return Err(refused(self, "View")(Error::shape(rule)));
+        }
         self.reshape(Shape::new(&all)?)
     }
 
@@ -341,6 +347,9 @@ impl Tensor {
             let rule = format!("{times:?} aren't repetitions of {size} elements");
             return Err(refused(self, "RepeatInterleave")(Error::argument(rule)));
         }
+        let total = times.iter().fold(0, |sum: usize, &times| sum.saturating_add(times as usize));
+        let total = if times.len() == 1 { total.saturating_mul(size) } else { total };
+        memory::check(total, size_of::<i64>()).map_err(refused(self, "RepeatInterleave"))?;
         let rows = (0..size).flat_map(|i| {
             let times = if times.len() == 1 { times[0] } else { times[i] };
             std::iter::repeat_n(i as i64, times as usize)

@@ -11,6 +11,7 @@ use super::{Handle, NodeRef, Operand, Tensor, saved_hooks};
 use crate::array::{Array, Generator, Meta};
 use crate::error::{Error, ErrorKind, Result};
 use crate::gate::{Context, Gate, GateRef, Metas, Needs, Outputs, SavedValues};
+use crate::kernel::memory;
 
 /// A gate's outputs as tensors.
 pub(crate) type Tensors = SmallVec<[Tensor; 1]>;
@@ -209,6 +210,11 @@ fn forward(
     let attributed = |error: Error| error.at_gate(gate.name()).with_inputs(metas.iter().copied());
 
     let promised = gate.infer(&metas).map_err(attributed)?;
+    if !gate.is_view() {
+        for meta in &promised {
+            memory::check(meta.shape.elements(), meta.dtype.size()).map_err(attributed)?;
+        }
+    }
     let mut context = Context::new(&promised);
     let outputs = gate.forward(&views, &mut context).map_err(attributed)?;
     let extras = context.into_extras();

@@ -1,7 +1,7 @@
 //! Making random graphs: gates out of samples, fed with earlier values that are brought into shape and range.
 
 use chainrule::gate::view::View;
-use chainrule::gate::{GateRef, Sample, arith};
+use chainrule::gate::{GateRef, Sample, Structure, arith, functions};
 use chainrule::{Array, DType, Meta, Shape, Slice, Tensor, no_grad};
 
 use super::program::{Program, Source, Step};
@@ -11,6 +11,13 @@ use super::program::{Program, Source, Step};
 pub struct Kind {
     pub name: &'static str,
     sample: Sample,
+}
+
+impl Kind {
+    /// Gates of linear algebra, most of which have singular matrices.
+    fn is_of_matrices(&self) -> bool {
+        self.name.starts_with("Linalg") && self.name != "LinalgVectorNorm" || self.name == "CholeskySolve"
+    }
 }
 
 /// Values of the graphs have at most so many elements and dimensions, so that differences stay cheap.
@@ -161,24 +168,52 @@ impl Maker<'_> {
             })
             .collect();
         let metas: Vec<Meta> = free.iter().map(|source| self.value(source).meta()).collect();
-        let as_they_are = self.random.below(4) > 0 && sample.gate.infer(&metas).is_ok();
+        let as_they_are =
+            self.random.below(4) > 0 && sample.gate.infer(&metas).is_ok() && !kind.is_of_matrices();
         let mut inputs = Vec::with_capacity(free.len());
         for (i, source) in free.into_iter().enumerate() {
             inputs.push(match moving(i) {
                 false => source,
                 // Now and then the sample's own values, as a new leaf.
-                true if !as_they_are && self.random.below(6) == 0 => {
+                true if !as_they_are && sample.gate.structure(i).is_none() && self.random.below(6) == 0 => {
                     self.program.leaves.push(sample.inputs[i].clone());
                     Source::Leaf(self.program.leaves.len() - 1)
                 }
                 true => {
                     let shaped =
                         if as_they_are { source } else { self.shaped(source, *sample.inputs[i].shape())? };
-                    self.ranged(shaped, &sample.inputs[i])?
+                    match kind.is_of_matrices() {
+                        true => self.near(shaped, &sample.inputs[i], sample.gate.structure(i))?,
+                        false => self.ranged(shaped, &sample.inputs[i])?,
+                    }
                 }
             });
         }
         Some(inputs)
+    }
+
+    /// The sample's matrices, moved a little by the value: any others may be singular, where no gradient exists. They
+    /// stay within the matrices that the gate stands for.
+    fn near(&mut self, source: Source, like: &Array, structure: Option<Structure>) -> Option<Source> {
+        let scaled = |value: f64| Source::Constant(Array::scalar(value));
+        let mut part = self.add("Tanh", functions::Tanh.into(), vec![source])?;
+        let mut middle = like.clone();
+        if let Some(structure) = structure {
+            middle = structure.nearest(like).ok()?;
+            part = match structure {
+                Structure::Symmetric => {
+                    let turned = self.add("View", View::Transpose(-2, -1).into(), vec![part.clone()])?;
+                    self.add("Add", arith::Add.into(), vec![part, turned])?
+                }
+                Structure::Lower => {
+                    let ones = Array::ones_of(*like.shape(), DType::F64);
+                    let mask = Source::Constant(structure.nearest(&ones).ok()?);
+                    self.add("Mul", arith::Mul.into(), vec![part, mask])?
+                }
+            };
+        }
+        let part = self.add("Mul", arith::Mul.into(), vec![part, scaled(0.02)])?;
+        self.add("Add", arith::Add.into(), vec![part, Source::Constant(middle)])
     }
 
     /// The value with another shape: its first elements, or all of them repeated.

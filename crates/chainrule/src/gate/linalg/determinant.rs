@@ -65,9 +65,9 @@ impl Gate for Det {
         let Some(g) = &upstream[0] else { return Ok(needs.none()) };
         let (a, y) = (saved.input(0)?, saved.output(0)?);
         let spread = |x: &Tensor| x.unsqueeze(-1)?.unsqueeze(-1);
-        let regular = y.to_f64_vec().iter().all(|&y| y != 0.0);
+        let regular = y.to_f64_vec().iter().all(|&y| y != 0.0) || !a.array().all_finite();
         let cofactors = match regular {
-            true => crate::linalg::inv(&a)?.mt()?.mul(&spread(&y)?)?,
+            true => crate::linalg::inv_ex(&a, false)?.0.mt()?.mul(&spread(&y)?)?,
             false => cofactors(&a)?,
         };
         Ok([Some(cofactors.mul(&spread(g)?)?)].into_iter().collect())
@@ -109,7 +109,7 @@ impl Slogdet {
         name: "LinalgSlogdet",
         method: "linalg::slogdet, slogdet, logdet",
         doc: "Sign and logarithm of the size of the determinant: also where the determinant itself overflows.\n",
-        at_kink: Some("a singular matrix has no gradient: it is refused"),
+        at_kink: Some("the gradient of a singular matrix has infinities"),
         file: file!(),
         line: line!(),
         samples: || {
@@ -150,7 +150,7 @@ impl Gate for Slogdet {
 
     fn backward(&self, saved: &Saved, upstream: &[Option<Tensor>], needs: &Needs) -> Result<Gradients> {
         let Some(g) = &upstream[1] else { return Ok(needs.none()) };
-        let inverse = crate::linalg::inv(&saved.input(0)?)?.mt()?;
+        let inverse = crate::linalg::inv_ex(&saved.input(0)?, false)?.0.mt()?;
         Ok([Some(inverse.mul(&g.unsqueeze(-1)?.unsqueeze(-1)?)?)].into_iter().collect())
     }
 
