@@ -11,7 +11,7 @@ const WIDTHS: [u16; 95] = [
 ];
 
 /// The width of a text in a font of this size, at least what DejaVu Sans takes.
-pub(super) fn width(text: &str, size: f64) -> f64 {
+pub(crate) fn width(text: &str, size: f64) -> f64 {
     text.chars().map(letter).sum::<f64>() * size
 }
 
@@ -30,7 +30,7 @@ fn letter(c: char) -> f64 {
 }
 
 /// A text of at most so many letters; the last one stands for what is left out.
-pub(super) fn cut(text: &str, letters: usize) -> String {
+pub(crate) fn cut(text: &str, letters: usize) -> String {
     if text.chars().count() <= letters {
         return text.to_string();
     }

@@ -13,14 +13,14 @@
 
 mod board;
 mod dot;
-mod font;
+pub(crate) mod font;
 mod graph;
 mod layout;
 mod picture;
 #[cfg(feature = "plot")]
 mod png;
 mod render;
-mod scene;
+pub(crate) mod scene;
 mod svg;
 mod text;
 mod torchviz;
@@ -32,6 +32,18 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::io::write_atomic;
+#[cfg(feature = "plot")]
+pub(crate) use layout::Rect;
+
+/// Writes shapes as SVG or PNG, by the file's ending.
+#[cfg(feature = "plot")]
+pub(crate) fn save_scene(scene: &scene::Scene, path: &Path, dark: bool) -> Result<()> {
+    match path.extension().and_then(|ending| ending.to_str()) {
+        Some("svg") => write_atomic(path, svg::write(scene).as_bytes()),
+        Some("png") => write_atomic(path, &png::write(scene, dark).map_err(|error| error.path(path))?),
+        _ => Err(Error::argument("figures are written as .svg or .png").path(path)),
+    }
+}
 
 impl Picture {
     /// The picture as SVG, laid out and drawn without Graphviz, light or dark as the reader's system is.

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use ab_glyph::{Font, FontRef, GlyphId, OutlineCurve};
 use tiny_skia::{
-    Color, FillRule, LineCap, LineJoin, Paint as Ink, Path, PathBuilder, Pixmap, Stroke, StrokeDash,
+    Color, FillRule, LineCap, LineJoin, Paint as Ink, Path, PathBuilder, Pixmap, Rect, Stroke, StrokeDash,
     Transform,
 };
 
@@ -41,15 +41,20 @@ pub(super) fn write(scene: &Scene, dark: bool) -> Result<Vec<u8>> {
         painter.shape(shape);
     }
     let canvas = painter.canvas;
-    let mut bytes = Vec::new();
-    let mut encoder = png::Encoder::new(&mut bytes, canvas.width(), canvas.height());
-    encoder.set_color(png::ColorType::Rgb);
-    encoder.set_depth(png::BitDepth::Eight);
     let pixels: Vec<u8> =
         canvas.pixels().iter().flat_map(|pixel| [pixel.red(), pixel.green(), pixel.blue()]).collect();
+    encode(&pixels, canvas.width(), canvas.height())
+}
+
+/// Pixels (red, green, blue) as a PNG file.
+pub(super) fn encode(pixels: &[u8], width: u32, height: u32) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, width, height);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
     encoder
         .write_header()
-        .and_then(|mut writer| writer.write_image_data(&pixels))
+        .and_then(|mut writer| writer.write_image_data(pixels))
         .map_err(|error| Error::argument(format!("the picture can't be written as PNG: {error}")))?;
     Ok(bytes)
 }
@@ -122,6 +127,18 @@ impl Painter {
                     }
                 }
                 self.stroke(path.finish(), *paint, 1.3, *dashed);
+            }
+            Shape::Image { area, columns, rows, pixels } => {
+                let (wide, high) = (area.width / *columns as f64, area.height / *rows as f64);
+                for (i, &[r, g, b]) in pixels.iter().enumerate() {
+                    let (x, y) = (area.x + (i % columns) as f64 * wide, area.y + (i / columns) as f64 * high);
+                    // Without smoothing, neighbouring pixels leave no seam.
+                    let mut ink = Ink { anti_alias: false, ..Ink::default() };
+                    ink.set_color_rgba8(r, g, b, 255);
+                    if let Some(pixel) = Rect::from_xywh(x as f32, y as f32, wide as f32, high as f32) {
+                        self.canvas.fill_rect(pixel, &ink, self.at, None);
+                    }
+                }
             }
             Shape::Head { x, y, right, paint } => {
                 let (side, length) = (HEAD * 0.45, HEAD);

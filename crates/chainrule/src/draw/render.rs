@@ -500,3 +500,105 @@ fn size(sideways: bool, node: &Node, look: &Look, chip: f64) -> Size {
         outputs,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::array::Generator;
+    use crate::formula::Expr;
+    use crate::graph::ComputationalGraph;
+    use crate::models;
+    use crate::tensor::Tensor;
+
+    /// Every text's box, and the boxes of local gradients.
+    fn labels(scene: &Scene) -> Vec<(String, Rect)> {
+        let mut all = Vec::new();
+        for shape in &scene.shapes {
+            if let Shape::Text { x, y, size, anchor, text, .. } = shape {
+                let wide = width(text, *size);
+                let x = match anchor {
+                    Anchor::Start => *x,
+                    Anchor::Middle => x - wide / 2.0,
+                    Anchor::End => x - wide,
+                };
+                let area = Rect { x, y: y - 0.76 * size, width: wide, height: 0.96 * size };
+                all.push((text.clone(), area));
+            }
+        }
+        all
+    }
+
+    /// No two labels overlap, none leaves the picture, and no box covers a label that isn't its own.
+    fn check(scene: &Scene) {
+        let labels = labels(scene);
+        let apart = |a: &Rect, b: &Rect| {
+            a.x + a.width <= b.x + 0.5
+                || b.x + b.width <= a.x + 0.5
+                || a.y + a.height <= b.y + 0.5
+                || b.y + b.height <= a.y + 0.5
+        };
+        for (i, (text, area)) in labels.iter().enumerate() {
+            let inside = area.x >= 0.0
+                && area.y >= 0.0
+                && area.x + area.width <= scene.width
+                && area.y + area.height <= scene.height;
+            assert!(inside, "{text:?} leaves the picture");
+            for (other, place) in &labels[i + 1..] {
+                assert!(apart(area, place), "{text:?} and {other:?} overlap");
+            }
+            for shape in &scene.shapes {
+                if let Shape::Box { area: place, fill, .. } = shape
+                    && !matches!(fill, Paint::Frame | Paint::FrameInner)
+                {
+                    let within = area.x >= place.x - 0.5
+                        && area.x + area.width <= place.x + place.width + 0.5
+                        && area.y >= place.y - 0.5
+                        && area.y + area.height <= place.y + place.height + 0.5;
+                    assert!(within || apart(area, place), "a box cuts {text:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn labels_on_the_board_never_overlap() {
+        for (text, values) in [
+            ("(x+y)*z", &[("x", -2.0), ("y", 5.0), ("z", -4.0)][..]),
+            (
+                "1/(1+exp(-(w0*x0+w1*x1+w2)))",
+                &[("w0", 2.0), ("x0", -1.0), ("w1", -3.0), ("x1", -2.0), ("w2", -3.0)],
+            ),
+            ("x*y + sin(x)*exp(x/y)^2 - tanh(x*y*z)", &[("x", 2.0), ("y", 3.0), ("z", 1e-7)]),
+            (
+                "max(x, y)*a_name_that_is_long + relu(x)*x*x",
+                &[("x", 2.5), ("y", 3.5), ("a_name_that_is_long", 1e9)],
+            ),
+        ] {
+            let mut graph = ComputationalGraph::from_expr(&Expr::parse(text).unwrap()).unwrap();
+            let values: Vec<(&str, Tensor)> =
+                values.iter().map(|&(name, x)| (name, Tensor::new(x, crate::DType::F64).unwrap())).collect();
+            let given: Vec<(&str, &Tensor)> = values.iter().map(|(name, x)| (*name, x)).collect();
+            graph.forward(&given).unwrap();
+            for style in [Style::Board, Style::Forward, Style::Torchviz] {
+                let mut picture = graph.picture(style).unwrap();
+                picture.title = text.to_string();
+                check(&Drawn::of(&picture).scene());
+            }
+            graph.backward().unwrap();
+            check(&Drawn::of(&graph.picture(Style::Board).unwrap()).scene());
+        }
+    }
+
+    #[test]
+    fn labels_of_networks_never_overlap() {
+        for name in ["lenet", "vit"] {
+            let model = models::by_name(name).unwrap();
+            let mut generator = Generator::new(0);
+            let network = model.build(10, &mut generator).unwrap();
+            let x = model.random_input(model.input(1).unwrap(), &mut generator).unwrap();
+            let mut graph = ComputationalGraph::record(|| network.call(&x)).unwrap();
+            graph.forward(&[]).unwrap();
+            check(&Drawn::of(&graph.picture(Style::Forward).unwrap()).scene());
+        }
+    }
+}

@@ -4,7 +4,7 @@ use super::layout::Rect;
 
 /// What a shape means, which gives it its colour in the light and in the dark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Paint {
+pub(crate) enum Paint {
     Background,
     /// Names
     Text,
@@ -39,11 +39,11 @@ pub(super) enum Paint {
 }
 
 /// Red, green, blue.
-pub(super) type Colour = u32;
+pub(crate) type Colour = u32;
 
 impl Paint {
     /// All of them, with their names in style sheets and their colours in the light and in the dark.
-    pub(super) const ALL: [(Paint, &'static str, Colour, Colour); 26] = [
+    pub(crate) const ALL: [(Paint, &'static str, Colour, Colour); 26] = [
         (Paint::Background, "background", 0xffffff, 0x15181d),
         (Paint::Text, "text", 0x1c2430, 0xe6e9ee),
         (Paint::Faint, "faint", 0x647084, 0x97a3b4),
@@ -72,13 +72,13 @@ impl Paint {
         (Paint::TorchOutput, "torch-output", 0xcaff70, 0x4f7a1a),
     ];
 
-    pub(super) fn class(self) -> &'static str {
+    pub(crate) fn class(self) -> &'static str {
         self.entry().1
     }
 
     /// Its colour, in the light or in the dark.
     #[cfg_attr(not(feature = "plot"), expect(dead_code, reason = "only PNG files have one colour"))]
-    pub(super) fn colour(self, dark: bool) -> Colour {
+    pub(crate) fn colour(self, dark: bool) -> Colour {
         let (_, _, light, dark_one) = self.entry();
         if dark { dark_one } else { light }
     }
@@ -90,7 +90,7 @@ impl Paint {
 
 /// Where a text is, seen from its point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Anchor {
+pub(crate) enum Anchor {
     Start,
     Middle,
     End,
@@ -98,7 +98,7 @@ pub(super) enum Anchor {
 
 /// A piece of a path.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Step {
+pub(crate) enum Step {
     Move(f64, f64),
     Line(f64, f64),
     Curve(f64, f64, f64, f64, f64, f64),
@@ -106,7 +106,7 @@ pub(super) enum Step {
 
 /// A shape.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Shape {
+pub(crate) enum Shape {
     Box {
         area: Rect,
         radius: f64,
@@ -133,6 +133,14 @@ pub(super) enum Shape {
         right: bool,
         paint: Paint,
     },
+    /// So many columns and rows of pixels, red, green and blue, enlarged without smoothing
+    #[cfg(feature = "plot")]
+    Image {
+        area: Rect,
+        columns: usize,
+        rows: usize,
+        pixels: Vec<[u8; 3]>,
+    },
     /// What follows belongs to this node
     Open(String),
     Close,
@@ -140,13 +148,13 @@ pub(super) enum Shape {
 
 /// All shapes, those in the background first.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Scene {
-    pub(super) width: f64,
-    pub(super) height: f64,
+pub(crate) struct Scene {
+    pub(crate) width: f64,
+    pub(crate) height: f64,
     /// What the picture is of.
-    pub(super) title: String,
-    pub(super) shapes: Vec<Shape>,
+    pub(crate) title: String,
+    pub(crate) shapes: Vec<Shape>,
 }
 
 /// The length of an arrow's head.
-pub(super) const HEAD: f64 = 7.0;
+pub(crate) const HEAD: f64 = 7.0;

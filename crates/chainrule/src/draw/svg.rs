@@ -115,6 +115,21 @@ fn shape_text(out: &mut String, shape: &Shape) {
             let dashes = if *dashed { " stroke-dasharray=\"2 3\"" } else { "" };
             writeln!(out, "<path d=\"{d}\" class=\"{}-line\"{dashes}/>", paint.class())
         }
+        #[cfg(feature = "plot")]
+        Shape::Image { area, columns, rows, pixels } => {
+            let bytes =
+                super::png::encode(&pixels.concat(), *columns as u32, *rows as u32).unwrap_or_default();
+            writeln!(
+                out,
+                "<image x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" style=\"image-rendering:pixelated\" \
+                 preserveAspectRatio=\"none\" href=\"data:image/png;base64,{}\"/>",
+                N(area.x),
+                N(area.y),
+                N(area.width),
+                N(area.height),
+                crate::explorer::base64(&bytes)
+            )
+        }
         Shape::Head { x, y, right, paint } => {
             let (side, length) = (HEAD * 0.45, HEAD);
             let points = match right {

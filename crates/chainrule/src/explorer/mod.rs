@@ -23,6 +23,9 @@ mod numbers;
 mod page;
 mod statistics;
 
+#[cfg(feature = "plot")]
+pub(crate) use network::base64;
+
 use std::path::Path;
 
 use crate::array::Array;

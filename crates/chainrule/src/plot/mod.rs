@@ -11,9 +11,11 @@
 
 mod confusion;
 mod picture;
+mod weights;
 
 pub use confusion::confusion_matrix;
 pub use picture::{encode_png, save_png};
+pub use weights::{first_filters, saliency, weights};
 
 use std::path::Path;
 use std::sync::Once;

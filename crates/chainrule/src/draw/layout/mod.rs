@@ -91,11 +91,11 @@ pub(in crate::draw) struct Request {
 
 /// A rectangle with its sides along the axes.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub(in crate::draw) struct Rect {
-    pub(in crate::draw) x: f64,
-    pub(in crate::draw) y: f64,
-    pub(in crate::draw) width: f64,
-    pub(in crate::draw) height: f64,
+pub(crate) struct Rect {
+    pub(crate) x: f64,
+    pub(crate) y: f64,
+    pub(crate) width: f64,
+    pub(crate) height: f64,
 }
 
 /// A frame's place, and where its title begins; `None` where it holds nothing.
