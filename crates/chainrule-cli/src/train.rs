@@ -88,6 +88,13 @@ pub fn run(options: Options) -> Result<ExitCode, Failure> {
     for name in ["confusion.svg", "confusion.png"] {
         chainrule::plot::confusion_matrix(&test.confusion, training.classes(), folder.join(name))?;
     }
+    training.show_gradients()?;
+    for name in ["weights.svg", "weights.png"] {
+        chainrule::plot::weights(training.network(), folder.join(name))?;
+    }
+    for name in ["filters.svg", "filters.png"] {
+        chainrule::plot::first_filters(training.network(), folder.join(name))?;
+    }
     let title = folder.file_name().map_or("network".into(), |name| name.to_string_lossy());
     training.explorer()?.title(title.clone()).save(folder.join("explorer.html"))?;
     let report = RunReport {

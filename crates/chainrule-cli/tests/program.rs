@@ -78,11 +78,15 @@ fn training_writes_a_whole_run() {
             "curves.png",
             "curves.svg",
             "explorer.html",
+            "filters.png",
+            "filters.svg",
             "metrics.csv",
             "metrics.json",
             "model.safetensors",
             "report.html",
-            "settings.toml"
+            "settings.toml",
+            "weights.png",
+            "weights.svg"
         ]
     );
     let table = String::from_utf8(folder.bytes("runs/digits-mlp-1/metrics.csv")).unwrap();

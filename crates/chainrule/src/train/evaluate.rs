@@ -102,16 +102,43 @@ impl Training {
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn explorer(&self) -> Result<Explorer> {
-        // Large examples make large pages, and take long to be looked at.
+        let (x, labels) = self.few_examples()?;
+        let _kept = Buffers::of(&*self.network);
+        self.network.set_training(true);
+        let loss = |logits: &Tensor| by_answer(logits.clone())?.cross_entropy_with(&labels, &self.loss);
+        self.seeded(|| Explorer::of_network(&*self.network, &x, loss))
+    }
+
+    /// Gives every parameter the gradient of the loss on a few training examples, for a figure of them; the network
+    /// stays as it is.
+    ///
+    /// ```
+    /// use chainrule::{data::digits, nn::Module, train::{Settings, Training}};
+    /// let training = Training::new(Settings::default(), digits().stratified_split(0.2, 0)?)?;
+    /// training.show_gradients()?;
+    /// assert!(training.network().parameters().iter().all(|parameter| parameter.grad().is_some()));
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The network can't be evaluated.
+    pub fn show_gradients(&self) -> Result<()> {
+        let (x, labels) = self.few_examples()?;
+        let _kept = Buffers::of(&*self.network);
+        self.network.set_training(true);
+        self.network.parameters().iter().for_each(Tensor::zero_grad);
+        let logits = self.seeded(|| self.network.call(&x))?;
+        by_answer(logits)?.cross_entropy_with(&labels, &self.loss)?.backward()
+    }
+
+    /// A few training examples and their labels: large examples make large pages, and take long to be looked at.
+    fn few_examples(&self) -> Result<(Tensor, Tensor)> {
         let most = (1 << 19) / self.example_shape()?.iter().product::<usize>().max(1);
         let few = self.settings.batch.min(most.clamp(1, 32));
         let rows: Vec<usize> = (0..self.parts.train.len()).take(few).collect();
         let (x, labels) = self.parts.train.examples(&rows, &fixed)?;
-        let _kept = Buffers::of(&*self.network);
-        self.network.set_training(true);
-        let labels = Tensor::from_array(labels.reshape([labels.elements()])?);
-        let loss = |logits: &Tensor| by_answer(logits.clone())?.cross_entropy_with(&labels, &self.loss);
-        self.seeded(|| Explorer::of_network(&*self.network, &Tensor::from_array(x), loss))
+        let count = labels.elements();
+        Ok((Tensor::from_array(x), Tensor::from_array(labels.reshape([count])?)))
     }
 
     /// All that is measured on the test part.
