@@ -125,7 +125,7 @@ fn bare(expr: &Expr) -> String {
                 format!("<mtr><mtd>{}</mtd><mtd>{when}</mtd></mtr>", row(value, CHOICE))
             };
             let condition =
-                format!("<mrow><mtext>if </mtext>{}<mo>{sign}</mo>{}</mrow>", row(a, SUM), row(b, SUM));
+                format!("<mrow><mtext>if&#xa0;</mtext>{}<mo>{sign}</mo>{}</mrow>", row(a, SUM), row(b, SUM));
             format!(
                 "<mrow><mo>{{</mo><mtable columnalign=\"left\">{}{}</mtable></mrow>",
                 case(yes, condition),
