@@ -28,11 +28,11 @@ await picture("explorer-circuit", fork.file, { width: 1280, height: 720 }, async
   for (let i = 0; i < 2; i += 1) await page.keyboard.press("ArrowLeft");
 });
 
-const alexnet = cost("alexnet", "--batch", "1");
-await picture("explorer-network", alexnet.file, { width: 1280, height: 860 }, async (page) => {
+const alexnet = cost("alexnet", "--batch", "1", "--threads", "1");
+await picture("explorer-network", alexnet.file, { width: 1280, height: 610 }, async (page) => {
   await page.click("#open-all");
-  await page.fill("#scrub", "30");
   await page.click("#row-4");
+  await page.fill("#scrub", "30");
   await page.locator("#list .list").evaluate((list) => list.scrollTo(0, 0));
 });
 await browser.close();

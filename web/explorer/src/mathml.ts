@@ -114,7 +114,7 @@ function render(tree: Tree): Piece {
       const condition = row(part(0, Level.Sum), operator(SIGNS[operation] ?? ""), part(1, Level.Sum));
       const line = (value: string, words: string, test: string) =>
         `<mtr><mtd>${value}</mtd><mtd><mtext>${words}</mtext>${test}</mtd></mtr>`;
-      const table = `<mtable class="cases">${line(part(2, Level.Sum), "if ", condition)}${line(part(3, Level.Sum), "else", "")}</mtable>`;
+      const table = `<mtable class="cases">${line(part(2, Level.Sum), "if\u00a0", condition)}${line(part(3, Level.Sum), "else", "")}</mtable>`;
       return { markup: row('<mo stretchy="true">{</mo>', table), level: Level.Choice };
     }
     default:
