@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::arch::{Takes, imagenet};
+use super::arch::Takes;
 use super::{Arch, Augment, MissingValues, Settings};
 use crate::array::{Array, Generator};
 #[cfg(feature = "images")]
 use crate::data::ImageFolder;
 use crate::data::{
-    Columns, CsvOptions, Dataset, FillIn, Filter, Imputer, Missing, Scaler, Source, Subset, Text, Transform,
+    Columns, CsvOptions, Dataset, FillIn, Filter, Imputer, Missing, Scaler, Source, Text, Transform,
     Transformed, digits, load_cifar, load_mnist, read_table, split,
 };
 use crate::error::{Error, Result};
@@ -295,7 +295,7 @@ impl Preparation {
                         Transform::ResizeShorter { size: size * 8 / 7, filter },
                         Transform::CenterCrop { height: size, width: size },
                         Transform::Float { divisor: 255.0 },
-                        imagenet(),
+                        super::arch::imagenet(),
                     ],
                 };
                 for step in &mut steps {
@@ -485,7 +485,10 @@ impl Parts {
                 let classes = train.classes.clone();
                 let part =
                     |folder: &ImageFolder, examples: Vec<usize>, steps: Vec<Transform>| -> Arc<dyn Source> {
-                        Arc::new(Transformed::new(Subset { source: folder.clone(), examples }, steps))
+                        Arc::new(Transformed::new(
+                            crate::data::Subset { source: folder.clone(), examples },
+                            steps,
+                        ))
                     };
                 Ok(Parts {
                     counts: counts(learn.iter().map(|&i| labels[i]), classes.len()),
