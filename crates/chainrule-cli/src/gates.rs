@@ -1,5 +1,7 @@
 //! `chainrule gates`: the table of gates, and one gate in detail.
 
+mod example;
+
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -10,7 +12,8 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::Failure;
-use crate::layout::flow;
+use crate::layout::{WIDTH, flow, wrap};
+use example::Example;
 
 /// Options of `chainrule gates`.
 #[derive(Debug, Args)]
@@ -38,6 +41,8 @@ struct JsonGate {
     #[serde(skip_serializing_if = "Option::is_none")]
     at_kink: Option<&'static str>,
     documentation: String,
+    /// The gate at work on one of its samples.
+    example: Option<Example>,
     source: String,
 }
 
@@ -49,6 +54,7 @@ impl JsonGate {
             formula: first_sample(entry).map(|sample| sample.gate.formula()),
             at_kink: entry.at_kink,
             documentation: documentation(entry),
+            example: Example::of(entry),
             source: format!("{}:{}", entry.file, entry.line),
         }
     }
@@ -59,10 +65,51 @@ fn first_sample(entry: &Entry) -> Option<Sample> {
     (entry.samples)().into_iter().find(|sample| sample.refused.is_none())
 }
 
-/// The gate's documentation; the example's lines that only serve the documentation's tests stay out.
+/// The gate's documentation; links are names alone, and the example's lines that only serve the documentation's
+/// tests stay out.
 fn documentation(entry: &Entry) -> String {
     let lines = entry.doc.lines().map(|line| line.strip_prefix(' ').unwrap_or(line));
-    lines.filter(|line| !line.starts_with("# ")).collect::<Vec<_>>().join("\n").trim_end().to_string()
+    let lines = lines.filter(|line| !line.starts_with("# ")).map(without_links);
+    lines.collect::<Vec<_>>().join("\n").trim_end().to_string()
+}
+
+/// [`name`](where) and [`name`] as `name`.
+fn without_links(line: &str) -> String {
+    let mut parts = line.split("[`");
+    let mut text = parts.next().unwrap_or_default().to_string();
+    for part in parts {
+        text.push('`');
+        match part.split_once("`]") {
+            Some((name, rest)) => {
+                let target = rest.strip_prefix('(').and_then(|rest| rest.split_once(')'));
+                text += &format!("{name}`{}", target.map_or(rest, |(_, rest)| rest));
+            }
+            None => text += part,
+        }
+    }
+    text
+}
+
+/// The documentation in lines of at most 80 columns: code as it stands, paragraphs filled anew.
+fn filled(documentation: &str) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut paragraph: Vec<&str> = Vec::new();
+    let mut fenced = false;
+    for line in documentation.lines().chain([""]) {
+        let fence = line.starts_with("```");
+        if !fenced && !fence && !line.is_empty() {
+            paragraph.push(line);
+            continue;
+        }
+        if !paragraph.is_empty() {
+            lines.extend(wrap(&paragraph.join(" "), WIDTH - 2));
+            paragraph.clear();
+        }
+        fenced ^= fence;
+        lines.push(line.to_string());
+    }
+    lines.pop();
+    lines
 }
 
 /// The gate's formula, and the distinct rules of its gradients.
@@ -132,18 +179,24 @@ pub fn run(options: Options) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The gate of this name, or with a method of this name.
+/// The gate of this name, or with a method of this name (`svd` for `linalg::svd`), or the only one whose name
+/// holds it.
 fn find(name: &str) -> Result<&'static Entry, Failure> {
     let wanted = name.to_lowercase();
+    let is_method = |method: &str| method.rsplit("::").next() == Some(&*wanted) || method == wanted;
     let found = gate::table()
-        .find(|e| e.name.to_lowercase() == wanted || e.method.split(", ").any(|method| method == wanted));
-    found.ok_or_else(|| {
-        let close: Vec<&str> =
-            gate::table().map(|e| e.name).filter(|n| n.to_lowercase().contains(&wanted)).collect();
-        let hint =
-            if close.is_empty() { String::new() } else { format!("; did you mean {}?", close.join(", ")) };
-        format!("there is no gate {name}{hint} (chainrule gates lists them all)").into()
-    })
+        .find(|e| e.name.to_lowercase() == wanted)
+        .or_else(|| gate::table().find(|e| e.method.split(", ").any(is_method)));
+    if let Some(entry) = found {
+        return Ok(entry);
+    }
+    let close: Vec<&Entry> = gate::table().filter(|e| e.name.to_lowercase().contains(&wanted)).collect();
+    if let [only] = close[..] {
+        return Ok(only);
+    }
+    let names: Vec<&str> = close.iter().map(|entry| entry.name).collect();
+    let hint = if names.is_empty() { String::new() } else { format!("; did you mean {}?", names.join(", ")) };
+    Err(format!("there is no gate {name}{hint} (chainrule gates lists them all)").into())
 }
 
 /// One gate in detail.
@@ -161,8 +214,14 @@ fn describe(entry: &Entry, text: &mut String) -> Result<(), Failure> {
     text.push_str(&flow("  methods         ", entry.method, str::to_string));
     writeln!(text, "  source          {}:{}", entry.file, entry.line)?;
     writeln!(text)?;
-    for line in documentation(entry).lines() {
+    for line in filled(&documentation(entry)) {
         writeln!(text, "{}", format!("  {line}").trim_end())?;
+    }
+    if let Some(example) = Example::of(entry) {
+        writeln!(text, "\n  at work on one of its samples:")?;
+        for line in example.lines() {
+            writeln!(text, "    {line}")?;
+        }
     }
     Ok(())
 }

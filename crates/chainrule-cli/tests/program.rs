@@ -493,6 +493,20 @@ fn gates_and_completions_are_listed() {
     assert!(json["formula"]["mathml"].as_str().unwrap().starts_with("<math>"));
     let all: serde_json::Value = serde_json::from_str(&folder.ok(&["gates", "--json"])).unwrap();
     assert_eq!(all.as_array().unwrap().len(), chainrule::gate::table().count());
+    // Every gate has an example in code, and is shown at work.
+    for gate in all.as_array().unwrap() {
+        assert!(gate["documentation"].as_str().unwrap().contains("```"), "{gate}");
+        let (example, rule) = (&gate["example"], gate["formula"].to_string());
+        assert!(!example["outputs"].as_array().unwrap().is_empty(), "{gate}");
+        let silent = example["gradients"].as_array().unwrap().is_empty();
+        assert!(
+            !silent || ["no gradient", "= 0", "is refused"].iter().any(|words| rule.contains(words)),
+            "{gate}"
+        );
+    }
+    let softmax = folder.ok(&["gates", "softmax"]);
+    assert!(softmax.contains("∂L/∂x = tensor([[-0.3919,  0.0098,  0.3821],"), "{softmax}");
+    assert!(folder.ok(&["gates", "svd"]).starts_with("LinalgSvd\n"));
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         assert!(folder.ok(&["completions", shell]).contains("chainrule"));
     }

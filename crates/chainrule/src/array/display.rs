@@ -96,8 +96,9 @@ impl Array {
         text.push('[');
         if self.rank() == 1 {
             let in_line = ((options.line_width - indent.min(options.line_width)) / (format.width + 2)).max(1);
+            let gap = if edge == 0 { "..." } else { " ..." };
             let items: Vec<String> =
-                shown.iter().map(|i| i.map_or(" ...".to_string(), |i| format.element(&part(i)))).collect();
+                shown.iter().map(|i| i.map_or(gap.to_string(), |i| format.element(&part(i)))).collect();
             let lines: Vec<String> = items.chunks(in_line).map(|line| line.join(", ")).collect();
             text.push_str(&lines.join(&format!(",\n{}", " ".repeat(indent + 1))));
         } else {

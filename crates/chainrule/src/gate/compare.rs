@@ -15,6 +15,7 @@ use super::{Context, Entry, Gate, GateRef, Gradients, Metas, Needs, Outputs, Sam
 use crate::array::{Array, DType, Element, Meta, Shape, dispatch};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formula::Formula;
+use crate::gate::macros::documented;
 use crate::gates;
 use crate::kernel::choose::{choose, compare};
 use crate::kernel::{self, memory};
@@ -179,26 +180,28 @@ impl Tensor {
     }
 }
 
-/// Choice: `y = a` where the condition is true, else `b`.
-///
-/// The condition is `bool`; shapes broadcast; the element types of `a` and `b` promote. The gradient goes to
-/// the input that was chosen, so NaN on the other side does no harm.
-///
-/// ```
-/// use chainrule::tensor;
-/// let y = tensor([true, false]).where_(&tensor([1.0, 2.0]), &tensor([3.0, 4.0]))?;
-/// assert_eq!(y.to_string(), "tensor([1., 4.])");
-/// # Ok::<(), chainrule::Error>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Where;
+documented! {
+    /// Choice: `y = a` where the condition is true, else `b`.
+    ///
+    /// The condition is `bool`; shapes broadcast; the element types of `a` and `b` promote. The gradient goes to
+    /// the input that was chosen, so NaN on the other side does no harm.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let y = tensor([true, false]).where_(&tensor([1.0, 2.0]), &tensor([3.0, 4.0]))?;
+    /// assert_eq!(y.to_string(), "tensor([1., 4.])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    pub struct Where;
+}
 
 impl Where {
     /// This gate's row of the table of gates.
     pub const ENTRY: Entry = Entry {
         name: "Where",
         method: "where_",
-        doc: "Choice: `y = a` where the condition is true, else `b`.\n",
+        doc: Where::DOC,
         at_kink: None,
         file: file!(),
         line: line!(),
@@ -280,27 +283,29 @@ impl Gate for Where {
     }
 }
 
-/// Comparison, element by element; the result is `bool` and has no gradient.
-///
-/// ```
-/// use chainrule::tensor;
-/// assert_eq!(tensor([1.0, 2.0, 3.0]).gt(2.0)?.to_string(), "tensor([False, False,  True])");
-/// # Ok::<(), chainrule::Error>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Compare {
-    /// `a = b`
-    Eq,
-    /// `a ≠ b`
-    Ne,
-    /// `a < b`
-    Lt,
-    /// `a ≤ b`
-    Le,
-    /// `a > b`
-    Gt,
-    /// `a ≥ b`
-    Ge,
+documented! {
+    /// Comparison, element by element; the result is `bool` and has no gradient.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([1.0, 2.0, 3.0]).gt(2.0)?.to_string(), "tensor([False, False,  True])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    pub enum Compare {
+        /// `a = b`
+        Eq,
+        /// `a ≠ b`
+        Ne,
+        /// `a < b`
+        Lt,
+        /// `a ≤ b`
+        Le,
+        /// `a > b`
+        Gt,
+        /// `a ≥ b`
+        Ge,
+    }
 }
 
 impl Compare {
@@ -308,7 +313,7 @@ impl Compare {
     pub const ENTRY: Entry = Entry {
         name: "Compare",
         method: "eq, ne, lt, le, gt, ge",
-        doc: "Comparison, element by element; the result is `bool` and has no gradient.\n",
+        doc: Compare::DOC,
         at_kink: None,
         file: file!(),
         line: line!(),

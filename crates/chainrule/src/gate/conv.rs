@@ -24,6 +24,7 @@ use super::{
 use crate::array::{Array, DType, Meta, Shape};
 use crate::error::{Error, Result};
 use crate::formula::Formula;
+use crate::gate::macros::documented;
 use crate::kernel::conv::{self, Geometry, single};
 use crate::kernel::memory;
 use crate::tensor::Tensor;
@@ -77,30 +78,32 @@ impl std::fmt::Display for Padding {
     }
 }
 
-/// Convolution (as in all deep learning: cross-correlation) in one, two or three dimensions:
-/// `y[n, f, o] = b[f] + Σ w[f, c, k]·x[n, c, o·stride + k·dilation − padding]`.
-///
-/// x is `[n, channels, sizes…]`, w `[filters, channels / groups, kernel…]`, b `[filters]` (it may be left out);
-/// y is `[n, filters, (size + 2·padding − dilation·(kernel − 1) − 1) / stride + 1, …]`, rounded down.
-///
-/// ```
-/// use chainrule::Tensor;
-/// use chainrule::gate::Conv;
-/// let (photos, filters) = (Tensor::zeros([1, 3, 224, 224]), Tensor::zeros([4, 3, 11, 11]));
-/// let conv = Conv { stride: 4.into(), padding: 2.into(), ..Conv::default() };
-/// assert_eq!(photos.conv(&filters, None, conv)?.shape(), [1, 4, 55, 55]);
-/// # Ok::<(), chainrule::Error>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Conv {
-    /// How far the kernel moves between neighbouring outputs.
-    pub stride: Sizes,
-    /// Zeros around the input.
-    pub padding: Padding,
-    /// The distance between neighbouring taps of the kernel.
-    pub dilation: Sizes,
-    /// Into how many groups channels and filters are divided that don't see each other.
-    pub groups: usize,
+documented! {
+    /// Convolution (as in all deep learning: cross-correlation) in one, two or three dimensions:
+    /// `y[n, f, o] = b[f] + Σ w[f, c, k]·x[n, c, o·stride + k·dilation − padding]`.
+    ///
+    /// x is `[n, channels, sizes…]`, w `[filters, channels / groups, kernel…]`, b `[filters]` (it may be left out);
+    /// y is `[n, filters, (size + 2·padding − dilation·(kernel − 1) − 1) / stride + 1, …]`, rounded down.
+    ///
+    /// ```
+    /// use chainrule::Tensor;
+    /// use chainrule::gate::Conv;
+    /// let (photos, filters) = (Tensor::zeros([1, 3, 224, 224]), Tensor::zeros([4, 3, 11, 11]));
+    /// let conv = Conv { stride: 4.into(), padding: 2.into(), ..Conv::default() };
+    /// assert_eq!(photos.conv(&filters, None, conv)?.shape(), [1, 4, 55, 55]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct Conv {
+        /// How far the kernel moves between neighbouring outputs.
+        pub stride: Sizes,
+        /// Zeros around the input.
+        pub padding: Padding,
+        /// The distance between neighbouring taps of the kernel.
+        pub dilation: Sizes,
+        /// Into how many groups channels and filters are divided that don't see each other.
+        pub groups: usize,
+    }
 }
 
 impl Default for Conv {
@@ -115,7 +118,7 @@ impl Conv {
     pub const ENTRY: Entry = Entry {
         name: "Conv",
         method: "conv",
-        doc: "Convolution in one, two or three dimensions, with stride, padding, dilation and groups.\n",
+        doc: Conv::DOC,
         at_kink: None,
         file: file!(),
         line: line!(),

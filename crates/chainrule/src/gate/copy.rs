@@ -13,30 +13,33 @@ use super::{Context, Entry, Gate, GateRef, Gradients, Linearity, Metas, Needs, O
 use crate::array::{Array, Meta};
 use crate::error::Result;
 use crate::formula::Formula;
+use crate::gate::macros::documented;
 use crate::tensor::Tensor;
 
 /// The gates of this family.
 pub(super) const GATES: &[Entry] = &[Contiguous::ENTRY, Detach::ENTRY];
 
-/// A row-major copy where the layout isn't row-major already.
-///
-/// ```
-/// use chainrule::gate::copy::Contiguous;
-/// use chainrule::{param, Tensor};
-/// let y = Tensor::apply(Contiguous, &[&param([[1.0, 2.0], [3.0, 4.0]]).t()?])?;
-/// assert_eq!(y.grad_fn().unwrap().name(), "CloneBackward0");
-/// assert!(y.array().is_contiguous());
-/// # Ok::<(), chainrule::Error>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Contiguous;
+documented! {
+    /// A row-major copy where the layout isn't row-major already.
+    ///
+    /// ```
+    /// use chainrule::gate::copy::Contiguous;
+    /// use chainrule::{param, Tensor};
+    /// let y = Tensor::apply(Contiguous, &[&param([[1.0, 2.0], [3.0, 4.0]]).t()?])?;
+    /// assert_eq!(y.grad_fn().unwrap().name(), "CloneBackward0");
+    /// assert!(y.array().is_contiguous());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    pub struct Contiguous;
+}
 
 impl Contiguous {
     /// This gate's row of the table of gates.
     pub const ENTRY: Entry = Entry {
         name: "Clone",
         method: "copy, contiguous",
-        doc: "A row-major copy of the values that stays in the graph.\n",
+        doc: Contiguous::DOC,
         at_kink: None,
         file: file!(),
         line: line!(),
@@ -75,27 +78,29 @@ impl Gate for Contiguous {
     }
 }
 
-/// The same values, through which no gradient goes: what [`Tensor::detach`] is in a recorded graph.
-///
-/// ```
-/// use chainrule::gate::{copy::Detach, Gate};
-/// use chainrule::{param, ComputationalGraph};
-/// let x = param(3.0);
-/// let mut graph = ComputationalGraph::record(|| x.detach().mul(&x))?;
-/// graph.forward(&[])?;
-/// assert_eq!(graph.gates()?[0].name, Detach.name()); // a recorded graph shows where gradients stop
-/// assert_eq!(graph.backward()?[0].1.item()?, 3.0);
-/// # Ok::<(), chainrule::Error>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Detach;
+documented! {
+    /// The same values, through which no gradient goes: what [`Tensor::detach`] is in a recorded graph.
+    ///
+    /// ```
+    /// use chainrule::gate::{copy::Detach, Gate};
+    /// use chainrule::{param, ComputationalGraph};
+    /// let x = param(3.0);
+    /// let mut graph = ComputationalGraph::record(|| x.detach().mul(&x))?;
+    /// graph.forward(&[])?;
+    /// assert_eq!(graph.gates()?[0].name, Detach.name()); // a recorded graph shows where gradients stop
+    /// assert_eq!(graph.backward()?[0].1.item()?, 3.0);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    pub struct Detach;
+}
 
 impl Detach {
     /// This gate's row of the table of gates.
     pub const ENTRY: Entry = Entry {
         name: "Detach",
         method: "detach",
-        doc: "The same values, through which no gradient goes.\n",
+        doc: Detach::DOC,
         at_kink: None,
         file: file!(),
         line: line!(),

@@ -18,32 +18,35 @@ use super::{
 use crate::array::{Array, DType, Element, Generator, Meta, dispatch};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formula::Formula;
+use crate::gate::macros::documented;
 use crate::kernel::memory;
 use crate::tensor::Tensor;
 
 /// The gates of this family.
 pub(super) const GATES: &[Entry] = &[Dropout::ENTRY];
 
-/// Elements left out with probability p, the others divided by 1 − p, so that the mean stays (Srivastava et
-/// al., 2014).
-///
-/// Every run draws anew, from the thread's generator.
-///
-/// ```
-/// use chainrule::gate::dropout::Dropout;
-/// use chainrule::{param, Tensor};
-/// let x = param([1.0, 2.0, 3.0, 4.0]);
-/// let y = Tensor::apply(Dropout { p: 0.5 }, &[&x])?;
-/// y.sum()?.backward()?;
-/// // What was left out gets no gradient, the rest twice as much as came.
-/// let kept = y.to_f64_vec().iter().map(|&y| if y == 0.0 { 0.0 } else { 2.0 }).collect::<Vec<_>>();
-/// assert_eq!(x.grad().unwrap().to_f64_vec(), kept);
-/// # Ok::<(), chainrule::Error>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Dropout {
-    /// The probability of leaving an element out.
-    pub p: f64,
+documented! {
+    /// Elements left out with probability p, the others divided by 1 − p, so that the mean stays (Srivastava et
+    /// al., 2014).
+    ///
+    /// Every run draws anew, from the thread's generator.
+    ///
+    /// ```
+    /// use chainrule::gate::dropout::Dropout;
+    /// use chainrule::{param, Tensor};
+    /// let x = param([1.0, 2.0, 3.0, 4.0]);
+    /// let y = Tensor::apply(Dropout { p: 0.5 }, &[&x])?;
+    /// y.sum()?.backward()?;
+    /// // What was left out gets no gradient, the rest twice as much as came.
+    /// let kept = y.to_f64_vec().iter().map(|&y| if y == 0.0 { 0.0 } else { 2.0 }).collect::<Vec<_>>();
+    /// assert_eq!(x.grad().unwrap().to_f64_vec(), kept);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    pub struct Dropout {
+        /// The probability of leaving an element out.
+        pub p: f64,
+    }
 }
 
 impl Dropout {
@@ -51,7 +54,7 @@ impl Dropout {
     pub const ENTRY: Entry = Entry {
         name: "Dropout",
         method: "dropout",
-        doc: "Elements left out with probability p, the others divided by 1 − p; every run draws anew.\n",
+        doc: Dropout::DOC,
         at_kink: None,
         file: file!(),
         line: line!(),

@@ -15,6 +15,7 @@ use super::{Context, Entry, Gate, Gradients, Metas, Needs, Outputs, Sample, Save
 use crate::array::{Array, DType, Element, Meta, dispatch};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formula::Formula;
+use crate::gate::macros::documented;
 use crate::kernel::fold::{self, Blocks};
 use crate::kernel::memory;
 use crate::tensor::Tensor;
@@ -22,22 +23,24 @@ use crate::tensor::Tensor;
 /// The gates of this family.
 pub(super) const GATES: &[Entry] = &[Extreme::ENTRY, ArgExtreme::ENTRY];
 
-/// The largest or smallest element; NaN where one is NaN.
-///
-/// ```
-/// use chainrule::gate::{extreme::Extreme, reduce::Dims};
-/// use chainrule::{tensor, Tensor};
-/// let smallest = Extreme { largest: false, dims: Dims::of(&[0], false) };
-/// let y = Tensor::apply(smallest, &[&tensor([[1.0, 5.0], [3.0, 2.0]])])?;
-/// assert_eq!(y.to_string(), "tensor([1., 2.])");
-/// # Ok::<(), chainrule::Error>(())
-/// ```
-#[derive(Debug, Clone, PartialEq)]
-pub struct Extreme {
-    /// The largest, not the smallest.
-    pub largest: bool,
-    /// The dimensions.
-    pub dims: Dims,
+documented! {
+    /// The largest or smallest element; NaN where one is NaN.
+    ///
+    /// ```
+    /// use chainrule::gate::{extreme::Extreme, reduce::Dims};
+    /// use chainrule::{tensor, Tensor};
+    /// let smallest = Extreme { largest: false, dims: Dims::of(&[0], false) };
+    /// let y = Tensor::apply(smallest, &[&tensor([[1.0, 5.0], [3.0, 2.0]])])?;
+    /// assert_eq!(y.to_string(), "tensor([1., 2.])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct Extreme {
+        /// The largest, not the smallest.
+        pub largest: bool,
+        /// The dimensions.
+        pub dims: Dims,
+    }
 }
 
 impl Extreme {
@@ -45,7 +48,7 @@ impl Extreme {
     pub const ENTRY: Entry = Entry {
         name: "Amax",
         method: "max, min, amax, amin",
-        doc: "The largest or smallest element, over all or some dimensions; NaN where one is NaN.\n",
+        doc: Extreme::DOC,
         at_kink: Some("elements that tie share the gradient evenly"),
         file: file!(),
         line: line!(),
@@ -132,21 +135,23 @@ impl Gate for Extreme {
     }
 }
 
-/// The index of the largest or smallest element, the first of equals; no gradient.
-///
-/// ```
-/// use chainrule::gate::{extreme::ArgExtreme, reduce::Dims};
-/// use chainrule::{tensor, Tensor};
-/// let first = ArgExtreme { largest: true, dims: Dims::all() };
-/// assert_eq!(Tensor::apply(first, &[&tensor([1, 9, 9])])?.to_string(), "tensor(1)");
-/// # Ok::<(), chainrule::Error>(())
-/// ```
-#[derive(Debug, Clone, PartialEq)]
-pub struct ArgExtreme {
-    /// The largest, not the smallest.
-    pub largest: bool,
-    /// The dimensions: all, or one.
-    pub dims: Dims,
+documented! {
+    /// The index of the largest or smallest element, the first of equals; no gradient.
+    ///
+    /// ```
+    /// use chainrule::gate::{extreme::ArgExtreme, reduce::Dims};
+    /// use chainrule::{tensor, Tensor};
+    /// let first = ArgExtreme { largest: true, dims: Dims::all() };
+    /// assert_eq!(Tensor::apply(first, &[&tensor([1, 9, 9])])?.to_string(), "tensor(1)");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct ArgExtreme {
+        /// The largest, not the smallest.
+        pub largest: bool,
+        /// The dimensions: all, or one.
+        pub dims: Dims,
+    }
 }
 
 impl ArgExtreme {
@@ -154,7 +159,7 @@ impl ArgExtreme {
     pub const ENTRY: Entry = Entry {
         name: "Argmax",
         method: "argmax, argmin, argmax_dim, argmin_dim",
-        doc: "The index of the largest or smallest element, the first of equals; no gradient.\n",
+        doc: ArgExtreme::DOC,
         at_kink: None,
         file: file!(),
         line: line!(),

@@ -7,25 +7,28 @@ use super::{Context, Entry, Gate, Gradients, Linearity, Metas, Needs, Outputs, S
 use crate::array::{Array, DType, Meta};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formula::Formula;
+use crate::gate::macros::documented;
 use crate::kernel::{fft::Plan, pool};
 use crate::tensor::Tensor;
 
 /// The gates of this family.
 pub(super) const GATES: &[Entry] = &[Fft::ENTRY];
 
-/// The transform `yₖ = Σⱼ xⱼ·e^(∓2πijk/n)` along the last dimension but one, of `[…, n, 2]`: the last dimension
-/// holds real and imaginary parts.
-///
-/// ```
-/// use chainrule::{gate::fft::Fft, tensor, Tensor};
-/// let y = Tensor::apply(Fft { inverse: false }, &[&tensor([[1.0, 0.0], [2.0, 0.0]])])?;
-/// assert_eq!(y.to_string(), "tensor([[ 3.,  0.],\n        [-1.,  0.]])");
-/// # Ok::<(), chainrule::Error>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Fft {
-    /// The sign of the exponent: − forward, + inverse. Neither divides by n.
-    pub inverse: bool,
+documented! {
+    /// The transform `yₖ = Σⱼ xⱼ·e^(∓2πijk/n)` along the last dimension but one, of `[…, n, 2]`: the last dimension
+    /// holds real and imaginary parts. Any length n is transformed in n·Σp steps over its prime factors p.
+    ///
+    /// ```
+    /// use chainrule::{gate::fft::Fft, tensor, Tensor};
+    /// let y = Tensor::apply(Fft { inverse: false }, &[&tensor([[1.0, 0.0], [2.0, 0.0]])])?;
+    /// assert_eq!(y.to_string(), "tensor([[ 3.,  0.],\n        [-1.,  0.]])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct Fft {
+        /// The sign of the exponent: − forward, + inverse. Neither divides by n.
+        pub inverse: bool,
+    }
 }
 
 impl Fft {
@@ -33,8 +36,7 @@ impl Fft {
     pub const ENTRY: Entry = Entry {
         name: "FftC2C",
         method: "fft::fft and its kin",
-        doc: "The discrete Fourier transform of numbers given as pairs of a real and an imaginary part, of any \
-              length n in n·Σp steps over its prime factors.\n",
+        doc: Fft::DOC,
         at_kink: None,
         file: file!(),
         line: line!(),

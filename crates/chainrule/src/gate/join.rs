@@ -14,26 +14,29 @@ use super::{Context, Entry, Gate, Gradients, Linearity, Metas, Needs, Outputs, S
 use crate::array::{Array, DType, Meta, Shape, Slice};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formula::Formula;
+use crate::gate::macros::documented;
 use crate::tensor::Tensor;
 
 /// The gates of this family.
 pub(super) const GATES: &[Entry] = &[Cat::ENTRY, Split::ENTRY, Cast::ENTRY];
 
-/// Arrays one after another along an existing dimension.
-///
-/// ```
-/// use chainrule::gate::join::Cat;
-/// use chainrule::{param, tensor, Tensor};
-/// let (a, b) = (param([1.0]), param([2.0, 3.0]));
-/// let y = Tensor::apply(Cat { dim: 0 }, &[&a, &b])?;
-/// y.backward_with(&tensor([10.0, 20.0, 30.0]))?;
-/// assert_eq!(b.grad().unwrap().to_string(), "tensor([20., 30.])"); // its part
-/// # Ok::<(), chainrule::Error>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Cat {
-    /// The dimension.
-    pub dim: isize,
+documented! {
+    /// Arrays one after another along an existing dimension.
+    ///
+    /// ```
+    /// use chainrule::gate::join::Cat;
+    /// use chainrule::{param, tensor, Tensor};
+    /// let (a, b) = (param([1.0]), param([2.0, 3.0]));
+    /// let y = Tensor::apply(Cat { dim: 0 }, &[&a, &b])?;
+    /// y.backward_with(&tensor([10.0, 20.0, 30.0]))?;
+    /// assert_eq!(b.grad().unwrap().to_string(), "tensor([20., 30.])"); // its part
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    pub struct Cat {
+        /// The dimension.
+        pub dim: isize,
+    }
 }
 
 impl Cat {
@@ -41,7 +44,7 @@ impl Cat {
     pub const ENTRY: Entry = Entry {
         name: "Cat",
         method: "cat, stack",
-        doc: "Tensors one after another along a dimension; the other sizes must be equal.\n",
+        doc: Cat::DOC,
         at_kink: None,
         file: file!(),
         line: line!(),
@@ -139,21 +142,23 @@ impl Gate for Cat {
     }
 }
 
-/// A tensor cut into parts along a dimension; several outputs.
-///
-/// ```
-/// use chainrule::gate::join::Split;
-/// use chainrule::{tensor, Tensor};
-/// let parts = Tensor::apply_many(Split { sizes: vec![1, 2], dim: 0 }, &[&tensor([1, 2, 3])])?;
-/// assert_eq!((parts[0].to_vec::<i64>()?, parts[1].to_vec::<i64>()?), (vec![1], vec![2, 3]));
-/// # Ok::<(), chainrule::Error>(())
-/// ```
-#[derive(Debug, Clone, PartialEq)]
-pub struct Split {
-    /// The size of each part.
-    pub sizes: Vec<usize>,
-    /// The dimension.
-    pub dim: isize,
+documented! {
+    /// A tensor cut into parts along a dimension; several outputs.
+    ///
+    /// ```
+    /// use chainrule::gate::join::Split;
+    /// use chainrule::{tensor, Tensor};
+    /// let parts = Tensor::apply_many(Split { sizes: vec![1, 2], dim: 0 }, &[&tensor([1, 2, 3])])?;
+    /// assert_eq!((parts[0].to_vec::<i64>()?, parts[1].to_vec::<i64>()?), (vec![1], vec![2, 3]));
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct Split {
+        /// The size of each part.
+        pub sizes: Vec<usize>,
+        /// The dimension.
+        pub dim: isize,
+    }
 }
 
 impl Split {
@@ -161,7 +166,7 @@ impl Split {
     pub const ENTRY: Entry = Entry {
         name: "Split",
         method: "split, split_sizes",
-        doc: "A tensor cut into parts along a dimension; one output a part.\n",
+        doc: Split::DOC,
         at_kink: None,
         file: file!(),
         line: line!(),
@@ -229,20 +234,22 @@ impl Gate for Split {
     }
 }
 
-/// Another element type; between floats it can be differentiated.
-///
-/// ```
-/// use chainrule::gate::join::Cast;
-/// use chainrule::{param, DType, Tensor};
-/// let x = param([1.5, 2.5]);
-/// let y = Tensor::apply(Cast { dtype: DType::F64 }, &[&x])?;
-/// assert_eq!(y.to_string(), "tensor([1.5000, 2.5000], dtype=torch.float64, grad_fn=<ToCopyBackward0>)");
-/// # Ok::<(), chainrule::Error>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Cast {
-    /// The type.
-    pub dtype: DType,
+documented! {
+    /// Another element type; between floats it can be differentiated.
+    ///
+    /// ```
+    /// use chainrule::gate::join::Cast;
+    /// use chainrule::{param, DType, Tensor};
+    /// let x = param([1.5, 2.5]);
+    /// let y = Tensor::apply(Cast { dtype: DType::F64 }, &[&x])?;
+    /// assert_eq!(y.to_string(), "tensor([1.5000, 2.5000], dtype=torch.float64, grad_fn=<ToCopyBackward0>)");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    pub struct Cast {
+        /// The type.
+        pub dtype: DType,
+    }
 }
 
 impl Cast {
@@ -250,7 +257,7 @@ impl Cast {
     pub const ENTRY: Entry = Entry {
         name: "ToCopy",
         method: "cast",
-        doc: "Another element type; between floats it can be differentiated.\n",
+        doc: Cast::DOC,
         at_kink: None,
         file: file!(),
         line: line!(),

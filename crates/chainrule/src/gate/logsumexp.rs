@@ -12,6 +12,7 @@ use super::{Context, Entry, Gate, Gradients, Metas, Needs, Outputs, Saved, Saves
 use crate::array::{Array, DType, Meta, Shape};
 use crate::error::Result;
 use crate::formula::Formula;
+use crate::gate::macros::documented;
 use crate::kernel::map::Float;
 use crate::kernel::rows;
 use crate::kernel::sum::Add;
@@ -20,25 +21,27 @@ use crate::tensor::Tensor;
 /// The gates of this family.
 pub(super) const GATES: &[Entry] = &[LogSumExp::ENTRY];
 
-/// `y = ln Σ eˣ`, computed without overflow.
-///
-/// ```
-/// use chainrule::gate::logsumexp::LogSumExp;
-/// use chainrule::gate::reduce::Dims;
-/// use chainrule::{tensor, Tensor};
-/// let y = Tensor::apply(LogSumExp(Dims::all()), &[&tensor([1000.0, 1000.0])])?;
-/// assert_eq!(y.to_string(), "tensor(1000.6932)"); // no overflow
-/// # Ok::<(), chainrule::Error>(())
-/// ```
-#[derive(Debug, Clone, PartialEq)]
-pub struct LogSumExp(pub Dims);
+documented! {
+    /// `y = ln Σ eˣ`, computed without overflow.
+    ///
+    /// ```
+    /// use chainrule::gate::logsumexp::LogSumExp;
+    /// use chainrule::gate::reduce::Dims;
+    /// use chainrule::{tensor, Tensor};
+    /// let y = Tensor::apply(LogSumExp(Dims::all()), &[&tensor([1000.0, 1000.0])])?;
+    /// assert_eq!(y.to_string(), "tensor(1000.6932)"); // no overflow
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct LogSumExp(pub Dims);
+}
 
 impl LogSumExp {
     /// This gate's row of the table of gates.
     pub const ENTRY: Entry = Entry {
         name: "Logsumexp",
         method: "logsumexp",
-        doc: "`y = ln Σ eˣ` over some dimensions, computed without overflow.\n",
+        doc: LogSumExp::DOC,
         at_kink: None,
         file: file!(),
         line: line!(),

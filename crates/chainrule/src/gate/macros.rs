@@ -1,4 +1,18 @@
-//! The macro that turns one block into one gate.
+//! The macros that turn one block into one gate.
+
+/// A gate's type: its documentation is also what the table of gates shows, as `DOC`.
+macro_rules! documented {
+    ($(#[doc = $doc:expr])* #[derive($($derive:tt)*)] pub $kind:tt $Name:ident $($rest:tt)*) => {
+        $(#[doc = $doc])*
+        #[derive($($derive)*)]
+        pub $kind $Name $($rest)*
+
+        impl $Name {
+            const DOC: &'static str = concat!($($doc, "\n"),*);
+        }
+    };
+}
+pub(super) use documented;
 
 /// Declares elementwise gates: name, formula, local gradients and samples, one block each.
 ///

@@ -41,13 +41,17 @@ mod pointwise;
 pub mod pool;
 mod pytorch;
 pub mod reduce;
+mod reference;
 pub mod rounding;
+mod saved;
 mod saves;
+mod scalar;
 pub mod scan;
 pub mod scatter;
 pub mod softmax;
 pub mod sort;
 pub mod special;
+mod structure;
 pub mod trigonometry;
 pub mod variance;
 pub mod vector_norm;
@@ -64,12 +68,15 @@ pub use pointwise::Pointwise;
 pub use pool::{AvgPool, MaxPool, Window};
 pub use pytorch::{Next, SavedAs, TorchNode, Use};
 pub(crate) use pytorch::{input_name, output_name, pooling, spread, tuple};
-pub(crate) use saves::{Laid, SavedValues};
-pub use saves::{Needs, Saved, Saves};
+pub use reference::GateRef;
+pub use saved::Saved;
+pub(crate) use saved::{Laid, SavedValues};
+pub use saves::{Needs, Saves};
+pub use scalar::ScalarGate;
+pub use structure::{Linearity, Structure};
 pub use window::Sizes;
 
 use std::fmt::Debug;
-use std::sync::Arc;
 
 use smallvec::SmallVec;
 
@@ -127,63 +134,6 @@ pub type Gradients<T = Tensor> = SmallVec<[Option<T>; 2]>;
 
 /// The tangents of a gate's outputs; `None` for zero.
 pub type Tangents = SmallVec<[Option<Tensor>; 1]>;
-
-/// How a gate's outputs depend on its (floating-point) inputs.
-///
-/// ```
-/// use chainrule::gate::{arith::Mul, matmul::MatMul, reduce::{Dims, Sum}, Gate, Linearity};
-/// assert_eq!(Sum(Dims::all()).linearity(), Linearity::Joint); // the sum of ẋ is the tangent of the sum
-/// assert_eq!(MatMul::of(2, 2).linearity(), Linearity::Product); // Ẏ = Ȧ·B + A·Ḃ
-/// assert_eq!(Mul.linearity(), Linearity::None); // elementwise gates write their tangent themselves
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Linearity {
-    /// In no simple way.
-    None,
-    /// Linear in all inputs together, as a sum: the gate applied to the tangents gives the tangents.
-    Joint,
-    /// A product of the first two inputs, to which a third may be added: so does the sum of its values with one
-    /// factor replaced by its tangent.
-    Product,
-}
-
-/// A linear space of matrices, on the last two dimensions.
-///
-/// ```
-/// use chainrule::{gate::Structure, tensor};
-/// let lower = Structure::Lower.nearest(&tensor([[1.0, 2.0], [3.0, 4.0]]).array())?;
-/// assert_eq!(lower.to_vec::<f32>()?, [1.0, 0.0, 3.0, 4.0]);
-/// # Ok::<(), chainrule::Error>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Structure {
-    /// Equal to their transposed.
-    Symmetric,
-    /// Zero above the diagonal.
-    Lower,
-}
-
-impl Structure {
-    /// The nearest matrices in the space.
-    ///
-    /// ```
-    /// use chainrule::{gate::Structure, tensor};
-    /// let x = tensor([[1.0, 4.0], [0.0, 1.0]]).array();
-    /// assert_eq!(Structure::Symmetric.nearest(&x)?.to_vec::<f32>()?, [1.0, 2.0, 2.0, 1.0]);
-    /// assert_eq!(Structure::Lower.nearest(&x)?.to_vec::<f32>()?, [1.0, 0.0, 0.0, 1.0]);
-    /// # Ok::<(), chainrule::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// These aren't square matrices.
-    pub fn nearest(self, x: &Array) -> Result<Array> {
-        let x = Tensor::from_array(x.clone());
-        Ok(match self {
-            Structure::Symmetric => x.add(&x.mt()?)?.mul(0.5)?.array(),
-            Structure::Lower => x.tril(0)?.array(),
-        })
-    }
-}
 
 /// One differentiable operation.
 ///
@@ -502,131 +452,6 @@ pub trait Gate: Debug + Send + Sync + 'static {
     fn cost(&self, inputs: &[Meta], outputs: &[Meta]) -> u64 {
         let _ = inputs;
         outputs.iter().map(|meta| meta.shape.elements() as u64).sum()
-    }
-}
-
-/// A gate with one output on plain numbers, one at a time or slices of them; every [`Elementwise`] gate is one.
-///
-/// ```
-/// use chainrule::gate::{arith::Div, ScalarGate};
-/// let y = ScalarGate::value(&Div, [3.0, 4.0, 0.0]);
-/// assert_eq!(y, 0.75);
-/// assert_eq!(Div.product(0, 1.0, [3.0, 4.0, 0.0], y), 0.25); // 1/b
-/// ```
-pub trait ScalarGate: Sync {
-    /// How many inputs the gate takes (at most three).
-    ///
-    /// ```
-    /// use chainrule::gate::{arith::{Mul, Neg}, ScalarGate};
-    /// assert_eq!((Mul.inputs(), Neg.inputs()), (2, 1));
-    /// ```
-    fn inputs(&self) -> usize;
-    /// The output; unused inputs are 0.
-    ///
-    /// ```
-    /// use chainrule::gate::{arith::Square, ScalarGate};
-    /// assert_eq!(ScalarGate::value(&Square, [3.0, 0.0, 0.0]), 9.0);
-    /// ```
-    fn value(&self, x: [f32; 3]) -> f32;
-    /// Upstream gradient × local gradient of one input.
-    ///
-    /// ```
-    /// use chainrule::gate::{arith::Square, ScalarGate};
-    /// assert_eq!(Square.product(0, 10.0, [3.0, 0.0, 0.0], 9.0), 60.0); // g·2x
-    /// ```
-    fn product(&self, input: usize, upstream: f32, x: [f32; 3], y: f32) -> f32;
-    /// [`ScalarGate::value`] at every place.
-    ///
-    /// ```
-    /// use chainrule::gate::{arith::Mul, Operand, ScalarGate};
-    /// let mut y = [0.0; 2];
-    /// Mul.values([Operand::Slice(&[1.0, 2.0]), Operand::One(3.0), Operand::One(0.0)], &mut y);
-    /// assert_eq!(y, [3.0, 6.0]);
-    /// ```
-    fn values(&self, x: [Operand<'_, f32>; 3], out: &mut [f32]);
-    /// [`ScalarGate::values`] in double precision.
-    ///
-    /// ```
-    /// use chainrule::gate::{arith::Neg, Operand, ScalarGate};
-    /// let mut y = [0.0f64; 2];
-    /// Neg.values_f64([Operand::Slice(&[1.0, 2.0]), Operand::One(0.0), Operand::One(0.0)], &mut y);
-    /// assert_eq!(y, [-1.0, -2.0]);
-    /// ```
-    fn values_f64(&self, x: [Operand<'_, f64>; 3], out: &mut [f64]);
-    /// [`ScalarGate::product`] at every place, from the upstream gradient, three inputs and the output.
-    ///
-    /// ```
-    /// use chainrule::gate::{arith::Square, Operand, ScalarGate};
-    /// let (g, x, zero) = (Operand::One(10.0), Operand::Slice(&[1.0, 3.0][..]), Operand::One(0.0));
-    /// let mut gradient = [0.0; 2];
-    /// Square.products(0, [g, x, zero, zero, Operand::Slice(&[1.0, 9.0])], &mut gradient);
-    /// assert_eq!(gradient, [20.0, 60.0]); // g·2x
-    /// ```
-    fn products(&self, input: usize, x: [Operand<'_, f32>; 5], out: &mut [f32]);
-    /// [`ScalarGate::products`] in double precision.
-    ///
-    /// ```
-    /// use chainrule::gate::{arith::Neg, Operand, ScalarGate};
-    /// let (g, zero) = (Operand::One(10.0), Operand::One(0.0));
-    /// let mut gradient = [0.0f64];
-    /// Neg.products_f64(0, [g, zero, zero, zero, zero], &mut gradient);
-    /// assert_eq!(gradient, [-10.0]);
-    /// ```
-    fn products_f64(&self, input: usize, x: [Operand<'_, f64>; 5], out: &mut [f64]);
-    /// What the local gradient of this input depends on.
-    ///
-    /// ```
-    /// use chainrule::gate::{arith::{Add, Square}, ScalarGate};
-    /// assert_eq!(Add.local(0).known(), Some(1.0));
-    /// assert!(Square.local(0).reads(0));
-    /// ```
-    fn local(&self, input: usize) -> Dependence;
-    /// The value for integers; `None` where integers become floats first.
-    ///
-    /// ```
-    /// use chainrule::gate::{arith::Add, functions::Exp, ScalarGate};
-    /// assert_eq!(ScalarGate::integer(&Add, [2, 3, 0]), Some(5));
-    /// assert_eq!(ScalarGate::integer(&Exp, [2, 0, 0]), None);
-    /// ```
-    fn integer(&self, x: [i64; 3]) -> Option<i64>;
-}
-
-/// A gate as nodes and graphs hold it: a constant of the program, or shared.
-///
-/// ```
-/// use chainrule::gate::{activation::Hardtanh, arith::Mul, GateRef};
-/// let constant = GateRef::Static(&Mul);
-/// let shared: GateRef = Hardtanh { low: 0.0, high: 6.0 }.into();
-/// assert_eq!((constant.name(), shared.name()), ("Mul", "Hardtanh")); // either way a `Gate`
-/// ```
-#[derive(Debug, Clone)]
-pub enum GateRef {
-    /// A constant of the program: costs no reference count.
-    Static(&'static dyn Gate),
-    /// A gate made at run time.
-    Shared(Arc<dyn Gate>),
-}
-
-impl std::ops::Deref for GateRef {
-    type Target = dyn Gate;
-    #[inline]
-    fn deref(&self) -> &dyn Gate {
-        match self {
-            GateRef::Static(gate) => *gate,
-            GateRef::Shared(gate) => &**gate,
-        }
-    }
-}
-
-impl<G: Gate> From<G> for GateRef {
-    fn from(gate: G) -> GateRef {
-        GateRef::Shared(Arc::new(gate))
-    }
-}
-
-impl From<Arc<dyn Gate>> for GateRef {
-    fn from(gate: Arc<dyn Gate>) -> GateRef {
-        GateRef::Shared(gate)
     }
 }
 

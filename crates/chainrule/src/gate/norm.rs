@@ -19,6 +19,7 @@ use super::{
 use crate::array::{Array, DType, Meta, Shape, dispatch_float};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formula::Formula;
+use crate::gate::macros::documented;
 use crate::kernel::{memory, norm};
 use crate::tensor::Tensor;
 
@@ -78,25 +79,27 @@ impl Over {
     }
 }
 
-/// `y = (x − mean) / √(variance + ε)` over groups of elements; without the mean, and with the mean square for
-/// the variance, where not `centred`.
-///
-/// ```
-/// use chainrule::gate::{Normalize, Over};
-/// use chainrule::{tensor, Tensor};
-/// let root_mean_square = Normalize { over: Over::Last(1), epsilon: 0.0, centred: false };
-/// let y = Tensor::apply(root_mean_square, &[&tensor([2.0, 2.0])])?;
-/// assert_eq!(y.to_f64_vec(), [1.0, 1.0]);
-/// # Ok::<(), chainrule::Error>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Normalize {
-    /// Which elements belong together.
-    pub over: Over,
-    /// ε, which keeps the divisor off 0.
-    pub epsilon: f64,
-    /// Whether the mean is taken off.
-    pub centred: bool,
+documented! {
+    /// `y = (x − mean) / √(variance + ε)` over groups of elements; without the mean, and with the mean square for
+    /// the variance, where not `centred`.
+    ///
+    /// ```
+    /// use chainrule::gate::{Normalize, Over};
+    /// use chainrule::{tensor, Tensor};
+    /// let root_mean_square = Normalize { over: Over::Last(1), epsilon: 0.0, centred: false };
+    /// let y = Tensor::apply(root_mean_square, &[&tensor([2.0, 2.0])])?;
+    /// assert_eq!(y.to_f64_vec(), [1.0, 1.0]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    pub struct Normalize {
+        /// Which elements belong together.
+        pub over: Over,
+        /// ε, which keeps the divisor off 0.
+        pub epsilon: f64,
+        /// Whether the mean is taken off.
+        pub centred: bool,
+    }
 }
 
 impl Normalize {
@@ -104,7 +107,7 @@ impl Normalize {
     pub const ENTRY: Entry = Entry {
         name: "Normalize",
         method: "normalize_over, layer_norm, group_norm, instance_norm, rms_norm, batch_norm",
-        doc: "`y = (x − mean) / √(variance + ε)` over channels, last dimensions, or groups of channels.\n",
+        doc: Normalize::DOC,
         at_kink: None,
         file: file!(),
         line: line!(),

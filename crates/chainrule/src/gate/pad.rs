@@ -15,30 +15,33 @@ use super::{Context, Entry, Gate, Gradients, Metas, Needs, Outputs, Sample, Save
 use crate::array::{Array, Meta, Shape};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formula::Formula;
+use crate::gate::macros::documented;
 use crate::kernel::memory;
 use crate::tensor::Tensor;
 
 /// The gates of this family.
 pub(super) const GATES: &[Entry] = &[ConstantPad::ENTRY];
 
-/// Elements equal to `value` before and after each dimension; negative numbers take elements off.
-///
-/// ```
-/// use chainrule::gate::pad::ConstantPad;
-/// use chainrule::{param, Tensor};
-/// let x = param([1.0, 2.0, 3.0]);
-/// let y = Tensor::apply(ConstantPad { pads: vec![(1, -1)], value: 9.0 }, &[&x])?;
-/// y.sum()?.backward()?;
-/// assert_eq!(y.to_f64_vec(), [9.0, 1.0, 2.0]);
-/// assert_eq!(x.grad().unwrap().to_f64_vec(), [1.0, 1.0, 0.0]);
-/// # Ok::<(), chainrule::Error>(())
-/// ```
-#[derive(Debug, Clone, PartialEq)]
-pub struct ConstantPad {
-    /// How many before and after each dimension; dimensions without numbers stay as they are.
-    pub pads: Vec<(isize, isize)>,
-    /// The new elements' value.
-    pub value: f64,
+documented! {
+    /// Elements equal to `value` before and after each dimension; negative numbers take elements off.
+    ///
+    /// ```
+    /// use chainrule::gate::pad::ConstantPad;
+    /// use chainrule::{param, Tensor};
+    /// let x = param([1.0, 2.0, 3.0]);
+    /// let y = Tensor::apply(ConstantPad { pads: vec![(1, -1)], value: 9.0 }, &[&x])?;
+    /// y.sum()?.backward()?;
+    /// assert_eq!(y.to_f64_vec(), [9.0, 1.0, 2.0]);
+    /// assert_eq!(x.grad().unwrap().to_f64_vec(), [1.0, 1.0, 0.0]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct ConstantPad {
+        /// How many before and after each dimension; dimensions without numbers stay as they are.
+        pub pads: Vec<(isize, isize)>,
+        /// The new elements' value.
+        pub value: f64,
+    }
 }
 
 impl ConstantPad {
@@ -46,7 +49,7 @@ impl ConstantPad {
     pub const ENTRY: Entry = Entry {
         name: "ConstantPad",
         method: "pad_constant, pad",
-        doc: "Elements equal to a number before and after each dimension; negative numbers take elements off.\n",
+        doc: ConstantPad::DOC,
         at_kink: None,
         file: file!(),
         line: line!(),

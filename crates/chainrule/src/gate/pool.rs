@@ -18,6 +18,7 @@ use super::{
 use crate::array::{Array, DType, Meta, Shape, dispatch, dispatch_float};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formula::Formula;
+use crate::gate::macros::documented;
 use crate::kernel::memory;
 use crate::kernel::window::{self, Range, Windows};
 use crate::tensor::Tensor;
@@ -35,25 +36,27 @@ fn checked(inputs: &[Meta], window: &Window) -> Result<Shape> {
     window.output(&inputs[0].shape)
 }
 
-/// The largest element of each window; NaN where one is NaN. The padding is never the largest.
-///
-/// With `indices`, a second output tells the place of each in its plane, counted in row-major order.
-///
-/// ```
-/// use chainrule::gate::{MaxPool, Window};
-/// use chainrule::{param, Tensor};
-/// let x = param([[[1.0, 5.0, 5.0, 4.0]]]);
-/// let y = Tensor::apply(MaxPool { window: Window::new(4), indices: false }, &[&x])?;
-/// y.sum()?.backward()?;
-/// assert_eq!(x.grad().unwrap().to_f64_vec(), [0.0, 1.0, 0.0, 0.0]); // of equals the first
-/// # Ok::<(), chainrule::Error>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MaxPool {
-    /// The windows.
-    pub window: Window,
-    /// Whether the places are wanted too.
-    pub indices: bool,
+documented! {
+    /// The largest element of each window; NaN where one is NaN. The padding is never the largest.
+    ///
+    /// With `indices`, a second output tells the place of each in its plane, counted in row-major order.
+    ///
+    /// ```
+    /// use chainrule::gate::{MaxPool, Window};
+    /// use chainrule::{param, Tensor};
+    /// let x = param([[[1.0, 5.0, 5.0, 4.0]]]);
+    /// let y = Tensor::apply(MaxPool { window: Window::new(4), indices: false }, &[&x])?;
+    /// y.sum()?.backward()?;
+    /// assert_eq!(x.grad().unwrap().to_f64_vec(), [0.0, 1.0, 0.0, 0.0]); // of equals the first
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct MaxPool {
+        /// The windows.
+        pub window: Window,
+        /// Whether the places are wanted too.
+        pub indices: bool,
+    }
 }
 
 impl MaxPool {
@@ -61,7 +64,7 @@ impl MaxPool {
     pub const ENTRY: Entry = Entry {
         name: "MaxPool",
         method: "max_pool, max_pool_with_indices, adaptive_max_pool",
-        doc: "The largest element of each window, of planes in one, two or three dimensions.\n",
+        doc: MaxPool::DOC,
         at_kink: Some("of equal elements the first gets the gradient"),
         file: file!(),
         line: line!(),
@@ -222,25 +225,27 @@ fn places(x: &Array, windows: &Windows, shape: Shape) -> Array {
     Array::filled(out, shape)
 }
 
-/// The mean of each window.
-///
-/// ```
-/// use chainrule::gate::{AvgPool, Window};
-/// use chainrule::tensor;
-/// let x = tensor([[[2.0, 4.0]]]);
-/// let of = |count_padding| AvgPool { count_padding, ..AvgPool::of(Window::new(2).padding(1)) };
-/// assert_eq!(x.avg_pool(1, of(true))?.to_f64_vec(), [1.0, 2.0]);
-/// assert_eq!(x.avg_pool(1, of(false))?.to_f64_vec(), [2.0, 4.0]);
-/// # Ok::<(), chainrule::Error>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AvgPool {
-    /// The windows; their dilation is 1.
-    pub window: Window,
-    /// Whether the padding counts as elements that are 0.
-    pub count_padding: bool,
-    /// What sums are divided by instead of the number of elements.
-    pub divisor: Option<isize>,
+documented! {
+    /// The mean of each window.
+    ///
+    /// ```
+    /// use chainrule::gate::{AvgPool, Window};
+    /// use chainrule::tensor;
+    /// let x = tensor([[[2.0, 4.0]]]);
+    /// let of = |count_padding| AvgPool { count_padding, ..AvgPool::of(Window::new(2).padding(1)) };
+    /// assert_eq!(x.avg_pool(1, of(true))?.to_f64_vec(), [1.0, 2.0]);
+    /// assert_eq!(x.avg_pool(1, of(false))?.to_f64_vec(), [2.0, 4.0]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct AvgPool {
+        /// The windows; their dilation is 1.
+        pub window: Window,
+        /// Whether the padding counts as elements that are 0.
+        pub count_padding: bool,
+        /// What sums are divided by instead of the number of elements.
+        pub divisor: Option<isize>,
+    }
 }
 
 impl AvgPool {
@@ -248,7 +253,7 @@ impl AvgPool {
     pub const ENTRY: Entry = Entry {
         name: "AvgPool",
         method: "avg_pool, adaptive_avg_pool",
-        doc: "The mean of each window, of planes in one, two or three dimensions.\n",
+        doc: AvgPool::DOC,
         at_kink: None,
         file: file!(),
         line: line!(),
@@ -379,22 +384,24 @@ impl Gate for AvgPool {
     }
 }
 
-/// The gradient of a mean over windows: each window's number, divided, at all of its elements.
-///
-/// ```
-/// use chainrule::gate::{pool::AvgPoolInput, AvgPool, Window};
-/// use chainrule::{tensor, Tensor};
-/// let spread = AvgPoolInput { pool: AvgPool::of(Window::new(2)), shape: [1, 1, 4].into() };
-/// let y = Tensor::apply(spread, &[&tensor([[[2.0, 6.0]]])])?;
-/// assert_eq!(y.to_f64_vec(), [1.0, 1.0, 3.0, 3.0]);
-/// # Ok::<(), chainrule::Error>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AvgPoolInput {
-    /// The means whose input's gradient this is.
-    pub pool: AvgPool,
-    /// The shape of that input, which is this gate's output.
-    pub shape: Shape,
+documented! {
+    /// The gradient of a mean over windows: each window's number, divided, at all of its elements.
+    ///
+    /// ```
+    /// use chainrule::gate::{pool::AvgPoolInput, AvgPool, Window};
+    /// use chainrule::{tensor, Tensor};
+    /// let spread = AvgPoolInput { pool: AvgPool::of(Window::new(2)), shape: [1, 1, 4].into() };
+    /// let y = Tensor::apply(spread, &[&tensor([[[2.0, 6.0]]])])?;
+    /// assert_eq!(y.to_f64_vec(), [1.0, 1.0, 3.0, 3.0]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct AvgPoolInput {
+        /// The means whose input's gradient this is.
+        pub pool: AvgPool,
+        /// The shape of that input, which is this gate's output.
+        pub shape: Shape,
+    }
 }
 
 impl AvgPoolInput {
@@ -402,7 +409,7 @@ impl AvgPoolInput {
     pub const ENTRY: Entry = Entry {
         name: "AvgPoolInput",
         method: "avg_pool",
-        doc: "The gradient of a mean over windows: each window's number, divided, at all of its elements.\n",
+        doc: AvgPoolInput::DOC,
         at_kink: None,
         file: file!(),
         line: line!(),

@@ -8,6 +8,7 @@
 //! # Ok::<(), chainrule::Error>(())
 //! ```
 
+use crate::gate::macros::documented;
 use smallvec::SmallVec;
 
 use super::arith::{f64s, matrix};
@@ -165,24 +166,26 @@ pub(super) fn samples<G: Gate>(gate: impl Fn(Dims) -> G) -> Vec<Sample> {
     ]
 }
 
-/// Sum of elements; integers and `bool` are summed as i64.
-///
-/// ```
-/// use chainrule::gate::reduce::{Dims, Sum};
-/// use chainrule::{tensor, Tensor};
-/// let y = Tensor::apply(Sum(Dims::all()), &[&tensor([true, true, false])])?;
-/// assert_eq!(y.to_string(), "tensor(2)"); // bool is counted
-/// # Ok::<(), chainrule::Error>(())
-/// ```
-#[derive(Debug, Clone, PartialEq)]
-pub struct Sum(pub Dims);
+documented! {
+    /// Sum of elements; integers and `bool` are summed as i64.
+    ///
+    /// ```
+    /// use chainrule::gate::reduce::{Dims, Sum};
+    /// use chainrule::{tensor, Tensor};
+    /// let y = Tensor::apply(Sum(Dims::all()), &[&tensor([true, true, false])])?;
+    /// assert_eq!(y.to_string(), "tensor(2)"); // bool is counted
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct Sum(pub Dims);
+}
 
 impl Sum {
     /// This gate's row of the table of gates.
     pub const ENTRY: Entry = Entry {
         name: "Sum",
         method: "sum, sum_dim, sum_to_size",
-        doc: "Sum of elements, over all or some dimensions; integers and `bool` are summed as i64.\n",
+        doc: Sum::DOC,
         at_kink: None,
         file: file!(),
         line: line!(),
@@ -260,24 +263,26 @@ impl Gate for Sum {
     }
 }
 
-/// Mean of elements.
-///
-/// ```
-/// use chainrule::gate::reduce::{Dims, Mean};
-/// use chainrule::{tensor, Tensor};
-/// assert_eq!(Tensor::apply(Mean(Dims::all()), &[&tensor([1.0, 2.0, 6.0])])?.item()?, 3.0);
-/// assert!(Tensor::apply(Mean(Dims::all()), &[&tensor([1, 2, 6])]).is_err());
-/// # Ok::<(), chainrule::Error>(())
-/// ```
-#[derive(Debug, Clone, PartialEq)]
-pub struct Mean(pub Dims);
+documented! {
+    /// Mean of elements; only for floats.
+    ///
+    /// ```
+    /// use chainrule::gate::reduce::{Dims, Mean};
+    /// use chainrule::{tensor, Tensor};
+    /// assert_eq!(Tensor::apply(Mean(Dims::all()), &[&tensor([1.0, 2.0, 6.0])])?.item()?, 3.0);
+    /// assert!(Tensor::apply(Mean(Dims::all()), &[&tensor([1, 2, 6])]).is_err());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct Mean(pub Dims);
+}
 
 impl Mean {
     /// This gate's row of the table of gates.
     pub const ENTRY: Entry = Entry {
         name: "Mean",
         method: "mean, mean_dim",
-        doc: "Mean of elements, over all or some dimensions; only for floats.\n",
+        doc: Mean::DOC,
         at_kink: None,
         file: file!(),
         line: line!(),
@@ -340,26 +345,28 @@ impl Gate for Mean {
     }
 }
 
-/// Product of elements; integers and `bool` are multiplied as i64.
-///
-/// ```
-/// use chainrule::gate::reduce::{Dims, Prod};
-/// use chainrule::{param, Tensor};
-/// let x = param([2.0, 0.0, 5.0]);
-/// let y = Tensor::apply(Prod(Dims::all()), &[&x])?;
-/// y.backward()?;
-/// assert_eq!(x.grad().unwrap().to_string(), "tensor([ 0., 10.,  0.])"); // the product of the others
-/// # Ok::<(), chainrule::Error>(())
-/// ```
-#[derive(Debug, Clone, PartialEq)]
-pub struct Prod(pub Dims);
+documented! {
+    /// Product of elements; integers and `bool` are multiplied as i64. The gradient is right also where elements are 0.
+    ///
+    /// ```
+    /// use chainrule::gate::reduce::{Dims, Prod};
+    /// use chainrule::{param, Tensor};
+    /// let x = param([2.0, 0.0, 5.0]);
+    /// let y = Tensor::apply(Prod(Dims::all()), &[&x])?;
+    /// y.backward()?;
+    /// assert_eq!(x.grad().unwrap().to_string(), "tensor([ 0., 10.,  0.])"); // the product of the others
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct Prod(pub Dims);
+}
 
 impl Prod {
     /// This gate's row of the table of gates.
     pub const ENTRY: Entry = Entry {
         name: "Prod",
         method: "prod, prod_dim",
-        doc: "Product of elements, over all or one dimension; right also where elements are 0.\n",
+        doc: Prod::DOC,
         at_kink: None,
         file: file!(),
         line: line!(),

@@ -15,6 +15,7 @@ use super::{Context, Entry, Gate, Gradients, Metas, Needs, Outputs, Sample, Save
 use crate::array::{Array, DType, Element, Meta, Shape, dispatch};
 use crate::error::{ErrorKind, Result};
 use crate::formula::Formula;
+use crate::gate::macros::documented;
 use crate::tensor::Tensor;
 
 /// The gates of this family.
@@ -70,22 +71,24 @@ fn scan_samples<G: Gate>(gate: impl Fn(isize) -> G) -> Vec<Sample> {
     ]
 }
 
-/// Running sum along a dimension; integers and `bool` are summed as i64.
-///
-/// ```
-/// use chainrule::gate::scan::CumSum;
-/// use chainrule::{tensor, Tensor};
-/// let x = tensor([1.0, 2.0, 3.0]);
-/// let y = Tensor::apply(CumSum { dim: 0, reverse: true }, &[&x])?;
-/// assert_eq!(y.to_string(), "tensor([6., 5., 3.])");
-/// # Ok::<(), chainrule::Error>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct CumSum {
-    /// The dimension.
-    pub dim: isize,
-    /// From the last element to the first.
-    pub reverse: bool,
+documented! {
+    /// Running sum along a dimension; integers and `bool` are summed as i64.
+    ///
+    /// ```
+    /// use chainrule::gate::scan::CumSum;
+    /// use chainrule::{tensor, Tensor};
+    /// let x = tensor([1.0, 2.0, 3.0]);
+    /// let y = Tensor::apply(CumSum { dim: 0, reverse: true }, &[&x])?;
+    /// assert_eq!(y.to_string(), "tensor([6., 5., 3.])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    pub struct CumSum {
+        /// The dimension.
+        pub dim: isize,
+        /// From the last element to the first.
+        pub reverse: bool,
+    }
 }
 
 impl CumSum {
@@ -93,7 +96,7 @@ impl CumSum {
     pub const ENTRY: Entry = Entry {
         name: "Cumsum",
         method: "cumsum",
-        doc: "Running sum along a dimension: `yᵢ = x₀ + … + xᵢ`; integers and `bool` are summed as i64.\n",
+        doc: CumSum::DOC,
         at_kink: None,
         file: file!(),
         line: line!(),
@@ -151,20 +154,22 @@ impl Gate for CumSum {
     }
 }
 
-/// Running product along a dimension; integers and `bool` are multiplied as i64.
-///
-/// ```
-/// use chainrule::gate::scan::CumProd;
-/// use chainrule::{param, Tensor};
-/// let x = param([2.0, 0.0, 3.0]);
-/// Tensor::apply(CumProd { dim: 0 }, &[&x])?.sum()?.backward()?;
-/// assert_eq!(x.grad().unwrap().to_string(), "tensor([1., 8., 0.])"); // right also beside a 0
-/// # Ok::<(), chainrule::Error>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct CumProd {
-    /// The dimension.
-    pub dim: isize,
+documented! {
+    /// Running product along a dimension; integers and `bool` are multiplied as i64.
+    ///
+    /// ```
+    /// use chainrule::gate::scan::CumProd;
+    /// use chainrule::{param, Tensor};
+    /// let x = param([2.0, 0.0, 3.0]);
+    /// Tensor::apply(CumProd { dim: 0 }, &[&x])?.sum()?.backward()?;
+    /// assert_eq!(x.grad().unwrap().to_string(), "tensor([1., 8., 0.])"); // right also beside a 0
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    pub struct CumProd {
+        /// The dimension.
+        pub dim: isize,
+    }
 }
 
 impl CumProd {
@@ -172,7 +177,7 @@ impl CumProd {
     pub const ENTRY: Entry = Entry {
         name: "Cumprod",
         method: "cumprod",
-        doc: "Running product along a dimension: `yᵢ = x₀ · … · xᵢ`; right also where elements are 0.\n",
+        doc: CumProd::DOC,
         at_kink: None,
         file: file!(),
         line: line!(),
@@ -248,21 +253,23 @@ impl Gate for CumProd {
     }
 }
 
-/// Running `ln Σ eˣ` along a dimension, computed without overflow.
-///
-/// ```
-/// use chainrule::gate::scan::LogCumSumExp;
-/// use chainrule::{tensor, Tensor};
-/// let y = Tensor::apply(LogCumSumExp { dim: 0, reverse: false }, &[&tensor([1000.0, 1000.0])])?;
-/// assert_eq!(y.to_string(), "tensor([1000.0000, 1000.6932])"); // no overflow
-/// # Ok::<(), chainrule::Error>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct LogCumSumExp {
-    /// The dimension.
-    pub dim: isize,
-    /// From the last element to the first.
-    pub reverse: bool,
+documented! {
+    /// Running `ln Σ eˣ` along a dimension, computed without overflow.
+    ///
+    /// ```
+    /// use chainrule::gate::scan::LogCumSumExp;
+    /// use chainrule::{tensor, Tensor};
+    /// let y = Tensor::apply(LogCumSumExp { dim: 0, reverse: false }, &[&tensor([1000.0, 1000.0])])?;
+    /// assert_eq!(y.to_string(), "tensor([1000.0000, 1000.6932])"); // no overflow
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    pub struct LogCumSumExp {
+        /// The dimension.
+        pub dim: isize,
+        /// From the last element to the first.
+        pub reverse: bool,
+    }
 }
 
 impl LogCumSumExp {
@@ -270,7 +277,7 @@ impl LogCumSumExp {
     pub const ENTRY: Entry = Entry {
         name: "Logcumsumexp",
         method: "logcumsumexp",
-        doc: "Running `yᵢ = ln(e^x₀ + … + e^xᵢ)` along a dimension, computed without overflow.\n",
+        doc: LogCumSumExp::DOC,
         at_kink: None,
         file: file!(),
         line: line!(),
@@ -340,22 +347,24 @@ impl Gate for LogCumSumExp {
     }
 }
 
-/// The largest or smallest element so far along a dimension, and its index; of equals the last.
-///
-/// ```
-/// use chainrule::gate::scan::CumExtreme;
-/// use chainrule::{tensor, Tensor};
-/// let outputs = Tensor::apply_many(CumExtreme { dim: 0, largest: true }, &[&tensor([1.0, 3.0, 3.0, 2.0])])?;
-/// assert_eq!(outputs[0].to_string(), "tensor([1., 3., 3., 3.])");
-/// assert_eq!(outputs[1].to_string(), "tensor([0, 1, 2, 2])");
-/// # Ok::<(), chainrule::Error>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct CumExtreme {
-    /// The dimension.
-    pub dim: isize,
-    /// The largest, not the smallest.
-    pub largest: bool,
+documented! {
+    /// The largest or smallest element so far along a dimension, and its index; of equals the last.
+    ///
+    /// ```
+    /// use chainrule::gate::scan::CumExtreme;
+    /// use chainrule::{tensor, Tensor};
+    /// let outputs = Tensor::apply_many(CumExtreme { dim: 0, largest: true }, &[&tensor([1.0, 3.0, 3.0, 2.0])])?;
+    /// assert_eq!(outputs[0].to_string(), "tensor([1., 3., 3., 3.])");
+    /// assert_eq!(outputs[1].to_string(), "tensor([0, 1, 2, 2])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    pub struct CumExtreme {
+        /// The dimension.
+        pub dim: isize,
+        /// The largest, not the smallest.
+        pub largest: bool,
+    }
 }
 
 impl CumExtreme {
@@ -363,7 +372,7 @@ impl CumExtreme {
     pub const ENTRY: Entry = Entry {
         name: "Cummax",
         method: "cummax, cummin",
-        doc: "The largest or smallest element so far along a dimension, and its index; NaN once one is NaN.\n",
+        doc: CumExtreme::DOC,
         at_kink: Some("of elements that tie the last gets the gradient"),
         file: file!(),
         line: line!(),

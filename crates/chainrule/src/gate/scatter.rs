@@ -13,28 +13,31 @@ use super::{Context, Entry, Gate, Gradients, Metas, Needs, Outputs, Sample, Save
 use crate::array::{Array, Element, Meta, dispatch};
 use crate::error::{ErrorKind, Result};
 use crate::formula::Formula;
+use crate::gate::macros::documented;
 use crate::tensor::{Operand, Tensor, no_grad};
 
 /// The gates of this family.
 pub(super) const GATES: &[Entry] = &[Scatter::ENTRY, ScatterProduct::ENTRY];
 
-/// Elements overwritten along a dimension: `y = x`, then `y[index[i][j]][j] = source[i][j]` for dimension 0;
-/// where an index repeats, the last one stays.
-///
-/// ```
-/// use chainrule::gate::scatter::Scatter;
-/// use chainrule::{param, tensor, Tensor};
-/// let (x, source) = (param([1.0, 2.0, 3.0]), param([9.0]));
-/// let y = Tensor::apply(Scatter { dim: 0 }, &[&x, &tensor([1]), &source])?;
-/// y.sum()?.backward()?;
-/// assert_eq!(y.to_f64_vec(), [1.0, 9.0, 3.0]);
-/// assert_eq!(x.grad().unwrap().to_f64_vec(), [1.0, 0.0, 1.0]); // what was overwritten had no influence
-/// # Ok::<(), chainrule::Error>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Scatter {
-    /// The dimension.
-    pub dim: isize,
+documented! {
+    /// Elements overwritten along a dimension: `y = x`, then `y[index[i][j]][j] = source[i][j]` for dimension 0;
+    /// where an index repeats, the last one stays.
+    ///
+    /// ```
+    /// use chainrule::gate::scatter::Scatter;
+    /// use chainrule::{param, tensor, Tensor};
+    /// let (x, source) = (param([1.0, 2.0, 3.0]), param([9.0]));
+    /// let y = Tensor::apply(Scatter { dim: 0 }, &[&x, &tensor([1]), &source])?;
+    /// y.sum()?.backward()?;
+    /// assert_eq!(y.to_f64_vec(), [1.0, 9.0, 3.0]);
+    /// assert_eq!(x.grad().unwrap().to_f64_vec(), [1.0, 0.0, 1.0]); // what was overwritten had no influence
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    pub struct Scatter {
+        /// The dimension.
+        pub dim: isize,
+    }
 }
 
 impl Scatter {
@@ -42,7 +45,7 @@ impl Scatter {
     pub const ENTRY: Entry = Entry {
         name: "Scatter",
         method: "scatter, scatter_value",
-        doc: "Elements overwritten at indices: `y = x`, then `y[index[i][j]][j] = source[i][j]` for dimension 0.\n",
+        doc: Scatter::DOC,
         at_kink: None,
         file: file!(),
         line: line!(),
@@ -108,20 +111,22 @@ impl Gate for Scatter {
     }
 }
 
-/// Elements multiplied into those at indices along a dimension: `y = x`, then
-/// `y[index[i][j]][j] *= source[i][j]` for dimension 0.
-///
-/// ```
-/// use chainrule::{gate::scatter::ScatterProduct, tensor, Tensor};
-/// let (x, index, source) = (tensor([2.0, 3.0]), tensor([1, 1]), tensor([5.0, 7.0]));
-/// let y = Tensor::apply(ScatterProduct { dim: 0 }, &[&x, &index, &source])?;
-/// assert_eq!(y.to_vec::<f32>()?, [2.0, 105.0]);
-/// # Ok::<(), chainrule::Error>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct ScatterProduct {
-    /// The dimension.
-    pub dim: isize,
+documented! {
+    /// Elements multiplied into those at indices along a dimension: `y = x`, then
+    /// `y[index[i][j]][j] *= source[i][j]` for dimension 0.
+    ///
+    /// ```
+    /// use chainrule::{gate::scatter::ScatterProduct, tensor, Tensor};
+    /// let (x, index, source) = (tensor([2.0, 3.0]), tensor([1, 1]), tensor([5.0, 7.0]));
+    /// let y = Tensor::apply(ScatterProduct { dim: 0 }, &[&x, &index, &source])?;
+    /// assert_eq!(y.to_vec::<f32>()?, [2.0, 105.0]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    pub struct ScatterProduct {
+        /// The dimension.
+        pub dim: isize,
+    }
 }
 
 impl ScatterProduct {
@@ -129,7 +134,7 @@ impl ScatterProduct {
     pub const ENTRY: Entry = Entry {
         name: "ScatterReduceProd",
         method: "scatter_reduce, index_reduce",
-        doc: "Elements multiplied into those at indices: `y = x`, then `y[index[i][j]][j] *= source[i][j]`.\n",
+        doc: ScatterProduct::DOC,
         at_kink: Some(
             "where factors are 0 the gradient is exact, but its own derivative leaves out their part",
         ),

@@ -14,29 +14,32 @@ use super::{Context, Entry, Gate, Gradients, Metas, Needs, Outputs, Sample, Save
 use crate::array::{Array, DType, Element, Meta, dispatch};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formula::Formula;
+use crate::gate::macros::documented;
 use crate::tensor::Tensor;
 
 /// The gates of this family.
 pub(super) const GATES: &[Entry] = &[Sort::ENTRY];
 
-/// The elements along a dimension in order, and where they were; equal elements keep their order, and NaN
-/// counts as the largest.
-///
-/// ```
-/// use chainrule::gate::sort::Sort;
-/// use chainrule::{param, tensor, Tensor};
-/// let x = param([3.0, 1.0]);
-/// let sorted = &Tensor::apply_many(Sort { dim: 0, descending: false }, &[&x])?[0];
-/// sorted.backward_with(&tensor([10.0, 20.0]))?;
-/// assert_eq!(x.grad().unwrap().to_string(), "tensor([20., 10.])"); // each back to where it came from
-/// # Ok::<(), chainrule::Error>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Sort {
-    /// The dimension.
-    pub dim: isize,
-    /// The largest first.
-    pub descending: bool,
+documented! {
+    /// The elements along a dimension in order, and where they were; equal elements keep their order, and NaN
+    /// counts as the largest.
+    ///
+    /// ```
+    /// use chainrule::gate::sort::Sort;
+    /// use chainrule::{param, tensor, Tensor};
+    /// let x = param([3.0, 1.0]);
+    /// let sorted = &Tensor::apply_many(Sort { dim: 0, descending: false }, &[&x])?[0];
+    /// sorted.backward_with(&tensor([10.0, 20.0]))?;
+    /// assert_eq!(x.grad().unwrap().to_string(), "tensor([20., 10.])"); // each back to where it came from
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    pub struct Sort {
+        /// The dimension.
+        pub dim: isize,
+        /// The largest first.
+        pub descending: bool,
+    }
 }
 
 impl Sort {
@@ -44,7 +47,7 @@ impl Sort {
     pub const ENTRY: Entry = Entry {
         name: "Sort",
         method: "sort, argsort, msort, topk, kthvalue",
-        doc: "The elements along a dimension in order, and where they were; NaN counts as the largest.\n",
+        doc: Sort::DOC,
         at_kink: Some("elements that tie keep their order"),
         file: file!(),
         line: line!(),
@@ -68,6 +71,13 @@ pub(super) fn order<T: Element>(a: T, b: T) -> std::cmp::Ordering {
     a.partial_cmp(&b).unwrap_or_else(|| nan(a).cmp(&nan(b)))
 }
 
+/// The places 0 to `length` − 1 in this order, equal ones as they stand. Compiled once for all element types.
+fn ranked(length: usize, order: &dyn Fn(usize, usize) -> std::cmp::Ordering) -> Vec<usize> {
+    let mut places: Vec<usize> = (0..length).collect();
+    places.sort_by(|&a, &b| order(a, b));
+    places
+}
+
 impl Gate for Sort {
     fn name(&self) -> &'static str {
         "Sort"
@@ -87,8 +97,7 @@ impl Gate for Sort {
         let sorted = dispatch!(dtype, T => {
             let mut sorted = Vec::with_capacity(moved.elements());
             for lane in moved.values::<T>().chunks(length.max(1)) {
-                let mut by_rank: Vec<usize> = (0..lane.len()).collect();
-                by_rank.sort_by(|&a, &b| match self.descending {
+                let by_rank = ranked(lane.len(), &|a, b| match self.descending {
                     false => order(lane[a], lane[b]),
                     true => order(lane[b], lane[a]),
                 });

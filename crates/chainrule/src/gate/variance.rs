@@ -12,32 +12,35 @@ use super::{Context, Entry, Gate, Gradients, Metas, Needs, Outputs, Sample, Save
 use crate::array::{Array, Meta, dispatch};
 use crate::error::Result;
 use crate::formula::Formula;
+use crate::gate::macros::documented;
 use crate::kernel::fold;
 use crate::tensor::Tensor;
 
 /// The gates of this family.
 pub(super) const GATES: &[Entry] = &[Var::ENTRY];
 
-/// Variance, or its square root: `Σ (x − mean)² / (n − correction)`.
-///
-/// ```
-/// use chainrule::gate::reduce::Dims;
-/// use chainrule::gate::variance::Var;
-/// use chainrule::{tensor, Tensor};
-/// let of = |correction| Var { dims: Dims::all(), correction, root: false };
-/// let x = tensor([1.0, 3.0, 5.0]);
-/// assert_eq!(Tensor::apply(of(1.0), &[&x])?.item()?, 4.0);
-/// assert_eq!(Tensor::apply(of(0.0), &[&x])?.to_string(), "tensor(2.6667)");
-/// # Ok::<(), chainrule::Error>(())
-/// ```
-#[derive(Debug, Clone, PartialEq)]
-pub struct Var {
-    /// The dimensions.
-    pub dims: Dims,
-    /// What is taken off the number of elements: 1 for the unbiased estimate (PyTorch's default), 0 for none.
-    pub correction: f64,
-    /// The standard deviation instead of the variance.
-    pub root: bool,
+documented! {
+    /// Variance, or its square root: `Σ (x − mean)² / (n − correction)`.
+    ///
+    /// ```
+    /// use chainrule::gate::reduce::Dims;
+    /// use chainrule::gate::variance::Var;
+    /// use chainrule::{tensor, Tensor};
+    /// let of = |correction| Var { dims: Dims::all(), correction, root: false };
+    /// let x = tensor([1.0, 3.0, 5.0]);
+    /// assert_eq!(Tensor::apply(of(1.0), &[&x])?.item()?, 4.0);
+    /// assert_eq!(Tensor::apply(of(0.0), &[&x])?.to_string(), "tensor(2.6667)");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct Var {
+        /// The dimensions.
+        pub dims: Dims,
+        /// What is taken off the number of elements: 1 for the unbiased estimate (PyTorch's default), 0 for none.
+        pub correction: f64,
+        /// The standard deviation instead of the variance.
+        pub root: bool,
+    }
 }
 
 impl Var {
@@ -45,7 +48,7 @@ impl Var {
     pub const ENTRY: Entry = Entry {
         name: "Var",
         method: "var, std",
-        doc: "Variance `Σ (x − mean)² / (n − correction)`, or its square root, the standard deviation.\n",
+        doc: Var::DOC,
         at_kink: Some("the gradient of a standard deviation of 0 is 0"),
         file: file!(),
         line: line!(),

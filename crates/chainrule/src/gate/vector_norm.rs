@@ -17,29 +17,32 @@ use super::{Context, Entry, Gate, Gradients, Metas, Needs, Outputs, Sample, Save
 use crate::array::{Array, DType, Element, Meta, dispatch};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formula::Formula;
+use crate::gate::macros::documented;
 use crate::tensor::Tensor;
 
 /// The gates of this family.
 pub(super) const GATES: &[Entry] = &[Norm::ENTRY];
 
-/// The p-norm `(Σ |x|ᵖ)^(1/p)`: for p = 0 the number of elements that aren't 0, for p = ±∞ the largest or
-/// smallest size.
-///
-/// ```
-/// use chainrule::gate::{reduce::Dims, vector_norm::Norm};
-/// use chainrule::{tensor, Tensor};
-/// let x = tensor([[3.0, -4.0], [0.0, 2.0]]);
-/// let of = |p| Norm { p, dims: Dims::of(&[1], false) };
-/// assert_eq!(Tensor::apply(of(1.0), &[&x])?.to_string(), "tensor([7., 2.])");
-/// assert_eq!(Tensor::apply(of(0.0), &[&x])?.to_string(), "tensor([2., 1.])");
-/// # Ok::<(), chainrule::Error>(())
-/// ```
-#[derive(Debug, Clone, PartialEq)]
-pub struct Norm {
-    /// The exponent: any number, also negative or infinite.
-    pub p: f64,
-    /// The dimensions.
-    pub dims: Dims,
+documented! {
+    /// The p-norm `(Σ |x|ᵖ)^(1/p)`: for p = 0 the number of elements that aren't 0, for p = ±∞ the largest or
+    /// smallest size.
+    ///
+    /// ```
+    /// use chainrule::gate::{reduce::Dims, vector_norm::Norm};
+    /// use chainrule::{tensor, Tensor};
+    /// let x = tensor([[3.0, -4.0], [0.0, 2.0]]);
+    /// let of = |p| Norm { p, dims: Dims::of(&[1], false) };
+    /// assert_eq!(Tensor::apply(of(1.0), &[&x])?.to_string(), "tensor([7., 2.])");
+    /// assert_eq!(Tensor::apply(of(0.0), &[&x])?.to_string(), "tensor([2., 1.])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct Norm {
+        /// The exponent: any number, also negative or infinite.
+        pub p: f64,
+        /// The dimensions.
+        pub dims: Dims,
+    }
 }
 
 impl Norm {
@@ -47,7 +50,7 @@ impl Norm {
     pub const ENTRY: Entry = Entry {
         name: "LinalgVectorNorm",
         method: "vector_norm",
-        doc: "The p-norm `(Σ |x|ᵖ)^(1/p)` over all or some dimensions; largest or smallest size for p = ±∞.\n",
+        doc: Norm::DOC,
         at_kink: Some(
             "the gradient is 0 where the norm is, and at elements that are 0; for p = ±∞ ties share it evenly",
         ),

@@ -11,6 +11,7 @@
 //! # Ok::<(), chainrule::Error>(())
 //! ```
 
+use crate::gate::macros::documented;
 use smallvec::SmallVec;
 
 use super::arith::matrix;
@@ -27,38 +28,40 @@ use crate::tensor::Tensor;
 /// The gates of this family.
 pub(super) const GATES: &[Entry] = &[View::ENTRY, Unview::ENTRY];
 
-/// Another layout of the same elements.
-///
-/// ```
-/// use chainrule::tensor;
-/// let x = tensor([[1, 2, 3], [4, 5, 6]]);
-/// assert_eq!(x.transpose(0, 1)?.shape(), [3, 2]);
-/// assert_eq!(x.select(1, -1)?.to_vec::<i64>()?, [3, 6]);
-/// assert_eq!(x.slice(1, ..)?.shape(), [2, 3]);
-/// # Ok::<(), chainrule::Error>(())
-/// ```
-#[derive(Debug, Clone, PartialEq)]
-pub enum View {
-    /// The same elements in the same order under another shape
-    Reshape(Shape),
-    /// Dimension i of the result is the i-th of these
-    Permute(SmallVec<[isize; 4]>),
-    /// Two dimensions exchanged
-    Transpose(isize, isize),
-    /// A matrix transposed
-    T,
-    /// Dimensions of size 1 repeated
-    Expand(Shape),
-    /// These dimensions removed where their size is 1
-    Squeeze(SmallVec<[isize; 4]>),
-    /// A dimension of size 1 inserted
-    Unsqueeze(isize),
-    /// One index of a dimension
-    Select(isize, isize),
-    /// A range of a dimension
-    Slice(isize, Slice),
-    /// The diagonal with this offset of two dimensions
-    Diagonal(isize, isize, isize),
+documented! {
+    /// Another layout of the same elements.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let x = tensor([[1, 2, 3], [4, 5, 6]]);
+    /// assert_eq!(x.transpose(0, 1)?.shape(), [3, 2]);
+    /// assert_eq!(x.select(1, -1)?.to_vec::<i64>()?, [3, 6]);
+    /// assert_eq!(x.slice(1, ..)?.shape(), [2, 3]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[derive(Debug, Clone, PartialEq)]
+    pub enum View {
+        /// The same elements in the same order under another shape
+        Reshape(Shape),
+        /// Dimension i of the result is the i-th of these
+        Permute(SmallVec<[isize; 4]>),
+        /// Two dimensions exchanged
+        Transpose(isize, isize),
+        /// A matrix transposed
+        T,
+        /// Dimensions of size 1 repeated
+        Expand(Shape),
+        /// These dimensions removed where their size is 1
+        Squeeze(SmallVec<[isize; 4]>),
+        /// A dimension of size 1 inserted
+        Unsqueeze(isize),
+        /// One index of a dimension
+        Select(isize, isize),
+        /// A range of a dimension
+        Slice(isize, Slice),
+        /// The diagonal with this offset of two dimensions
+        Diagonal(isize, isize, isize),
+    }
 }
 
 impl View {
@@ -66,7 +69,7 @@ impl View {
     pub const ENTRY: Entry = Entry {
         name: "View",
         method: "reshape, permute, transpose, expand, squeeze, unsqueeze, select, slice, narrow, diagonal",
-        doc: "Another layout of the same elements.\n",
+        doc: View::DOC,
         at_kink: None,
         file: file!(),
         line: line!(),
@@ -253,25 +256,27 @@ impl Gate for View {
     }
 }
 
-/// The opposite of a view that leaves elements out: zeros of the larger shape, with the input where the view
-/// would look.
-///
-/// ```
-/// use chainrule::gate::view::{Unview, View};
-/// use chainrule::{tensor, Tensor};
-/// let back = Unview { view: View::Select(0, 1), shape: [2, 2].into() };
-/// assert_eq!(
-///     Tensor::apply(back, &[&tensor([5.0, 6.0])])?.to_string(),
-///     "tensor([[0., 0.],\n        [5., 6.]])"
-/// );
-/// # Ok::<(), chainrule::Error>(())
-/// ```
-#[derive(Debug, Clone, PartialEq)]
-pub struct Unview {
-    /// The view.
-    pub view: View,
-    /// The shape that the view was taken of.
-    pub shape: Shape,
+documented! {
+    /// The opposite of a view that leaves elements out: zeros of the larger shape, with the input where the view
+    /// would look.
+    ///
+    /// ```
+    /// use chainrule::gate::view::{Unview, View};
+    /// use chainrule::{tensor, Tensor};
+    /// let back = Unview { view: View::Select(0, 1), shape: [2, 2].into() };
+    /// assert_eq!(
+    ///     Tensor::apply(back, &[&tensor([5.0, 6.0])])?.to_string(),
+    ///     "tensor([[0., 0.],\n        [5., 6.]])"
+    /// );
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct Unview {
+        /// The view.
+        pub view: View,
+        /// The shape that the view was taken of.
+        pub shape: Shape,
+    }
 }
 
 impl Unview {
@@ -279,7 +284,7 @@ impl Unview {
     pub const ENTRY: Entry = Entry {
         name: "Unview",
         method: "(made by backward)",
-        doc: "Zeros with the input where a view would look: the gradient of a view.\n",
+        doc: Unview::DOC,
         at_kink: None,
         file: file!(),
         line: line!(),

@@ -1,26 +1,29 @@
 //! Transposed convolution, which is the gradient of a convolution's input.
 
 use super::*;
+use crate::gate::macros::documented;
 
-/// The gradient of a convolution's input, and so a transposed convolution:
-/// `x[n, c, i] = b[c] + Σ w[f, c, k]·g[n, f, o]` over all o and k with `o·stride + k·dilation − padding = i`.
-///
-/// g is `[n, filters, sizes…]`, w `[filters, channels / groups, kernel…]`, b `[channels]`.
-///
-/// ```
-/// use chainrule::gate::{Conv, ConvTranspose};
-/// use chainrule::{tensor, Tensor};
-/// let spread = ConvTranspose { conv: Conv::default().stride(2), shape: [1, 1, 4].into() };
-/// let y = Tensor::apply(spread, &[&tensor([[[1.0, 10.0]]]), &tensor([[[1.0, 2.0]]])])?;
-/// assert_eq!(y.to_f64_vec(), [1.0, 2.0, 10.0, 20.0]);
-/// # Ok::<(), chainrule::Error>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ConvTranspose {
-    /// The convolution whose input's gradient this is.
-    pub conv: Conv,
-    /// The shape of that input, which is this gate's output: `[n, channels, sizes…]`.
-    pub shape: Shape,
+documented! {
+    /// The gradient of a convolution's input, and so a transposed convolution:
+    /// `x[n, c, i] = b[c] + Σ w[f, c, k]·g[n, f, o]` over all o and k with `o·stride + k·dilation − padding = i`.
+    ///
+    /// g is `[n, filters, sizes…]`, w `[filters, channels / groups, kernel…]`, b `[channels]`.
+    ///
+    /// ```
+    /// use chainrule::gate::{Conv, ConvTranspose};
+    /// use chainrule::{tensor, Tensor};
+    /// let spread = ConvTranspose { conv: Conv::default().stride(2), shape: [1, 1, 4].into() };
+    /// let y = Tensor::apply(spread, &[&tensor([[[1.0, 10.0]]]), &tensor([[[1.0, 2.0]]])])?;
+    /// assert_eq!(y.to_f64_vec(), [1.0, 2.0, 10.0, 20.0]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct ConvTranspose {
+        /// The convolution whose input's gradient this is.
+        pub conv: Conv,
+        /// The shape of that input, which is this gate's output: `[n, channels, sizes…]`.
+        pub shape: Shape,
+    }
 }
 
 impl ConvTranspose {
@@ -28,7 +31,7 @@ impl ConvTranspose {
     pub const ENTRY: Entry = Entry {
         name: "ConvTranspose",
         method: "conv_transpose",
-        doc: "Transposed convolution, which is the gradient of a convolution's input.\n",
+        doc: ConvTranspose::DOC,
         at_kink: None,
         file: file!(),
         line: line!(),

@@ -1,25 +1,28 @@
 //! The gradient of a convolution's weight.
 
 use super::*;
+use crate::gate::macros::documented;
 
-/// The gradient of a convolution's weight: `w[f, c, k] = Σ g[n, f, o]·x[n, c, o·stride + k·dilation − padding]`.
-///
-/// x is `[n, channels, sizes…]`, g `[n, filters, sizes…]`.
-///
-/// ```
-/// use chainrule::gate::{conv::ConvWeight, Conv};
-/// use chainrule::{tensor, Tensor};
-/// let gradient = ConvWeight { conv: Conv::default(), shape: [1, 1, 2].into() };
-/// let w = Tensor::apply(gradient, &[&tensor([[[1.0, 2.0, 3.0]]]), &tensor([[[1.0, 10.0]]])])?;
-/// assert_eq!(w.to_f64_vec(), [21.0, 32.0]); // 1·1 + 10·2, 1·2 + 10·3
-/// # Ok::<(), chainrule::Error>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ConvWeight {
-    /// The convolution whose weight's gradient this is.
-    pub conv: Conv,
-    /// The weight's shape, which is this gate's output: `[filters, channels / groups, kernel…]`.
-    pub shape: Shape,
+documented! {
+    /// The gradient of a convolution's weight: `w[f, c, k] = Σ g[n, f, o]·x[n, c, o·stride + k·dilation − padding]`.
+    ///
+    /// x is `[n, channels, sizes…]`, g `[n, filters, sizes…]`.
+    ///
+    /// ```
+    /// use chainrule::gate::{conv::ConvWeight, Conv};
+    /// use chainrule::{tensor, Tensor};
+    /// let gradient = ConvWeight { conv: Conv::default(), shape: [1, 1, 2].into() };
+    /// let w = Tensor::apply(gradient, &[&tensor([[[1.0, 2.0, 3.0]]]), &tensor([[[1.0, 10.0]]])])?;
+    /// assert_eq!(w.to_f64_vec(), [21.0, 32.0]); // 1·1 + 10·2, 1·2 + 10·3
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct ConvWeight {
+        /// The convolution whose weight's gradient this is.
+        pub conv: Conv,
+        /// The weight's shape, which is this gate's output: `[filters, channels / groups, kernel…]`.
+        pub shape: Shape,
+    }
 }
 
 impl ConvWeight {
@@ -27,7 +30,7 @@ impl ConvWeight {
     pub const ENTRY: Entry = Entry {
         name: "ConvWeight",
         method: "conv",
-        doc: "The gradient of a convolution's weight, from its input and the upstream gradient.\n",
+        doc: ConvWeight::DOC,
         at_kink: None,
         file: file!(),
         line: line!(),

@@ -3,23 +3,29 @@
 use super::super::elementwise::expect_inputs;
 use super::solve::{chosen, system};
 use super::*;
+use crate::gate::macros::documented;
 use crate::kernel::linalg::{Triangle, cholesky, solve_triangular};
 
-/// `A = L·Lᵀ` for symmetric, positive definite matrices, of which one triangle is read; and `info`.
-///
-/// ```
-/// use chainrule::gate::linalg::Cholesky;
-/// use chainrule::{tensor, Tensor};
-/// let found = Tensor::apply_many(Cholesky { upper: false, check: true }, &[&tensor([[9.0]])])?;
-/// assert_eq!((found[0].item()?, found[1].item()?), (3.0, 0.0));
-/// # Ok::<(), chainrule::Error>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Cholesky {
-    /// The upper triangle is read, and the factor is `U = Lᵀ`.
-    pub upper: bool,
-    /// A matrix that isn't positive definite is refused; else its `info` tells.
-    pub check: bool,
+documented! {
+    /// `A = L·Lᵀ` for symmetric, positive definite matrices, of which one triangle is read; and `info`.
+    ///
+    /// The gradient is that with respect to symmetric matrices (Murray 2016, "Differentiation of the Cholesky
+    /// decomposition").
+    ///
+    /// ```
+    /// use chainrule::gate::linalg::Cholesky;
+    /// use chainrule::{tensor, Tensor};
+    /// let found = Tensor::apply_many(Cholesky { upper: false, check: true }, &[&tensor([[9.0]])])?;
+    /// assert_eq!((found[0].item()?, found[1].item()?), (3.0, 0.0));
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    pub struct Cholesky {
+        /// The upper triangle is read, and the factor is `U = Lᵀ`.
+        pub upper: bool,
+        /// A matrix that isn't positive definite is refused; else its `info` tells.
+        pub check: bool,
+    }
 }
 
 impl Cholesky {
@@ -27,9 +33,7 @@ impl Cholesky {
     pub const ENTRY: Entry = Entry {
         name: "LinalgCholeskyEx",
         method: "linalg::cholesky, cholesky",
-        doc: "`A = L·Lᵀ` for symmetric, positive definite matrices; one triangle of A is read.\n\n\
-              The gradient is that with respect to symmetric matrices (Murray 2016, \"Differentiation of the \
-              Cholesky decomposition\").\n",
+        doc: Cholesky::DOC,
         at_kink: None,
         file: file!(),
         line: line!(),
@@ -110,25 +114,27 @@ impl Gate for Cholesky {
     }
 }
 
-/// The solution of `L·Lᵀ·X = B`, for the first input L and the second one B; batches broadcast. Only the lower
-/// triangle of L is read. As in PyTorch the gradient is that of a square L all of whose elements count.
-///
-/// ```
-/// use chainrule::gate::linalg::CholeskySolve;
-/// use chainrule::{tensor, Tensor};
-/// let x = Tensor::apply(CholeskySolve, &[&tensor([[2.0]]), &tensor([[8.0]])])?;
-/// assert_eq!(x.item()?, 2.0);
-/// # Ok::<(), chainrule::Error>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct CholeskySolve;
+documented! {
+    /// The solution of `L·Lᵀ·X = B`, for the first input L and the second one B; batches broadcast. Only the lower
+    /// triangle of L is read. As in PyTorch the gradient is that of a square L all of whose elements count.
+    ///
+    /// ```
+    /// use chainrule::gate::linalg::CholeskySolve;
+    /// use chainrule::{tensor, Tensor};
+    /// let x = Tensor::apply(CholeskySolve, &[&tensor([[2.0]]), &tensor([[8.0]])])?;
+    /// assert_eq!(x.item()?, 2.0);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    pub struct CholeskySolve;
+}
 
 impl CholeskySolve {
     /// This gate's row of the table of gates.
     pub const ENTRY: Entry = Entry {
         name: "CholeskySolve",
         method: "linalg::cholesky_solve, cholesky_solve, cholesky_inverse",
-        doc: "The solution of `L·Lᵀ·X = B`, by substitution in both factors.\n",
+        doc: CholeskySolve::DOC,
         at_kink: None,
         file: file!(),
         line: line!(),

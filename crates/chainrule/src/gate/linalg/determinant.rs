@@ -2,26 +2,30 @@
 
 use super::super::elementwise::expect_inputs;
 use super::*;
+use crate::gate::macros::documented;
 use crate::kernel::linalg::lu;
 
-/// The determinant of square matrices.
-///
-/// ```
-/// use chainrule::gate::linalg::Det;
-/// use chainrule::{tensor, Tensor};
-/// assert_eq!(Tensor::apply(Det, &[&tensor([[0.0, 2.0], [3.0, 0.0]])])?.item()?, -6.0);
-/// # Ok::<(), chainrule::Error>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Det;
+documented! {
+    /// The determinant of square matrices.
+    ///
+    /// That of no rows is 1. The gradient, the matrix of cofactors, exists for singular matrices too.
+    ///
+    /// ```
+    /// use chainrule::gate::linalg::Det;
+    /// use chainrule::{tensor, Tensor};
+    /// assert_eq!(Tensor::apply(Det, &[&tensor([[0.0, 2.0], [3.0, 0.0]])])?.item()?, -6.0);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    pub struct Det;
+}
 
 impl Det {
     /// This gate's row of the table of gates.
     pub const ENTRY: Entry = Entry {
         name: "LinalgDet",
         method: "linalg::det, det",
-        doc: "The determinant of square matrices; that of no rows is 1. The gradient, the matrix of cofactors, \
-              exists for singular matrices too.\n",
+        doc: Det::DOC,
         at_kink: None,
         file: file!(),
         line: line!(),
@@ -91,24 +95,28 @@ fn cofactors(a: &Tensor) -> Result<Tensor> {
     u.mul(&scaled.unsqueeze(-2)?)?.matmul(vt)
 }
 
-/// Sign and logarithm of the size of the determinant.
-///
-/// ```
-/// use chainrule::gate::linalg::Slogdet;
-/// use chainrule::{tensor, Tensor};
-/// let found = Tensor::apply_many(Slogdet, &[&tensor([[0.0, 1.0], [1.0, 0.0]])])?;
-/// assert_eq!((found[0].item()?, found[1].item()?), (-1.0, 0.0));
-/// # Ok::<(), chainrule::Error>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Slogdet;
+documented! {
+    /// Sign and logarithm of the size of the determinant.
+    ///
+    /// These are right also where the determinant itself overflows.
+    ///
+    /// ```
+    /// use chainrule::gate::linalg::Slogdet;
+    /// use chainrule::{tensor, Tensor};
+    /// let found = Tensor::apply_many(Slogdet, &[&tensor([[0.0, 1.0], [1.0, 0.0]])])?;
+    /// assert_eq!((found[0].item()?, found[1].item()?), (-1.0, 0.0));
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    pub struct Slogdet;
+}
 
 impl Slogdet {
     /// This gate's row of the table of gates.
     pub const ENTRY: Entry = Entry {
         name: "LinalgSlogdet",
         method: "linalg::slogdet, slogdet, logdet",
-        doc: "Sign and logarithm of the size of the determinant: also where the determinant itself overflows.\n",
+        doc: Slogdet::DOC,
         at_kink: Some("the gradient of a singular matrix has infinities"),
         file: file!(),
         line: line!(),

@@ -2,21 +2,26 @@
 
 use super::super::elementwise::expect_inputs;
 use super::*;
+use crate::gate::macros::documented;
 use crate::kernel::linalg::eigen;
 
-/// `A = V·diag(w)·Vᵀ` for symmetric matrices, of which one triangle is read; w in ascending order.
-///
-/// ```
-/// use chainrule::gate::linalg::Eigh;
-/// use chainrule::{tensor, Tensor};
-/// let found = Tensor::apply_many(Eigh { upper: false }, &[&tensor([[0.0, 2.0], [2.0, 0.0]])])?;
-/// assert_eq!(found[0].to_string(), "tensor([-2.,  2.])");
-/// # Ok::<(), chainrule::Error>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Eigh {
-    /// The upper triangle is read, else the lower one.
-    pub upper: bool,
+documented! {
+    /// `A = V·diag(w)·Vᵀ` for symmetric matrices, of which one triangle is read; w in ascending order.
+    ///
+    /// The gradient is that with respect to symmetric matrices.
+    ///
+    /// ```
+    /// use chainrule::gate::linalg::Eigh;
+    /// use chainrule::{tensor, Tensor};
+    /// let found = Tensor::apply_many(Eigh { upper: false }, &[&tensor([[0.0, 2.0], [2.0, 0.0]])])?;
+    /// assert_eq!(found[0].to_string(), "tensor([-2.,  2.])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    pub struct Eigh {
+        /// The upper triangle is read, else the lower one.
+        pub upper: bool,
+    }
 }
 
 impl Eigh {
@@ -24,8 +29,7 @@ impl Eigh {
     pub const ENTRY: Entry = Entry {
         name: "LinalgEigh",
         method: "linalg::eigh, linalg::eigvalsh",
-        doc: "Eigenvalues (ascending) and eigenvectors (columns) of symmetric matrices; one triangle is read.\n\n\
-              The gradient is that with respect to symmetric matrices.\n",
+        doc: Eigh::DOC,
         at_kink: Some("the gradient of eigenvectors of equal eigenvalues isn't finite"),
         file: file!(),
         line: line!(),

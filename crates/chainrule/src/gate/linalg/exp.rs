@@ -2,28 +2,32 @@
 
 use super::super::elementwise::expect_inputs;
 use super::*;
+use crate::gate::macros::documented;
 use crate::kernel::linalg::exp;
 
-/// `Y = e^A = I + A + A²/2! + A³/3! + …` for square matrices.
-///
-/// ```
-/// use chainrule::gate::linalg::MatrixExp;
-/// use chainrule::{tensor, Tensor};
-/// let y = Tensor::apply(MatrixExp, &[&tensor([[1.0]])])?;
-/// assert_eq!(y.to_string(), "tensor([[2.7183]])");
-/// # Ok::<(), chainrule::Error>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct MatrixExp;
+documented! {
+    /// `Y = e^A = I + A + A²/2! + A³/3! + …` for square matrices.
+    ///
+    /// It is found by scaling and squaring. The derivative is a corner of the exponential of a larger matrix
+    /// (Mathias 1996, "A chain rule for matrix functions and applications").
+    ///
+    /// ```
+    /// use chainrule::gate::linalg::MatrixExp;
+    /// use chainrule::{tensor, Tensor};
+    /// let y = Tensor::apply(MatrixExp, &[&tensor([[1.0]])])?;
+    /// assert_eq!(y.to_string(), "tensor([[2.7183]])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    pub struct MatrixExp;
+}
 
 impl MatrixExp {
     /// This gate's row of the table of gates.
     pub const ENTRY: Entry = Entry {
         name: "LinalgMatrixExp",
         method: "linalg::matrix_exp, matrix_exp",
-        doc: "`e^A = I + A + A²/2! + …` for square matrices, by scaling and squaring.\n\nThe derivative is a \
-              corner of the exponential of a larger matrix (Mathias 1996, \"A chain rule for matrix functions \
-              and applications\").\n",
+        doc: MatrixExp::DOC,
         at_kink: None,
         file: file!(),
         line: line!(),

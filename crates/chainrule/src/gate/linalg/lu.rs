@@ -2,22 +2,28 @@
 
 use super::super::elementwise::expect_inputs;
 use super::*;
+use crate::gate::macros::documented;
 use crate::kernel::linalg::lu;
 
-/// `A = P·L·U`, both factors in one matrix (without the ones on L's diagonal), the pivots (from 1, as
-/// LAPACK counts: step k swapped row k with this one), and `info`.
-///
-/// ```
-/// use chainrule::gate::linalg::LuFactor;
-/// use chainrule::{tensor, Tensor};
-/// let found = Tensor::apply_many(LuFactor { check: true }, &[&tensor([[1.0, 2.0], [4.0, 4.0]])])?;
-/// assert_eq!(found[0].to_string(), "tensor([[4.0000, 4.0000],\n        [0.2500, 1.0000]])");
-/// # Ok::<(), chainrule::Error>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct LuFactor {
-    /// A matrix whose U has a zero on its diagonal is refused; else its `info` tells.
-    pub check: bool,
+documented! {
+    /// `A = P·L·U`, both factors in one matrix (without the ones on L's diagonal), the pivots (from 1, as
+    /// LAPACK counts: step k swapped row k with this one), and `info`.
+    ///
+    /// The derivative is that of Roberts and Roberts 2020, "QR and LQ decomposition matrix backpropagation
+    /// algorithms for square, wide, and deep matrices", with L in place of Q.
+    ///
+    /// ```
+    /// use chainrule::gate::linalg::LuFactor;
+    /// use chainrule::{tensor, Tensor};
+    /// let found = Tensor::apply_many(LuFactor { check: true }, &[&tensor([[1.0, 2.0], [4.0, 4.0]])])?;
+    /// assert_eq!(found[0].to_string(), "tensor([[4.0000, 4.0000],\n        [0.2500, 1.0000]])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    pub struct LuFactor {
+        /// A matrix whose U has a zero on its diagonal is refused; else its `info` tells.
+        pub check: bool,
+    }
 }
 
 impl LuFactor {
@@ -25,9 +31,7 @@ impl LuFactor {
     pub const ENTRY: Entry = Entry {
         name: "LinalgLuFactorEx",
         method: "linalg::lu_factor, lu",
-        doc: "`A = P·L·U` for matrices of any shape: rows exchanged, ones on L's diagonal.\n\n\
-              The derivative is that of Roberts and Roberts 2020, \"QR and LQ decomposition matrix \
-              backpropagation algorithms for square, wide, and deep matrices\", with L in place of Q.\n",
+        doc: LuFactor::DOC,
         at_kink: None,
         file: file!(),
         line: line!(),

@@ -2,29 +2,35 @@
 
 use super::super::elementwise::expect_inputs;
 use super::*;
+use crate::gate::macros::documented;
 use crate::kernel::linalg::{eigen, svd};
 
-/// The Moore–Penrose inverse: that of A on the space of its singular vectors, 0 elsewhere. Singular values up
-/// to `max(absolute, relative·largest)` count as 0.
-///
-/// ```
-/// use chainrule::gate::linalg::Pinv;
-/// use chainrule::{tensor, Tensor};
-/// let gate = Pinv { relative: None, absolute: Some(1.0), hermitian: false };
-/// // Singular values up to 1 count as 0.
-/// let y = Tensor::apply(gate, &[&tensor([[4.0, 0.0], [0.0, 0.5]])])?;
-/// assert_eq!(y.to_string(), "tensor([[0.2500, 0.0000],\n        [0.0000, 0.0000]])");
-/// # Ok::<(), chainrule::Error>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Pinv {
-    /// The tolerance relative to the largest singular value; by default the larger side times the element
-    /// type's precision, or 0 where `absolute` is given.
-    pub relative: Option<f64>,
-    /// The absolute tolerance.
-    pub absolute: Option<f64>,
-    /// A is symmetric: its lower triangle is read, and eigenvalues are computed instead.
-    pub hermitian: bool,
+documented! {
+    /// The Moore–Penrose inverse: that of A on the space of its singular vectors, 0 elsewhere. Singular values up
+    /// to `max(absolute, relative·largest)` count as 0.
+    ///
+    /// The derivative, for matrices of constant rank, is that of Golub and Pereyra 1973, "The differentiation
+    /// of pseudo-inverses and nonlinear least squares problems whose variables separate".
+    ///
+    /// ```
+    /// use chainrule::gate::linalg::Pinv;
+    /// use chainrule::{tensor, Tensor};
+    /// let gate = Pinv { relative: None, absolute: Some(1.0), hermitian: false };
+    /// // Singular values up to 1 count as 0.
+    /// let y = Tensor::apply(gate, &[&tensor([[4.0, 0.0], [0.0, 0.5]])])?;
+    /// assert_eq!(y.to_string(), "tensor([[0.2500, 0.0000],\n        [0.0000, 0.0000]])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    pub struct Pinv {
+        /// The tolerance relative to the largest singular value; by default the larger side times the element
+        /// type's precision, or 0 where `absolute` is given.
+        pub relative: Option<f64>,
+        /// The absolute tolerance.
+        pub absolute: Option<f64>,
+        /// A is symmetric: its lower triangle is read, and eigenvalues are computed instead.
+        pub hermitian: bool,
+    }
 }
 
 impl Pinv {
@@ -32,9 +38,7 @@ impl Pinv {
     pub const ENTRY: Entry = Entry {
         name: "LinalgPinv",
         method: "linalg::pinv, pinverse",
-        doc: "The Moore–Penrose inverse, through singular values.\n\nThe derivative, for matrices of constant \
-              rank, is that of Golub and Pereyra 1973, \"The differentiation of pseudo-inverses and nonlinear \
-              least squares problems whose variables separate\".\n",
+        doc: Pinv::DOC,
         at_kink: Some("where the rank changes the inverse jumps; the gradient is that at constant rank"),
         file: file!(),
         line: line!(),

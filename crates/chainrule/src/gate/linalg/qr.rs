@@ -2,6 +2,7 @@
 
 use super::super::elementwise::expect_inputs;
 use super::*;
+use crate::gate::macros::documented;
 use crate::kernel::linalg::qr;
 
 /// How much of Q and R is wanted.
@@ -36,19 +37,25 @@ impl std::str::FromStr for QrMode {
     }
 }
 
-/// `A = Q·R` with orthonormal columns of Q and a triangular R.
-///
-/// ```
-/// use chainrule::gate::linalg::{Qr, QrMode};
-/// use chainrule::{tensor, Tensor};
-/// let found = Tensor::apply_many(Qr { mode: QrMode::Reduced }, &[&tensor([[3.0], [4.0]])])?;
-/// assert_eq!(found[1].to_string(), "tensor([[-5.]])");
-/// # Ok::<(), chainrule::Error>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Qr {
-    /// What is wanted.
-    pub mode: QrMode,
+documented! {
+    /// `A = Q·R` with orthonormal columns of Q and a triangular R.
+    ///
+    /// It is found by Householder's reflections; R's diagonal may be negative, as LAPACK's. The derivative is
+    /// that of Roberts and Roberts 2020, "QR and LQ decomposition matrix backpropagation algorithms for square,
+    /// wide, and deep matrices". Without Q, and for more rows than columns with a square Q, there is none.
+    ///
+    /// ```
+    /// use chainrule::gate::linalg::{Qr, QrMode};
+    /// use chainrule::{tensor, Tensor};
+    /// let found = Tensor::apply_many(Qr { mode: QrMode::Reduced }, &[&tensor([[3.0], [4.0]])])?;
+    /// assert_eq!(found[1].to_string(), "tensor([[-5.]])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    pub struct Qr {
+        /// What is wanted.
+        pub mode: QrMode,
+    }
 }
 
 impl Qr {
@@ -56,10 +63,7 @@ impl Qr {
     pub const ENTRY: Entry = Entry {
         name: "LinalgQr",
         method: "linalg::qr, qr",
-        doc: "`A = Q·R`: orthonormal columns times a triangle, by Householder's reflections. R's diagonal may be \
-              negative, as LAPACK's.\n\nThe derivative is that of Roberts and Roberts 2020, \"QR and LQ \
-              decomposition matrix backpropagation algorithms for square, wide, and deep matrices\". Without Q, \
-              and for more rows than columns with a square Q, there is none.\n",
+        doc: Qr::DOC,
         at_kink: None,
         file: file!(),
         line: line!(),

@@ -2,21 +2,25 @@
 
 use super::super::elementwise::expect_inputs;
 use super::*;
+use crate::gate::macros::documented;
 use crate::kernel::linalg::{Lu, Triangle, lu, solve_triangular};
 
-/// The solution of `A·X = B` for square matrices, and `info`; batches broadcast.
-///
-/// ```
-/// use chainrule::gate::linalg::Solve;
-/// use chainrule::{tensor, Tensor};
-/// let found = Tensor::apply_many(Solve { check: true }, &[&tensor([[2.0]]), &tensor([[6.0]])])?;
-/// assert_eq!(found[0].item()?, 3.0);
-/// # Ok::<(), chainrule::Error>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Solve {
-    /// A singular matrix is refused; else its `info` tells, and the solution has infinities.
-    pub check: bool,
+documented! {
+    /// The solution of `A·X = B` for square matrices, by elimination with row pivots (LU), and `info`; batches
+    /// broadcast.
+    ///
+    /// ```
+    /// use chainrule::gate::linalg::Solve;
+    /// use chainrule::{tensor, Tensor};
+    /// let found = Tensor::apply_many(Solve { check: true }, &[&tensor([[2.0]]), &tensor([[6.0]])])?;
+    /// assert_eq!(found[0].item()?, 3.0);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    pub struct Solve {
+        /// A singular matrix is refused; else its `info` tells, and the solution has infinities.
+        pub check: bool,
+    }
 }
 
 impl Solve {
@@ -24,7 +28,7 @@ impl Solve {
     pub const ENTRY: Entry = Entry {
         name: "LinalgSolveEx",
         method: "linalg::solve, linalg::solve_ex",
-        doc: "The solution of `A·X = B`, by elimination with row pivots (LU).\n",
+        doc: Solve::DOC,
         at_kink: None,
         file: file!(),
         line: line!(),
@@ -124,23 +128,25 @@ impl Gate for Solve {
     }
 }
 
-/// The solution of `T·X = B` for triangular matrices; batches broadcast. A zero on the diagonal gives
-/// infinities.
-///
-/// ```
-/// use chainrule::gate::linalg::SolveTriangular;
-/// use chainrule::{tensor, Tensor};
-/// let gate = SolveTriangular { upper: true, unit: true };
-/// let x = Tensor::apply(gate, &[&tensor([[9.0, 1.0], [9.0, 9.0]]), &tensor([[3.0], [2.0]])])?;
-/// assert_eq!(x.to_vec::<f32>()?, [1.0, 2.0]);
-/// # Ok::<(), chainrule::Error>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct SolveTriangular {
-    /// T is the part on and above the diagonal; else the part on and below.
-    pub upper: bool,
-    /// The diagonal counts as ones, whatever it holds.
-    pub unit: bool,
+documented! {
+    /// The solution of `T·X = B` for triangular matrices; batches broadcast. A zero on the diagonal gives
+    /// infinities.
+    ///
+    /// ```
+    /// use chainrule::gate::linalg::SolveTriangular;
+    /// use chainrule::{tensor, Tensor};
+    /// let gate = SolveTriangular { upper: true, unit: true };
+    /// let x = Tensor::apply(gate, &[&tensor([[9.0, 1.0], [9.0, 9.0]]), &tensor([[3.0], [2.0]])])?;
+    /// assert_eq!(x.to_vec::<f32>()?, [1.0, 2.0]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    pub struct SolveTriangular {
+        /// T is the part on and above the diagonal; else the part on and below.
+        pub upper: bool,
+        /// The diagonal counts as ones, whatever it holds.
+        pub unit: bool,
+    }
 }
 
 impl SolveTriangular {
@@ -148,7 +154,7 @@ impl SolveTriangular {
     pub const ENTRY: Entry = Entry {
         name: "LinalgSolveTriangular",
         method: "linalg::solve_triangular",
-        doc: "The solution of `T·X = B` by substitution; only one triangle of T is read.\n",
+        doc: SolveTriangular::DOC,
         at_kink: None,
         file: file!(),
         line: line!(),
@@ -226,19 +232,23 @@ impl Gate for SolveTriangular {
     }
 }
 
-/// The inverse of square matrices, and `info`.
-///
-/// ```
-/// use chainrule::gate::linalg::Inv;
-/// use chainrule::{tensor, Tensor};
-/// let found = Tensor::apply_many(Inv { check: true }, &[&tensor([[4.0]])])?;
-/// assert_eq!(found[0].item()?, 0.25);
-/// # Ok::<(), chainrule::Error>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Inv {
-    /// A singular matrix is refused; else its `info` tells, and the inverse has infinities.
-    pub check: bool,
+documented! {
+    /// The inverse of square matrices, and `info`.
+    ///
+    /// To solve a system, [`linalg::solve`](crate::linalg::solve) is faster and more exact.
+    ///
+    /// ```
+    /// use chainrule::gate::linalg::Inv;
+    /// use chainrule::{tensor, Tensor};
+    /// let found = Tensor::apply_many(Inv { check: true }, &[&tensor([[4.0]])])?;
+    /// assert_eq!(found[0].item()?, 0.25);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    pub struct Inv {
+        /// A singular matrix is refused; else its `info` tells, and the inverse has infinities.
+        pub check: bool,
+    }
 }
 
 impl Inv {
@@ -246,8 +256,7 @@ impl Inv {
     pub const ENTRY: Entry = Entry {
         name: "LinalgInvEx",
         method: "linalg::inv, inverse",
-        doc: "The inverse of square matrices. To solve a system, [`linalg::solve`](crate::linalg::solve) is \
-              faster and more exact.\n",
+        doc: Inv::DOC,
         at_kink: None,
         file: file!(),
         line: line!(),

@@ -3,22 +3,27 @@
 use super::super::elementwise::expect_inputs;
 use super::eigen::with_ones;
 use super::*;
+use crate::gate::macros::documented;
 use crate::kernel::linalg::svd;
 
-/// `A = U·diag(s)·Vᵀ` with orthonormal columns of U and V and s in descending order: U, s and Vᵀ.
-///
-/// ```
-/// use chainrule::gate::linalg::Svd;
-/// use chainrule::{tensor, Tensor};
-/// let found = Tensor::apply_many(Svd { full: false }, &[&tensor([[3.0, 0.0], [0.0, 4.0]])])?;
-/// assert_eq!(found[1].to_string(), "tensor([4., 3.])");
-/// # Ok::<(), chainrule::Error>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Svd {
-    /// Square U and V; else as many columns as singular values. No gradient flows through the columns that
-    /// belong to no singular value: they are an arbitrary basis.
-    pub full: bool,
+documented! {
+    /// `A = U·diag(s)·Vᵀ` with orthonormal columns of U and V and s in descending order: U, s and Vᵀ.
+    ///
+    /// The derivative is that of Townsend 2016, "Differentiating the singular value decomposition".
+    ///
+    /// ```
+    /// use chainrule::gate::linalg::Svd;
+    /// use chainrule::{tensor, Tensor};
+    /// let found = Tensor::apply_many(Svd { full: false }, &[&tensor([[3.0, 0.0], [0.0, 4.0]])])?;
+    /// assert_eq!(found[1].to_string(), "tensor([4., 3.])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    pub struct Svd {
+        /// Square U and V; else as many columns as singular values. No gradient flows through the columns that
+        /// belong to no singular value: they are an arbitrary basis.
+        pub full: bool,
+    }
 }
 
 impl Svd {
@@ -26,8 +31,7 @@ impl Svd {
     pub const ENTRY: Entry = Entry {
         name: "LinalgSvd",
         method: "linalg::svd, linalg::svdvals",
-        doc: "Singular values (descending) and singular vectors: `A = U·diag(s)·Vᵀ`.\n\nThe derivative is that \
-              of Townsend 2016, \"Differentiating the singular value decomposition\".\n",
+        doc: Svd::DOC,
         at_kink: Some("the gradient of singular vectors of equal singular values isn't finite"),
         file: file!(),
         line: line!(),
