@@ -4,12 +4,17 @@ The samples are those with which PyTorch tests itself (OpInfo), run in float64. 
 `op(input, *args, **kwargs)`; the gradients are those of the sum over the outputs of upstream × output. A case is
 left out where an argument can't be written down, a type is none of the file format's, or two runs give
 different results (the operator draws random numbers). Names of operators may be given to make only those.
+
+Other cases than those of the repository come from `--seed` (other numbers), `--references` (the samples with
+which PyTorch compares itself with NumPy: more shapes, extremal values) and `--dtype` (int64, int32, uint8, bool).
 """
 
+import argparse
 import json
 import math
 import pathlib
 import sys
+import warnings
 
 import torch
 from torch.testing._internal.common_methods_invocations import op_db
@@ -20,7 +25,7 @@ DTYPES = {
     torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16",
     torch.int64: "I64", torch.int32: "I32", torch.uint8: "U8", torch.bool: "BOOL",
 }
-MOST_CASES = 60
+LARGEST_CASE = 4_000_000
 
 
 class CannotWrite(Exception):
@@ -34,8 +39,8 @@ class Writer:
         self.number, self.tensors, self.inputs = number, {}, {}
 
     def store(self, name, tensor):
-        if tensor.dtype not in DTYPES or tensor.layout != torch.strided:
-            raise CannotWrite(f"{tensor.dtype}, {tensor.layout}")
+        if tensor.dtype not in DTYPES or tensor.layout != torch.strided or tensor.is_meta:
+            raise CannotWrite(f"{tensor.dtype}, {tensor.layout} on {tensor.device}")
         flat = tensor.detach().resolve_conj().resolve_neg().contiguous().reshape(-1)
         data = bytes(flat.view(torch.uint8).tolist()) if flat.numel() else b""
         self.tensors[name] = (DTYPES[tensor.dtype], list(tensor.shape), data)
@@ -124,14 +129,27 @@ def refused_case(op, error_input, number):
     raise CannotWrite("a refusal that PyTorch accepts")
 
 
-def cases_of(op):
+def samples_of(op, options):
+    """The operator's samples, thinned out evenly to as many as are wanted."""
+    dtype = getattr(torch, options.dtype)
+    inputs = op.reference_inputs if options.references else op.sample_inputs
+    with_gradients = op.supports_autograd and dtype.is_floating_point
+    torch.manual_seed(options.seed)
+    samples = list(inputs("cpu", dtype, requires_grad=with_gradients, set_seed=options.seed == 0))
+    if options.seed == 0 or len(samples) <= options.most:
+        return samples[: options.most]
+    return [samples[i * len(samples) // options.most] for i in range(options.most)]
+
+
+def cases_of(op, options):
     """All cases of an operator, with their tensors."""
-    draw = torch.Generator().manual_seed(0)
+    draw = torch.Generator().manual_seed(options.seed)
     cases, tensors, number = [], {}, 0
-    samples = op.sample_inputs("cpu", torch.float64, requires_grad=op.supports_autograd)
-    for sample in list(samples)[:MOST_CASES]:
+    for sample in samples_of(op, options):
         try:
             case, more = ordinary_case(op, sample, number, draw)
+            if sum(len(data) for _, _, data in more.values()) > LARGEST_CASE:
+                raise CannotWrite("a case too large")
             cases.append(case)
             tensors.update(more)
         except (CannotWrite, RuntimeError, NotImplementedError) as reason:
@@ -148,22 +166,40 @@ def cases_of(op):
     return cases, tensors
 
 
+def options():
+    """What the command line asks for."""
+    parser = argparse.ArgumentParser(description="Makes case files of PyTorch's operators.")
+    parser.add_argument("folder", type=pathlib.Path)
+    parser.add_argument("operators", nargs="*", help="only these")
+    parser.add_argument("--seed", type=int, default=0, help="0: the numbers that PyTorch's tests draw")
+    parser.add_argument("--most", type=int, default=60, help="cases an operator")
+    parser.add_argument("--dtype", default="float64")
+    parser.add_argument("--references", action="store_true")
+    return parser.parse_args()
+
+
 def main():
-    folder, wanted = pathlib.Path(sys.argv[1]), set(sys.argv[2:])
-    folder.mkdir(parents=True, exist_ok=True)
-    torch.manual_seed(0)
+    chosen = options()
+    chosen.folder.mkdir(parents=True, exist_ok=True)
+    warnings.filterwarnings("ignore")
     index = {"torch": torch.__version__, "operators": {}}
     for op in op_db:
-        if (wanted and name_of(op) not in wanted) or not op.supports_dtype(torch.float64, "cpu"):
+        if chosen.operators and name_of(op) not in chosen.operators:
             continue
-        cases, tensors = cases_of(op)
+        if not op.supports_dtype(getattr(torch, chosen.dtype), "cpu"):
+            continue
+        try:
+            cases, tensors = cases_of(op, chosen)
+        except Exception as reason:  # PyTorch's own samples need what isn't installed, or fail for this type
+            print(f"{name_of(op)}: left out: {reason}", file=sys.stderr)
+            continue
         if not cases:
             continue
         about = {"op": name_of(op), "torch": torch.__version__, "cases": json.dumps(cases)}
-        case_files.write(folder / f"{name_of(op)}.safetensors", about, tensors)
+        case_files.write(chosen.folder / f"{name_of(op)}.safetensors", about, tensors)
         refusals = sum("error" in case for case in cases)
         index["operators"][name_of(op)] = {"cases": len(cases) - refusals, "refusals": refusals}
-    (folder / "index.json").write_text(json.dumps(index, indent=1))
+    (chosen.folder / "index.json").write_text(json.dumps(index, indent=1))
 
 
 if __name__ == "__main__":
