@@ -51,9 +51,10 @@ operators! {
         label_smoothing: f64 = 0.0
     ) => x.cross_entropy_with(&target, &options(weight, ignore_index, label_smoothing, reduction));
     "nn.functional.linear_cross_entropy"(
-        x: Tensor, linear_weight: Tensor, target: Tensor, weight: Option<Tensor> = None, ignore_index: isize = -100,
-        reduction: Reduction = MEAN, label_smoothing: f64 = 0.0
-    ) => x.linear_cross_entropy(&linear_weight, &target, &options(weight, ignore_index, label_smoothing, reduction));
+        x: Tensor, linear_weight: Tensor, target: Tensor, linear_bias: Option<Tensor> = None, weight: Option<Tensor> = None,
+        reduction: Reduction = MEAN, ignore_index: Option<isize> = None, label_smoothing: f64 = 0.0
+    ) => x.linear_cross_entropy(&linear_weight, linear_bias.as_ref(), &target,
+        &options(weight, ignore_index.unwrap_or(-100), label_smoothing, reduction));
     "nn.functional.ctc_loss"(
         x: Tensor, targets: Tensor, input_lengths: Lengths, target_lengths: Lengths, blank: isize = 0, reduction: Reduction = MEAN,
         zero_infinity: bool = false

@@ -4,7 +4,7 @@ use chainrule::gate::{AvgPool, Conv, Padding, RunningStatistics, Sizes, Window};
 use chainrule::ops::{BagMode, Patches};
 use chainrule::{Error, Tensor};
 
-use crate::arguments::{Argument, Failure, Outcome, Value};
+use crate::arguments::{Argument, Failure, Outcome, Rest, Value};
 use crate::table::operators;
 
 /// Running mean and variance, where both are given.
@@ -233,8 +233,15 @@ operators! {
         let y = x.batch_norm(running(&running_mean, &running_var), weight.as_ref(), bias.as_ref(), training, momentum, eps)?;
         batch_statistics(y, &x, training, eps)
     };
-    "_native_batch_norm_legit"(x: Tensor, weight: Option<Tensor>, bias: Option<Tensor>, running_mean: Option<Tensor>,
-        running_var: Option<Tensor>, training: bool, momentum: f64, eps: f64) => {
+    // With running statistics or, in another overload, without: then the next argument is `training`.
+    "_native_batch_norm_legit"(x: Tensor, weight: Option<Tensor>, bias: Option<Tensor>, rest: Rest<Value>) => {
+        let (running_mean, running_var, rest) = match rest.0.len() {
+            3 => (None, None, &rest.0[..]),
+            5 => (Option::read(rest.0[0].clone())?, Option::read(rest.0[1].clone())?, &rest.0[2..]),
+            more => return Err(Failure::Unmapped(format!("{more} more arguments"))),
+        };
+        let training = bool::read(rest[0].clone())?;
+        let (momentum, eps) = (f64::read(rest[1].clone())?, f64::read(rest[2].clone())?);
         let y = x.batch_norm(running(&running_mean, &running_var), weight.as_ref(), bias.as_ref(), training, momentum, eps)?;
         batch_statistics(y, &x, training, eps)
     };
@@ -247,7 +254,12 @@ operators! {
     };
     "native_dropout_backward"(g: Tensor, mask: Tensor, scale: f64) => g.mul(&mask.cast(g.dtype())?)?.mul(scale);
     "nn.functional.embedding_bag"(weight: Tensor, indices: Tensor, offsets: Option<Tensor> = None, mode: BagMode = BagMode::Mean,
-        per_sample_weights: Option<Tensor> = None, padding_idx: Option<isize> = None) => {
+        per_sample_weights: Option<Tensor> = None, include_last_offset: bool = false, padding_idx: Option<isize> = None) => {
+        // The last offset is the end of the last bag.
+        let offsets = match offsets {
+            Some(offsets) if include_last_offset => Some(offsets.narrow(0, 0, offsets.elements() as isize - 1)?),
+            offsets => offsets,
+        };
         let rows = weight.shape().first().copied().unwrap_or(0) as isize;
         let padding = padding_idx.map(|row| count(if row < 0 { row + rows } else { row })).transpose()?;
         weight.embedding_bag(&indices, offsets.as_ref(), mode, per_sample_weights.as_ref(), padding)

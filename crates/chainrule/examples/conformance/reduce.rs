@@ -20,10 +20,10 @@ operators! {
         => as_type(&x, dtype)?.sum_dim(&dim.unwrap_or_default(), keepdim);
     "mean"(x: Tensor, dim: Option<Vec<isize>> = None, keepdim: bool = false, dtype: Option<DType> = None)
         => as_type(&x, dtype)?.mean_dim(&dim.unwrap_or_default(), keepdim);
-    "nansum"(x: Tensor, dim: Option<Vec<isize>> = None, keepdim: bool = false)
-        => x.nansum(&dim.unwrap_or_default(), keepdim);
-    "nanmean"(x: Tensor, dim: Option<Vec<isize>> = None, keepdim: bool = false)
-        => x.nanmean(&dim.unwrap_or_default(), keepdim);
+    "nansum"(x: Tensor, dim: Option<Vec<isize>> = None, keepdim: bool = false, dtype: Option<DType> = None)
+        => as_type(&x, dtype)?.nansum(&dim.unwrap_or_default(), keepdim);
+    "nanmean"(x: Tensor, dim: Option<Vec<isize>> = None, keepdim: bool = false, dtype: Option<DType> = None)
+        => as_type(&x, dtype)?.nanmean(&dim.unwrap_or_default(), keepdim);
     "prod"(x: Tensor, dim: Option<isize> = None, keepdim: bool = false, dtype: Option<DType> = None)
         => match dim { Some(dim) => as_type(&x, dtype)?.prod_dim(dim, keepdim), None => as_type(&x, dtype)?.prod() };
     "amax"(x: Tensor, dim: Vec<isize> = vec![], keepdim: bool = false) => x.amax(&dim, keepdim);

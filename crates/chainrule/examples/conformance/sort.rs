@@ -1,7 +1,8 @@
 //! Sorting, selecting by rank, and cumulative operators.
 
-use chainrule::Tensor;
+use chainrule::{DType, Tensor};
 
+use crate::arguments::as_type;
 use crate::table::operators;
 
 operators! {
@@ -15,8 +16,8 @@ operators! {
     "topk"(x: Tensor, k: usize, dim: isize = -1, largest: bool = true, sorted: bool = true) =>
         Ok::<_, chainrule::Error>(sorted).and(x.topk(k, dim, largest));
     "kthvalue"(x: Tensor, k: usize, dim: isize = -1, keepdim: bool = false) => x.kthvalue(k, dim, keepdim);
-    "cumsum"(x: Tensor, dim: isize) => x.cumsum(dim);
-    "cumprod"(x: Tensor, dim: isize) => x.cumprod(dim);
+    "cumsum"(x: Tensor, dim: isize, dtype: Option<DType> = None) => as_type(&x, dtype)?.cumsum(dim);
+    "cumprod"(x: Tensor, dim: isize, dtype: Option<DType> = None) => as_type(&x, dtype)?.cumprod(dim);
     "logcumsumexp"(x: Tensor, dim: isize) => x.logcumsumexp(dim);
     "cummax"(x: Tensor, dim: isize) => x.cummax(dim);
     "cummin"(x: Tensor, dim: isize) => x.cummin(dim);

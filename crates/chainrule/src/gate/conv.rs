@@ -504,7 +504,15 @@ impl Gate for Conv {
 
 /// With a batch dimension of size 1 in front where x has none, and whether it was added.
 pub(super) fn batched(x: &Tensor, rank: usize) -> Result<(Tensor, bool)> {
-    if x.rank() + 1 == rank { Ok((x.unsqueeze(0)?, true)) } else { Ok((x.clone(), false)) }
+    match x.rank() {
+        own if own == rank => Ok((x.clone(), false)),
+        own if own + 1 == rank => Ok((x.unsqueeze(0)?, true)),
+        own => Err(Error::shape(format!(
+            "an input with {rank} dimensions is expected, or {} without a batch, not {own}",
+            rank.saturating_sub(1)
+        ))
+        .with_inputs([x.meta()])),
+    }
 }
 
 impl Tensor {

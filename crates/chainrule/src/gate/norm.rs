@@ -64,6 +64,9 @@ impl Over {
             Over::Last(count) => Ok([1, product(0, rank - count), product(rank - count, rank)]),
             Over::Group(groups) => {
                 two()?;
+                if shape[1] == 0 {
+                    return Err(Error::shape(format!("the shape {shape} has no channels to normalise")));
+                }
                 if groups == 0 || !shape[1].is_multiple_of(groups) {
                     return Err(Error::argument(format!(
                         "{groups} groups don't divide {} channels evenly",

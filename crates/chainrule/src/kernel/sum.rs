@@ -38,6 +38,9 @@ fn pairwise<T: Float + Add>(x: &[T]) -> T {
 
 multiversion! {
     fn block[T: Float + Add](x: &[T]) -> T {
+        if x.len() < LANES {
+            return x.iter().fold(T::default(), |sum, value| sum + *value);
+        }
         let mut lanes = [T::default(); LANES];
         let chunks = x.chunks_exact(LANES);
         let rest = chunks.remainder();

@@ -1,7 +1,7 @@
 //! Indexing with several kinds of indices at once, and reading and writing at places.
 
 use super::shape::places;
-use crate::array::{Array, DType, Shape, Slice};
+use crate::array::{Array, DType, Meta, Shape, Slice};
 use crate::error::{Error, Result};
 use crate::gate::index::IndexAdd;
 use crate::tensor::{Operand, Tensor, no_grad};
@@ -231,9 +231,15 @@ impl Tensor {
     pub fn index_fill(&self, dim: isize, index: &Tensor, value: impl Operand) -> Result<Tensor> {
         let value = value.with(self, |value| self.single(value))?;
         if self.rank() == 0 {
-            return self.atleast_1d()?.scatter_value(0, &index.ravel()?, &value)?.reshape(Shape::SCALAR);
+            return self.atleast_1d()?.index_fill(0, index, value)?.reshape(Shape::SCALAR);
         }
-        self.scatter_value(dim, &self.along(dim, index)?, &value)
+        // A mask, so that a place that is named twice gets the value once, and gives its gradient once.
+        let mut sizes = vec![1; self.rank()];
+        let dim_at = self.shape().dim(dim)?;
+        sizes[dim_at] = self.shape()[dim_at];
+        let none = Tensor::from_array(Array::constant(0.0, Meta::new(DType::Bool, Shape::new(&sizes)?)));
+        let there = none.scatter_value(dim, &none.along(dim, index)?, 1)?;
+        self.masked_fill(&there, value)
     }
 
     /// An index of slices as one of elements, for `scatter` and `gather`.

@@ -95,15 +95,15 @@ impl Tensor {
         })
     }
 
-    /// Cross entropy of a linear layer's logits: `cross_entropy(x·Wᵀ, target)`.
+    /// Cross entropy of a linear layer's logits: `cross_entropy(x·Wᵀ + b, target)`.
     ///
-    /// Shapes: x `[n, in]` or `[in]`, the weight `[classes, …, in]`, classes `[n, …]`, or probabilities
-    /// `[n, classes, …]`; with more than one place (the dimensions between) x is a batch.
+    /// Shapes: x `[n, in]` or `[in]`, the weight `[classes, …, in]`, the bias `[classes, …]`, classes `[n, …]`, or
+    /// probabilities `[n, classes, …]`; with more than one place (the dimensions between) x is a batch.
     ///
     /// ```
     /// use chainrule::{gate::softmax::CrossEntropy, tensor};
     /// let (x, w) = (tensor([[1.0, 2.0]]), tensor([[1.0, 0.0], [0.0, 0.5]]));
-    /// let loss = x.linear_cross_entropy(&w, &tensor([0]), &CrossEntropy::default())?;
+    /// let loss = x.linear_cross_entropy(&w, None, &tensor([0]), &CrossEntropy::default())?;
     /// assert!((loss.item()? - 2f64.ln()).abs() < 1e-6);
     /// # Ok::<(), chainrule::Error>(())
     /// ```
@@ -114,6 +114,7 @@ impl Tensor {
     pub fn linear_cross_entropy(
         &self,
         weight: &Tensor,
+        bias: Option<&Tensor>,
         target: &Tensor,
         options: &CrossEntropy,
     ) -> Result<Tensor> {
@@ -130,9 +131,15 @@ impl Tensor {
             return refuse("a weight for several places needs a batch of inputs".to_string());
         }
         let (features, outputs) = (w[w.rank() - 1], &w[..w.rank() - 1]);
+        if let Some(bias) = bias
+            && *bias.shape() != *outputs
+        {
+            return refuse(format!("a bias of shape {} isn't one number for each row of {w}", bias.shape()));
+        }
+        let bias = bias.map(Tensor::ravel).transpose()?;
         let flat = weight.reshape([outputs.iter().product(), features])?;
         let sizes: Vec<usize> = x[..x.rank() - 1].iter().chain(outputs).copied().collect();
-        let logits = self.linear(&flat, None)?.reshape(crate::Shape::new(&sizes)?)?;
+        let logits = self.linear(&flat, bias.as_ref())?.reshape(crate::Shape::new(&sizes)?)?;
         logits.cross_entropy_with(target, options)
     }
 

@@ -57,7 +57,7 @@ impl Tensor {
         let mean = weighted(&x)?.sum_dim(&[1], true)?.div(&total)?;
         let norm = match (&weight, weights) {
             (Some(weight), Some(weights)) if correction != 0.0 => {
-                total.sub(&weight.mul(weights)?.sum()?.div(&total)?.mul(correction)?)?
+                total.sub(&weight.mul(weights)?.sum()?.mul(correction)?.div(&total)?)?
             }
             _ => total.sub(correction)?,
         };
