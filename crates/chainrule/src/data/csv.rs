@@ -288,7 +288,7 @@ fn interpret(table: &Table, options: &CsvOptions) -> Result<(Dataset, Columns)> 
     if targets.iter().all(|t| t.parse::<f64>().is_ok()) {
         classes.sort_by(|a, b| a.parse::<f64>().unwrap_or(0.0).total_cmp(&b.parse::<f64>().unwrap_or(0.0)));
     } else {
-        classes.sort();
+        classes.sort_unstable();
     }
     classes.dedup();
     if classes.len() > 1000 || (classes.len() > 20 && classes.len() * 2 > targets.len()) {
@@ -372,7 +372,7 @@ impl Encoding {
             return Ok(Encoding::Number);
         }
         let mut texts: Vec<String> = fields().map(String::from).collect();
-        texts.sort();
+        texts.sort_unstable();
         texts.dedup();
         if texts.len() > MOST_CATEGORIES {
             return Err(wrong(format!(

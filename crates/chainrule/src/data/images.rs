@@ -155,7 +155,7 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
             all.push(path);
         }
     }
-    all.sort();
+    all.sort_unstable();
     Ok(all)
 }
 

@@ -173,7 +173,7 @@ impl Imputer {
                 .hint("leave the column out, or fill in a number")),
                 FillIn::Mean => Ok((values.iter().sum::<f64>() / n as f64) as f32),
                 FillIn::Median => {
-                    values.sort_by(f64::total_cmp);
+                    values.sort_unstable_by(f64::total_cmp);
                     Ok(((values[(n - 1) / 2] + values[n / 2]) / 2.0) as f32)
                 }
             }

@@ -351,7 +351,7 @@ fn attributes(node: &TorchNode, options: &DotOptions) -> String {
     if !options.show_attrs || rows.is_empty() {
         return node.name.clone();
     }
-    rows.sort();
+    rows.sort_unstable();
     let width = |text: &str| text.chars().count();
     let first = rows.iter().map(|(name, _)| width(name)).max().unwrap_or(0);
     let second = rows.iter().map(|(_, value)| width(value)).max().unwrap_or(0);

@@ -50,6 +50,6 @@ pub(super) fn parse(archive: &mut Archive) -> Result<Vec<(String, Array)>> {
             .map_err(|e| Error::new(e.kind(), format!("in the entry {entry}: {e}")))?;
         arrays.push((name, array));
     }
-    arrays.sort_by(|a, b| a.0.cmp(&b.0));
+    arrays.sort_unstable_by(|a, b| a.0.cmp(&b.0));
     Ok(arrays)
 }

@@ -245,7 +245,7 @@ pub fn saliency(image: &Array, gradient: &Array, path: impl AsRef<Path>) -> Resu
         .collect();
     // The brightest hundredth would leave the rest in the dark.
     let mut sorted = sizes.clone();
-    sorted.sort_by(f64::total_cmp);
+    sorted.sort_unstable_by(f64::total_cmp);
     let bright = sorted[(plane - 1) * 99 / 100].max(1e-30);
     let heat = sizes.iter().map(|&x| {
         let x = (x / bright).min(1.0).sqrt();

@@ -97,7 +97,7 @@ impl EnergyCounter {
             })
             .filter(|path| number(&path.join("energy_uj")).is_some())
             .collect();
-        packages.sort();
+        packages.sort_unstable();
         (!packages.is_empty()).then_some(EnergyCounter { packages })
     }
 

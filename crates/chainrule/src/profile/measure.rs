@@ -234,7 +234,7 @@ fn saved<'a>(
 /// The middle one; of an even number the lower of the two.
 pub(super) fn median<T: Ord>(all: impl Iterator<Item = T>) -> T {
     let mut all: Vec<T> = all.collect();
-    all.sort();
+    all.sort_unstable();
     let middle = (all.len() - 1) / 2;
     all.swap_remove(middle)
 }

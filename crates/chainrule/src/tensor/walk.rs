@@ -155,7 +155,7 @@ impl Tensor {
                 nodes.push(node);
             }
         }
-        nodes.sort_by_key(|node| node.number());
+        nodes.sort_unstable_by_key(|node| node.number());
         nodes
     }
 }

@@ -262,7 +262,7 @@ fn older_checkpoints(folder: &Path) -> Vec<(String, PathBuf)> {
         .map(|entry| (entry.file_name().to_string_lossy().into_owned(), entry.path()))
         .filter(|(name, _)| name.starts_with("checkpoint-") && name.ends_with(".safetensors"))
         .collect();
-    found.sort();
+    found.sort_unstable();
     found
 }
 

@@ -50,7 +50,7 @@ pub(super) fn place(rows: &Rows, is_wire: &[bool], gaps: Gaps) -> Vec<f64> {
     (0..rows.rank.len())
         .map(|item| {
             let mut four = [0, 1, 2, 3].map(|i| results[i].2[item]);
-            four.sort_by(f64::total_cmp);
+            four.sort_unstable_by(f64::total_cmp);
             (four[1] + four[2]) / 2.0
         })
         .collect()
