@@ -187,7 +187,9 @@ impl Training {
                 }
             }
             place += labels.len();
-            mistakes.sort_unstable_by(|a, b| b.probability.total_cmp(&a.probability).then(a.example.cmp(&b.example)));
+            mistakes.sort_unstable_by(|a, b| {
+                b.probability.total_cmp(&a.probability).then(a.example.cmp(&b.example))
+            });
             mistakes.truncate(MOST_MISTAKES);
         }
         let n = place.max(1) as f64;
