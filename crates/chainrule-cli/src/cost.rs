@@ -1,6 +1,5 @@
 //! `chainrule cost`: what a training step costs, and what a whole training will, before it is paid.
 
-use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -9,7 +8,7 @@ use chainrule::explorer::MOST_CHECKED;
 use chainrule::models::{self, NamedModel};
 use chainrule::nn::Module;
 use chainrule::profile::{
-    Energy, StepCost, TrainingCost, Work, bytes_text, count_text, energy_text, time_text,
+    Energy, StepCost, TrainingCost, Work, bytes_text, count_text, energy_text, grouped_text, time_text,
 };
 use chainrule::train::TrainedModel;
 use chainrule::{ComputationalGraph, Generator, Shape, Tensor};
@@ -191,7 +190,7 @@ fn text(
         "",
         &format!(
             "{name}: {} parameters; random input {} {}; {threads} thread{}",
-            grouped(cost.parameters as u64),
+            grouped_text(cost.parameters as u64),
             x.dtype(),
             joined(&x.shape()),
             if threads == 1 { "" } else { "s" }
@@ -238,10 +237,10 @@ fn text(
             "",
             &format!(
                 "a whole training: {} epoch{} of {} images in {} steps",
-                grouped(training.epochs),
+                grouped_text(training.epochs),
                 if training.epochs == 1 { "" } else { "s" },
-                grouped(training.images),
-                grouped(training.steps)
+                grouped_text(training.images),
+                grouped_text(training.steps)
             ),
         );
         say("  time           ", &time_text(training.seconds));
@@ -263,20 +262,6 @@ fn energy_line(energy: Energy) -> String {
             format!("{amount}, ASSUMED: time x {watts} W (--watts); no energy counter can be read here")
         }
     }
-}
-
-/// A number with a comma before each group of three digits.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            // `write!` to a text can't fail.
-            let _ = write!(text, ",");
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// The answer as data; times are in seconds, energies in joules.

@@ -6,7 +6,7 @@ use super::Module;
 use super::module::{Event, observe};
 use crate::array::Shape;
 use crate::error::Result;
-use crate::profile::Work;
+use crate::profile::{Work, grouped_text};
 use crate::tensor::{Recording, Step, Tensor};
 
 /// One layer as it ran.
@@ -158,19 +158,6 @@ fn list<'a>(module: &'a dyn Module, name: String, all: &mut Vec<(String, &'a dyn
     }
 }
 
-/// A number with a comma before each group of three digits.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 /// Bytes in the unit that suits them.
 fn bytes(count: usize) -> String {
     match count as f64 {
@@ -183,7 +170,7 @@ fn bytes(count: usize) -> String {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let count = |number: u64| if number == 0 { "-".into() } else { grouped(number) };
+        let count = |number: u64| if number == 0 { "-".into() } else { grouped_text(number) };
         let mut table = vec![
             ["layer", "output shape", "parameters", "multiply-adds", "forward", "backward"].map(String::from),
         ];
@@ -219,13 +206,13 @@ impl fmt::Display for Summary {
         writeln!(f, "{line}")?;
         let frozen = match self.parameters - self.trainable.min(self.parameters) {
             0 => String::new(),
-            frozen => format!(" ({} of them frozen)", grouped(frozen as u64)),
+            frozen => format!(" ({} of them frozen)", grouped_text(frozen as u64)),
         };
-        writeln!(f, "input {}, parameters {}{frozen}", self.input, grouped(self.parameters as u64))?;
+        writeln!(f, "input {}, parameters {}{frozen}", self.input, grouped_text(self.parameters as u64))?;
         write!(
             f,
             "multiply-adds {}, values {}, gradients {}",
-            grouped(self.multiply_adds),
+            grouped_text(self.multiply_adds),
             bytes(self.forward_bytes),
             bytes(self.backward_bytes)
         )

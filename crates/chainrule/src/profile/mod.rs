@@ -15,7 +15,7 @@ mod work;
 
 pub use energy::{Energy, EnergyCounter};
 pub use training::{StepCost, TrainingCost};
-pub use units::{bytes_text, count_text, energy_text, time_text};
+pub use units::{bytes_text, count_text, energy_text, grouped_text, time_text};
 pub use work::Work;
 
 use std::time::Duration;

@@ -32,6 +32,24 @@ pub fn count_text(count: f64) -> String {
     scaled(count, 1e3, &["", " k", " M", " G", " T", " P", " E", " Z"])
 }
 
+/// A whole number with a comma before each group of three digits.
+///
+/// ```
+/// use chainrule::profile::grouped_text;
+/// assert_eq!([950, 61_100_840].map(grouped_text), ["950", "61,100,840"]);
+/// ```
+pub fn grouped_text(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 /// Bytes: `244 MB` are 244 million.
 ///
 /// ```

@@ -12,6 +12,7 @@ use crate::error::Result;
 use crate::io::write_atomic;
 use crate::nn::Summary;
 use crate::plot::encode_png;
+use crate::profile::grouped_text;
 use crate::tensor::Tensor;
 
 const STYLE: &str = include_str!("report.css");
@@ -121,7 +122,7 @@ impl RunReport<'_> {
             (format!("{:.4}", self.test.score.loss), "test loss"),
             (format!("{f1:.4}"), "mean F1 of the classes"),
             (epochs, if training.best_epoch().is_some() { "the best epoch" } else { "epochs" }),
-            (grouped(training.network().parameter_count()), "parameters"),
+            (grouped_text(training.network().parameter_count() as u64), "parameters"),
             (time(self.time), "time"),
         ] {
             let _ = write!(html, "<div><b>{number}</b><span>{label}</span></div>");
@@ -258,19 +259,6 @@ impl RunReport<'_> {
             plain(self.settings)
         ))
     }
-}
-
-/// A number with a comma before each group of three digits.
-fn grouped(number: usize) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 fn time(time: Duration) -> String {
