@@ -250,11 +250,9 @@ impl Subject {
 
 /// The graph of a network's call, with the parameters under their names.
 fn recorded(network: &dyn Module, x: &Tensor) -> Result<ComputationalGraph, Failure> {
-    let mut graph = ComputationalGraph::record(|| network.call(x))?;
-    let state = network.state();
-    let state = state.iter().map(|(name, owned)| (name.as_str(), owned.tensor()));
-    graph.name_inputs(state.chain([("x", x)]))?;
-    Ok(graph)
+    let state = network.state().into_iter().map(|(name, owned)| (name, owned.tensor().clone()));
+    let names: Vec<(String, Tensor)> = state.chain([("x".to_string(), x.clone())]).collect();
+    Ok(ComputationalGraph::record_named(&names, || network.call(x))?)
 }
 
 /// A network that was trained.

@@ -4,7 +4,7 @@ import { at, type Graph, type Value } from "./data";
 import { svg } from "./dom";
 import { prettyAll } from "./format";
 import { type Box, type Layout, LONGEST_NAME, layOut } from "./layout";
-import { nameOf, outputName, symbolOf } from "./names";
+import { indexed, nameOf, outputName, symbolOf } from "./names";
 import type { Run } from "./replay";
 import { gradientAt, knowsValue, type Plan } from "./steps";
 
@@ -45,9 +45,9 @@ export interface CircuitEvents {
 
 /** A name with its index below the line. */
 function nameSpans(name: string): (Node | string)[] {
-  const indexed = /^(\p{L}+)_?(\d+)$/u.exec(name);
-  if (!indexed) return [name.length > LONGEST_NAME ? `${name.slice(0, LONGEST_NAME - 1)}…` : name];
-  return [indexed[1] ?? "", svg("tspan", { class: "index", dy: 4 }, indexed[2] ?? "")];
+  const [base, index] = indexed(name);
+  if (index === null) return [name.length > LONGEST_NAME ? `${name.slice(0, LONGEST_NAME - 1)}…` : name];
+  return [base, svg("tspan", { class: "index", dy: 4 }, index)];
 }
 
 const LONG_LABEL = 8;

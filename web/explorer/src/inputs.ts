@@ -4,7 +4,7 @@ import { at, type Graph, type Value } from "./data";
 import { html } from "./dom";
 import { pretty } from "./format";
 import { math, partial } from "./mathml";
-import { lossName } from "./names";
+import { indexed, lossName } from "./names";
 import { type Run, runGraph } from "./replay";
 
 const STEPS = [0.1, 0.01, 0.001, 1e-5];
@@ -143,6 +143,7 @@ export class Inputs {
 
   private line(row: Row, canNudge: boolean): HTMLTableRowElement {
     const name = this.nameOf(row.value, row.element);
+    const [base, index] = indexed(name);
     const gradient = html("td", { class: "gradient-cell" });
     const formula = html("span", { class: "partial" });
     formula.innerHTML = math(partial(lossName(this.host.graph), row.value.name));
@@ -150,7 +151,7 @@ export class Inputs {
     const line = html(
       "tr",
       {},
-      html("th", { scope: "row" }, name),
+      html("th", { scope: "row" }, ...(index === null ? [name] : [base, html("sub", {}, index)])),
       html("td", {}, row.field),
       html("td", { class: "slider-cell" }, row.slider),
       gradient,

@@ -50,6 +50,8 @@ export const SIZES = {
   rowGap: 12,
   row: 50,
   margin: 24,
+  /** A wire that rises less becomes straight. */
+  snap: 9,
 };
 
 /** Longer names of leaves are cut. */
@@ -278,6 +280,22 @@ class Layers {
     const height = Math.max(least, Math.min(most, next.to.y + next.offset));
     for (const bend of bends) bend.y = height;
   }
+
+  /** Wires that are nearly straight become straight: what has one reader moves to its height, where there is room. */
+  snap(): void {
+    for (const layer of [...this.layers].reverse()) {
+      for (const cell of layer) {
+        const [link, ...others] = this.outOf.get(cell) ?? [];
+        if (!link || others.length > 0) continue;
+        const y = link.to.y + link.offset;
+        const hasRoom = [-1, 1].every((side) => {
+          const other = layer[cell.order + side];
+          return !other || side * (other.y - y) >= (other.height + cell.height) / 2 + SIZES.rowGap;
+        });
+        if (hasRoom && Math.abs(y - cell.y) <= SIZES.snap) cell.y = y;
+      }
+    }
+  }
 }
 
 /** Boxes are as wide as what is written in them. */
@@ -339,6 +357,7 @@ export function layOut(graph: Graph): Layout {
   layers.order();
   layers.place();
   for (const chain of chains) layers.straighten(chain.filter((cell) => cell.kind === "bend"));
+  layers.snap();
 
   // Columns: room to turn, the ends of wires, the boxes, the labels right of them.
   const columns: { start: number; box: number; end: number }[] = [];

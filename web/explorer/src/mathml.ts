@@ -50,6 +50,7 @@ export function numberMarkup(x: number): string {
 }
 
 const SIGNS: Record<string, string> = { if_gt: "&gt;", if_ge: "≥", if_eq: "=" };
+const TURNED: Record<string, string> = { if_gt: "&lt;", if_ge: "≤", if_eq: "=" };
 const NAMES: Record<string, string> = { log: "ln", sigmoid: "σ", expm1: "expm1", log1p: "log1p" };
 
 function within(piece: Piece, least: Level): string {
@@ -111,7 +112,11 @@ function render(tree: Tree): Piece {
     case "if_gt":
     case "if_ge":
     case "if_eq": {
-      const condition = row(part(0, Level.Sum), operator(SIGNS[operation] ?? ""), part(1, Level.Sum));
+      // What changes stands in front of what it is compared with: x < 0 and not 0 > x.
+      const turned = typeof parts[0] === "number" && typeof parts[1] !== "number";
+      const [left, right] = turned ? [1, 0] : [0, 1];
+      const sign = (turned ? TURNED : SIGNS)[operation] ?? "";
+      const condition = row(part(left, Level.Sum), operator(sign), part(right, Level.Sum));
       const line = (value: string, words: string, test: string) =>
         `<mtr><mtd>${value}</mtd><mtd><mtext>${words}</mtext>${test}</mtd></mtr>`;
       const table = `<mtable class="cases">${line(part(2, Level.Sum), "if\u00a0", condition)}${line(part(3, Level.Sum), "else", "")}</mtable>`;

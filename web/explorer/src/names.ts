@@ -14,6 +14,12 @@ export function nameOf(graph: Graph, id: number): string {
   return value.kind === "constant" ? "const" : value.name;
 }
 
+/** A name and the index that stands below its line: `w0`, `x_12`. */
+export function indexed(name: string): [string, string | null] {
+  const found = /^(\p{L}+)_?(\d+)$/u.exec(name);
+  return found ? [found[1] ?? "", found[2] ?? ""] : [name, null];
+}
+
 export const outputName = (graph: Graph, gate: Gate): string => nameOf(graph, at(gate.outputs, 0));
 
 const SYMBOLS: Record<string, string> = {

@@ -44,14 +44,20 @@ export function train(...options) {
   return join(run, "explorer.html");
 }
 
-/** The page of a graph of 100,000 gates: what the example writes. */
-export function recurrence() {
-  const example = process.env.CHAINRULE_EXAMPLE ?? join(dirname(program), "examples", "05_explorer");
+/** The page that an example of the library writes. */
+function writtenBy(name) {
+  const example = join(dirname(program), "examples", name);
   if (!existsSync(example)) throw new Error(`${example} isn't built: run cargo build --examples`);
-  const file = join(folder, "recurrence.html");
+  const file = join(folder, `${name}.html`);
   execFileSync(example, [file]);
   return file;
 }
+
+/** A graph of 100,000 gates. */
+export const recurrence = () => writtenBy("05_explorer");
+
+/** A network with a parameter for each reason not to learn. */
+export const pitfalls = () => writtenBy("pitfalls");
 
 /** What the library packed into a network's page. */
 export function unpacked(file) {

@@ -8,6 +8,7 @@ import {
   cost,
   launch,
   open,
+  pitfalls,
   recurrence,
   timeToShow,
   train,
@@ -113,7 +114,7 @@ test("AlexNet folds into its modules, and every cost equals the library's", () =
     const { library } = alexnet;
     assert.match(
       await page.textContent("#facts"),
-      new RegExp(`at most ${bytes(library.step.kept_bytes)} kept for backward`),
+      new RegExp(`${bytes(library.step.kept_bytes)} kept for backward`),
     );
     await page.click("#fold-all");
     const labels = (await rows(page)).map((row) => row[LABEL].replace(/[▸▾]/, ""));
@@ -292,7 +293,7 @@ test("why a gradient is zero, missing or not finite", async () => {
     await page.click("#row-0");
     assert.match(
       await page.textContent(".reason"),
-      /Why is the gradient of g1 zero\? g2 \(Relu\).*it is dead here/,
+      /Why is the gradient of g1 zero\? g2 \(Relu\) is dead here/,
     );
     await page.click(".reason button");
     assert.match(await page.textContent("#card h2"), /g2 · Relu/);
@@ -307,6 +308,53 @@ test("why a gradient is zero, missing or not finite", async () => {
     assert.equal((await rows(page)).filter((cells) => /not finite/.test(cells[4])).length, 3);
   });
 });
+
+test("every way not to learn is named with its gate", () =>
+  withPage(pitfalls(), async (page) => {
+    assert.equal(await page.textContent("#findings summary"), "19 parameter tensors get no usable gradient");
+    await page.click("#findings summary");
+    const found = await page.$$eval("#findings tr", (all) =>
+      all.map((row) => [...row.children].map((cell) => cell.textContent.trim())),
+    );
+    const expected = {
+      forgotten: ["missing", /^No gate reads it/],
+      "detached.weight": ["missing", /\(Detach\) cuts the graph/],
+      "under_no_grad.weight": ["missing", /\(Exp\) ran under no_grad/],
+      "integer.weight": ["missing", /\(ToCopy\) has no derivative: its output is i64/],
+      "compared.weight": ["missing", /\(Gt\) has no derivative: its output is bool/],
+      "leads_nowhere.weight": ["missing", /leads to the output/],
+      "dead_relu.weight": ["zero", /\(Relu\) is dead here/],
+      "dropped.weight": ["zero", /\(Dropout\) passes nothing on: it left out every element/],
+      "masked.weight": ["zero", /\(Mul\) multiplies the gradient by constant, which is 0 in every element/],
+      "not_chosen.weight": ["zero", /\(Where\) .* it took its other input/],
+      "smaller.weight": ["zero", /\(Maximum\) .* its other input is larger/],
+      "clamped.weight": ["zero", /\(Clamp\) .* beyond its limits/],
+      "rounded.weight": ["zero", /\(Round\) .* it is a step/],
+      "saturated.weight": ["zero", /\(Tanh\) .* saturated/],
+      "probabilities.weight": ["zero", /\(Softmax\) .* their sum is always 1/],
+      "cancelled.weight": ["zero", /\(Sub\) reads g\d+ 2 times, and the terms cancel/],
+      "vanished.weight": ["zero", /\(Mul\) receives only 1\.0000e-30.* too small/],
+      "root_at_zero.weight": ["not finite", /\(Sqrt\) .* its local gradient is infinite or NaN/],
+      "chosen_too_late.weight": ["not finite", /\(Log\) .* as g\d+ isn't finite/],
+    };
+    assert.deepEqual(
+      found.map(([name]) => name),
+      Object.keys(expected),
+    );
+    for (const [name, problem, text] of found) {
+      assert.equal(problem, expected[name][0], name);
+      assert.match(text, expected[name][1]);
+    }
+    // Each leads to the gate responsible, wherever it is folded in.
+    await page.click("#findings tr:nth-child(7) button");
+    assert.match(await page.textContent("#card h2"), /^g29 · Relu$/);
+    assert.match(await page.textContent("#card .reason"), /dead here/);
+  }));
+
+test("a network that learns has nothing to look at", () =>
+  withPage(alexnet.file, async (page) => {
+    assert.ok(!(await page.locator("#findings").isVisible()));
+  }));
 
 test("steps are tied to the memory kept for the backward pass", () =>
   withPage(trained, async (page) => {
@@ -413,7 +461,10 @@ test("in 100,000 gates every one is found, and told why its gradient vanished", 
     assert.equal(await page.textContent("#found"), "1 found");
     await page.click("#row-0");
     assert.match(await page.textContent("#card h2"), /g50000 · Add/);
-    assert.match(await page.textContent(".reason"), /zero\? It vanished on the way: what arrives at g\d+/);
+    assert.match(
+      await page.textContent(".reason"),
+      /zero\? g\d+ \(\w+\) receives only [\d.]+e-\d+, whose product/,
+    );
     await page.keyboard.press("Escape");
     await page.fill("#search", "tanh f32 3");
     assert.equal(await page.textContent("#found"), "33,333 found");

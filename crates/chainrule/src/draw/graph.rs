@@ -223,7 +223,7 @@ fn forward(graph: &ComputationalGraph) -> Result<Picture> {
                 picture.node(ids.next("constant"), NodeKind::Constant, label)
             }
             Source::Constant(own) => {
-                let name = graph.labels.get(&place).map_or("input", String::as_str);
+                let name = graph.constant_names.get(&place).map_or("input", String::as_str);
                 let local = modules.local(name, frame);
                 frame = frame.filter(|_| local.len() < name.len());
                 picture.node(ids.next(name), NodeKind::Data, format!("{local}\n{}", sizes(&own.shape())))

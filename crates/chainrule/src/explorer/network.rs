@@ -120,6 +120,9 @@ pub(super) struct Network {
     constants: Vec<usize>,
     values: Values,
     gates: Gates,
+    /// Parameters that no gate reads.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unused: Vec<String>,
     output: usize,
     backward: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -143,6 +146,7 @@ impl Network {
             constants: Vec::new(),
             values: Values::default(),
             gates: Gates::default(),
+            unused: graph.unused.clone(),
             output: graph.output.map_or(0, |id| id.place()),
             backward: run.gradients.is_some(),
             costs: None,

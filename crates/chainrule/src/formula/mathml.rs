@@ -116,11 +116,16 @@ fn bare(expr: &Expr) -> String {
         Kind::Call(function, arguments) => call(*function, arguments),
         Kind::Choose(comparison, parts) => {
             let [a, b, yes, no] = &**parts;
-            let sign = match comparison {
-                Comparison::Greater => "&gt;",
-                Comparison::GreaterOrEqual => "≥",
-                Comparison::Equal => "=",
+            // What changes stands in front of what it is compared with: x < 0 and not 0 > x.
+            let turned = a.as_number().is_some() && b.as_number().is_none();
+            let sign = match (comparison, turned) {
+                (Comparison::Greater, false) => "&gt;",
+                (Comparison::Greater, true) => "&lt;",
+                (Comparison::GreaterOrEqual, false) => "≥",
+                (Comparison::GreaterOrEqual, true) => "≤",
+                (Comparison::Equal, _) => "=",
             };
+            let (a, b) = if turned { (b, a) } else { (a, b) };
             let case = |value: &Expr, when: String| {
                 format!("<mtr><mtd>{}</mtd><mtd>{when}</mtd></mtr>", row(value, CHOICE))
             };

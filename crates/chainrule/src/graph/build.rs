@@ -156,14 +156,14 @@ impl ComputationalGraph {
         names: &[(String, Tensor)],
         body: impl FnOnce() -> Result<R>,
     ) -> Result<ComputationalGraph> {
-        let names = names_of(names);
+        let named = names_of(names);
         let (result, recording) = Recording::of(body);
         result?;
         let mut graph = ComputationalGraph::new();
         let mut known: HashMap<usize, ValueId> = HashMap::new();
         for step in &recording.steps {
             let inputs =
-                step.inputs.iter().map(|x| graph.leaf(&mut known, &names, x)).collect::<Result<Vec<_>>>()?;
+                step.inputs.iter().map(|x| graph.leaf(&mut known, &named, x)).collect::<Result<Vec<_>>>()?;
             let outputs = graph.add_many(step.gate.clone(), &inputs, step.outputs.len())?;
             if let Some(last) = graph.steps.last_mut() {
                 last.location = Some(step.location);
@@ -176,6 +176,7 @@ impl ComputationalGraph {
             return Err(Error::argument("no gate ran while recording"));
         }
         graph.scopes = recording.scopes;
+        graph.unused = unused(names, &known);
         Ok(graph)
     }
 
@@ -213,7 +214,7 @@ impl ComputationalGraph {
     /// # Errors
     /// As there; or two inputs have the same name.
     pub fn capture_named(names: &[(String, Tensor)], tensor: &Tensor) -> Result<ComputationalGraph> {
-        let names = names_of(names);
+        let named = names_of(names);
         let Some((root, output)) = tensor.node() else {
             return Err(Error::autograd("no gate made this tensor, so it has no graph")
                 .hint("does an input require a gradient, and was it computed outside no_grad?"));
@@ -227,7 +228,7 @@ impl ComputationalGraph {
                 inputs.push(match edge {
                     Edge::Node(from, place) => outputs_of[&from.number()][*place as usize],
                     Edge::Leaf(leaf, _) | Edge::Constant(leaf, _) => {
-                        graph.leaf(&mut known, &names, &Tensor::from(leaf.clone()))?
+                        graph.leaf(&mut known, &named, &Tensor::from(leaf.clone()))?
                     }
                     Edge::Number(number) => {
                         graph.new_value(Source::Constant(Tensor::from_array(Array::scalar(*number))))
@@ -241,6 +242,7 @@ impl ComputationalGraph {
             outputs_of.insert(node.number(), outputs);
         }
         graph.output = outputs_of.get(&root.number()).map(|outputs| outputs[output]);
+        graph.unused = unused(names, &known);
         Ok(graph)
     }
 
@@ -291,46 +293,12 @@ impl ComputationalGraph {
         *found.ok_or_else(|| Error::argument(format!("the graph has no input {from}")))? = to.to_string();
         Ok(())
     }
+}
 
-    /// Gives the inputs and constants of a recorded or captured graph the names of the tensors that they are, such
-    /// as a network's parameters and buffers; names of other tensors are passed over.
-    ///
-    /// ```
-    /// use chainrule::{param, ComputationalGraph};
-    /// let (w, x) = (param([2.0]), param([3.0]));
-    /// let mut graph = ComputationalGraph::record(|| w.mul(&x))?;
-    /// graph.name_inputs([("x", &x), ("w", &w)])?;
-    /// assert_eq!(graph.inputs(), ["w", "x"]);
-    /// # Ok::<(), chainrule::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// Two inputs get the same name.
-    pub fn name_inputs<'a>(&mut self, names: impl IntoIterator<Item = (&'a str, &'a Tensor)>) -> Result<()> {
-        for (name, tensor) in names {
-            let array = tensor.array();
-            let mut renamed = None;
-            for (place, source) in self.values.iter().enumerate() {
-                match source {
-                    Source::Input { name: own, default, leaf } => {
-                        let same = leaf.as_ref().is_some_and(|leaf| leaf.is(tensor))
-                            || default.as_ref().is_some_and(|default| default.shares_buffer(&array));
-                        if same {
-                            renamed = Some(own.clone());
-                        }
-                    }
-                    Source::Constant(own) if own.is(tensor) => {
-                        self.labels.insert(place, name.to_string());
-                    }
-                    _ => {}
-                }
-            }
-            if let Some(own) = renamed {
-                self.rename(&own, name)?;
-            }
-        }
-        Ok(())
-    }
+/// The names of tensors that require a gradient and aren't known to the graph.
+fn unused(names: &[(String, Tensor)], known: &HashMap<usize, ValueId>) -> Vec<String> {
+    let is_unused = |tensor: &Tensor| tensor.requires_grad() && !known.contains_key(&tensor.id());
+    names.iter().filter(|(_, tensor)| is_unused(tensor)).map(|(name, _)| name.clone()).collect()
 }
 
 /// Names by the tensors' identity.

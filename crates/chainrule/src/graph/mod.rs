@@ -118,8 +118,8 @@ pub struct ComputationalGraph {
     /// Names of constants that have one, by their place among the values.
     pub(crate) constant_names: HashMap<usize, String>,
     pub(crate) run: Option<Run>,
-    /// Names of constants, by their places among the values.
-    pub(crate) labels: HashMap<usize, String>,
+    /// Names of tensors that require a gradient and that no gate read.
+    pub(crate) unused: Vec<String>,
     /// The calls of modules that were recorded, outer ones before inner ones.
     pub(crate) scopes: Vec<Scope>,
 }
@@ -146,6 +146,20 @@ impl ComputationalGraph {
     /// ```
     pub fn inputs(&self) -> Vec<&str> {
         self.values.iter().filter_map(Source::name).collect()
+    }
+
+    /// The named tensors that require a gradient and that no gate of the graph read, such as parameters that a
+    /// network's `forward` forgot: they get no gradient.
+    ///
+    /// ```
+    /// use chainrule::{param, ComputationalGraph};
+    /// let (w, b) = (param(3.0), param(1.0));
+    /// let names = [("w".to_string(), w.clone()), ("b".to_string(), b)];
+    /// assert_eq!(ComputationalGraph::record_named(&names, || w.square())?.unused(), ["b"]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    pub fn unused(&self) -> &[String] {
+        &self.unused
     }
 
     /// The values that are the same in every run, with their places among the values.

@@ -8,7 +8,7 @@ use chainrule::{Generator, Tensor, param, tensor};
 use crate::isomorphism::assert_same;
 
 /// What torchviz wrote, and what we read back of what we write.
-fn compare(ours: &Picture, theirs: &str) {
+pub fn compare(ours: &Picture, theirs: &str) {
     let theirs = Picture::from_dot(theirs).unwrap();
     assert_same(ours, &theirs);
     assert_same(&Picture::from_dot(&ours.to_dot()).unwrap(), &theirs);

@@ -149,13 +149,15 @@ export function gateCard(network: Network, gate: number, go: Go): HTMLElement[] 
       inputs.map((input) => valueLine(network, input, go)),
     ),
   );
-  for (const input of inputs) {
-    if ((network.maker[input] ?? -1) >= 0 || !network.needs(input)) continue;
-    const own = network.gradient(input);
-    const name = network.nameOf(input);
-    parts.push(statisticsBlock(`gradient of ${name}`, own, network.elements(input), "gradient"));
+  for (const input of new Set(inputs.filter((one) => network.needs(one)))) {
     const cause = why(network, input);
-    if (cause) parts.push(reasonLine(network, input, cause, gate, go));
+    const isLeaf = (network.maker[input] ?? -1) < 0;
+    if (isLeaf) {
+      const title = `gradient of ${network.nameOf(input)}`;
+      parts.push(statisticsBlock(title, network.gradient(input), network.elements(input), "gradient"));
+    }
+    // Of what another gate made, this card tells where this gate is responsible.
+    if (cause && (isLeaf || cause.gate === gate)) parts.push(reasonLine(network, input, cause, gate, go));
   }
   const readers = network.outputs(gate).flatMap((output) => at(network.readers, output));
   parts.push(

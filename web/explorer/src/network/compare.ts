@@ -102,7 +102,15 @@ export function differenceTable(
   const size = (d: Difference): number => Math.max(d.value, d.gradient);
   const found = differences.filter((d) => size(d) > 0).sort((a, b) => size(b) - size(a));
   const timed = here.costs !== null && there.costs !== null;
-  const heads = ["gate", "value here", "there", "differs", "largest |gradient| here", "there", "differs"];
+  const heads = [
+    "gate",
+    "mean value here",
+    "there",
+    "differs",
+    "largest |gradient| here",
+    "there",
+    "differs",
+  ];
   if (timed) heads.push("time here", "there");
   const rows = found.slice(0, MOST_ROWS).map((d) => {
     const [a, b] = [here.first(d.gate), there.first(d.other)];

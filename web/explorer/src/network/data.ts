@@ -56,6 +56,8 @@ interface Packed {
     module: number[];
   };
   modules: Module[];
+  /** Names of parameters that no gate reads, where there are any. */
+  unused?: string[];
   output: number;
   backward: boolean;
   costs?: Costs;
@@ -120,6 +122,9 @@ export class Network {
 
   get output(): number {
     return this.packed.output;
+  }
+  get unused(): readonly string[] {
+    return this.packed.unused ?? [];
   }
   get backward(): boolean {
     return this.packed.backward;

@@ -364,7 +364,7 @@ export class GateList {
     label.append(
       html("span", { class: "caret", "aria-hidden": "true" }, node.children ? (node.open ? "▾" : "▸") : ""),
     );
-    label.append(html("span", { class: single ? "name" : "name fold" }, node.label));
+    label.append(html("span", { class: single ? "name" : "name fold", title: node.label }, node.label));
     const name = network.nameOfGate(node.from);
     const gate = network.formula(node.from).gate;
     const kind = single

@@ -8,11 +8,14 @@ import type { Network } from "./data";
 import { foldNetwork, type Node, rowsOf } from "./fold";
 import { GateList, type Measure } from "./list";
 import { bytesText, countText, memoryCurve, timeText } from "./memory";
+import { findings } from "./why";
 
 /** Networks of so many gates open unfolded. */
 const SMALL = 40;
 /** The curve has at most this many points. */
 const POINTS = 600;
+/** Parameters without a gradient that are listed. */
+const MOST_FINDINGS = 100;
 /** Relatives beyond these are not marked: everything would be. */
 const MOST_RELATIVES = 20000;
 
@@ -31,6 +34,7 @@ export class NetworkPage {
     byId("list", HTMLElement).append(this.list.element);
     this.memory = memoryCurve(network);
     this.summarise();
+    this.drawFindings();
     this.drawCurve();
     this.setUp();
     const first = network.count <= SMALL ? rowsOf(roots).find((row) => !row.node.children)?.node : roots[0];
@@ -56,7 +60,7 @@ export class NetworkPage {
     } else {
       facts.push(`${countText(cost)} multiply-adds forward`);
     }
-    facts.push(`at most ${bytesText(peak)} kept for backward`);
+    facts.push(`${bytesText(peak)} kept for backward`);
     const { checks } = network;
     const failed = checks.filter(({ faults }) => faults.length > 0);
     const badge = byId("replay", HTMLElement);
@@ -70,6 +74,36 @@ export class NetworkPage {
       badge.textContent = "numbers from the library";
     }
     byId("facts", HTMLElement).textContent = facts.join(" · ");
+  }
+
+  /** Parameters that don't learn, and the gates responsible. */
+  private drawFindings(): void {
+    const found = findings(this.network, MOST_FINDINGS);
+    if (found.length === 0) return;
+    const body = html("tbody");
+    for (const { name, problem, reason } of found) {
+      const text = html("td", {}, `${reason.text} `);
+      const { gate } = reason;
+      if (gate !== null) {
+        const button = html(
+          "button",
+          { type: "button", class: "link" },
+          `Go to ${this.network.nameOfGate(gate)}`,
+        );
+        button.addEventListener("click", () => this.list.show(gate));
+        text.append(button);
+      }
+      body.append(html("tr", {}, html("th", { scope: "row" }, name), html("td", {}, problem), text));
+    }
+    const count = `${found.length}${found.length === MOST_FINDINGS ? " or more" : ""}`;
+    const title =
+      found.length === 1
+        ? `${found[0]?.name} gets no usable gradient`
+        : `${count} parameter tensors get no usable gradient`;
+    const place = byId("findings", HTMLDetailsElement);
+    const table = html("table", {}, body);
+    place.append(html("summary", {}, title), html("div", { class: "scroll" }, table));
+    place.hidden = false;
   }
 
   private drawCurve(): void {

@@ -1,7 +1,7 @@
 // Why a gradient is zero, missing or NaN: the gate that is responsible.
 
-import { pretty } from "../format";
 import { type Network, sizeOf } from "./data";
+import { arriving, stopped } from "./stopped";
 
 export interface Reason {
   text: string;
@@ -28,7 +28,8 @@ function notFiniteValue(network: Network, value: number): Reason {
   for (;;) {
     const gate = network.maker[here] ?? -1;
     if (gate < 0) {
-      return { text: `${network.nameOf(here)} was given with NaN or infinite elements.`, gate: null };
+      const text = `${network.nameOf(here)} was given with NaN or infinite elements.`;
+      return { text, gate: network.readers[here]?.[0] ?? null };
     }
     const bad = network.inputs(gate).find((input) => network.value(input).notFinite > 0);
     if (bad === undefined) {
@@ -39,30 +40,38 @@ function notFiniteValue(network: Network, value: number): Reason {
   }
 }
 
+const isFloat = (network: Network, value: number): boolean => /^b?f/.test(network.shape(value).dtype);
+
 /** Why no gradient goes through a gate whose input wants one. */
 function cutBy(network: Network, gate: number): string {
   const name = gateText(network, gate);
   if (network.formula(gate).gate === "Detach")
     return `${name} cuts the graph: no gradient goes through detach.`;
-  if (network.shape(network.first(gate)).dtype.startsWith("f"))
-    return `${name} ran under no_grad: the gradient ends there.`;
-  return `${name} has no derivative: the gradient ends there.`;
+  if (isFloat(network, network.first(gate))) return `${name} ran under no_grad: the gradient ends there.`;
+  const { dtype } = network.shape(network.first(gate));
+  return `${name} has no derivative: its output is ${dtype}, and only floating-point numbers have gradients.`;
+}
+
+/** Why nothing asks for the gradient of what no gate made. */
+function unwanted(network: Network, value: number): string {
+  const { dtype } = network.shape(value);
+  if (!isFloat(network, value))
+    return `Its elements are ${dtype}: only floating-point numbers have gradients.`;
+  if (network.names.has(value)) return "It doesn't require one: it is data, or a frozen parameter.";
+  return "It is a constant: nothing asks for its gradient.";
 }
 
 function missing(network: Network, value: number): Reason {
   if (!network.backward) return { text: "The backward pass hasn't run.", gate: null };
   if (!network.needs(value)) {
     const gate = network.maker[value] ?? -1;
-    if (gate < 0) {
-      const text = network.isConstant(value)
-        ? "It is a constant: nothing asks for its gradient."
-        : "Its element type has no gradients.";
-      return { text, gate: null };
-    }
+    if (gate < 0) return { text: unwanted(network, value), gate: null };
     const cut = network.inputs(gate).some((input) => network.needs(input));
     if (cut) return { text: cutBy(network, gate), gate };
     return { text: "No input that wants a gradient leads to it: everything before it is constant.", gate };
   }
+  const readers = network.readers[value] ?? [];
+  if (readers.length === 0) return { text: "No gate reads it.", gate: null };
   const seen = new Set<number>();
   const stack = [value];
   while (stack.length > 0) {
@@ -76,7 +85,7 @@ function missing(network: Network, value: number): Reason {
       }
     }
   }
-  return { text: "Nothing that reads it leads to the output.", gate: null };
+  return { text: "Nothing that reads it leads to the output.", gate: readers[0] ?? null };
 }
 
 /** From a value towards the output: the last gate at which the gradient was still finite. */
@@ -89,20 +98,30 @@ function notFiniteGradient(network: Network, value: number): Reason {
     if (next === undefined) break;
     here = network.first(next);
   }
-  const gate = network.readers[here]?.[0];
-  if (gate === undefined)
+  const readers = (network.readers[here] ?? []).filter((gate) =>
+    network.outputs(gate).some((output) => network.gradient(output) !== null),
+  );
+  const [first] = readers;
+  if (first === undefined)
     return { text: "The gradient that the backward pass began with isn't finite.", gate: null };
-  const text = `${gateText(network, gate)} receives a finite gradient and passes on one that isn't: its local gradient is infinite or NaN at this point.`;
-  return { text, gate };
+  // A local gradient is seldom finite where a value of the gate isn't.
+  for (const gate of readers) {
+    const own = [...network.inputs(gate), ...network.outputs(gate)];
+    const bad = own.find((other) => network.value(other).notFinite > 0);
+    if (bad === undefined) continue;
+    const cause = notFiniteValue(network, bad);
+    return {
+      ...cause,
+      text: `${gateText(network, gate)} receives a finite gradient and passes on one that isn't, as ${network.nameOf(bad)} isn't finite. ${cause.text}`,
+    };
+  }
+  const names = readers.map((gate) => gateText(network, gate));
+  const text =
+    names.length === 1
+      ? `${names[0]} receives a finite gradient and passes on one that isn't: its local gradient is infinite or NaN at this point.`
+      : `One of ${names.slice(0, 4).join(", ")}${names.length > 4 ? "…" : ""} receives a finite gradient and passes on one that isn't.`;
+  return { text, gate: first };
 }
-
-/** Smaller gradients than this one may become 0 by a product with another number below 1. */
-const VANISHED = 1e-36;
-
-const arriving = (network: Network, output: number): number => {
-  const gradient = network.gradient(output);
-  return gradient ? sizeOf(gradient) : 0;
-};
 
 /** From a value towards the output: the first gate that receives a gradient and passes on zeros. */
 function zero(network: Network, value: number): Reason {
@@ -111,29 +130,50 @@ function zero(network: Network, value: number): Reason {
     const readers = (network.readers[here] ?? []).filter((gate) =>
       network.outputs(gate).some((output) => network.gradient(output) !== null),
     );
-    const stopping = readers.find((gate) =>
-      network.outputs(gate).some((output) => {
-        const gradient = network.gradient(output);
-        return gradient !== null && sizeOf(gradient) !== 0;
-      }),
-    );
-    if (stopping !== undefined) {
-      const { gate: kind } = network.formula(stopping);
-      const name = gateText(network, stopping);
-      const arrived = Math.max(...network.outputs(stopping).map((output) => arriving(network, output)));
-      if (arrived < VANISHED) {
-        const text = `It vanished on the way: what arrives at ${name} is only ${pretty(arrived)}, and its product with the local gradient is too small for the element type.`;
-        return { text, gate: stopping };
-      }
-      const dead = kind === "Relu" && network.value(here).most <= 0;
-      const because = dead
-        ? "none of its inputs is above 0, so it is dead here"
-        : "its local gradient is 0 wherever a gradient arrives";
-      return { text: `${name} passes nothing on: ${because}.`, gate: stopping };
+    const stopping = readers.filter((gate) => arriving(network, gate) !== 0);
+    const [first] = stopping;
+    if (first !== undefined) {
+      const text =
+        stopping.length === 1
+          ? `${gateText(network, first)} ${stopped(network, first, here)}`
+          : `What ${stopping.length} gates pass on adds up to 0: ${stopping
+              .slice(0, 4)
+              .map((gate) => gateText(network, gate))
+              .join(", ")}${stopping.length > 4 ? "…" : ""}.`;
+      return { text, gate: first };
     }
     const [next] = readers;
     if (next === undefined) break;
     here = network.first(next);
   }
   return { text: "The gradient is already zero where the backward pass begins.", gate: null };
+}
+
+/** A parameter whose gradient is zero, missing or not finite; `value` is null where no gate reads it. */
+export interface Finding {
+  name: string;
+  value: number | null;
+  problem: "zero" | "missing" | "not finite";
+  reason: Reason;
+}
+
+/** All named inputs that want a gradient and get none that is of use, up to so many. */
+export function findings(network: Network, most: number): Finding[] {
+  if (!network.backward) return [];
+  const found: Finding[] = network.unused.slice(0, most).map((name) => ({
+    name,
+    value: null,
+    problem: "missing",
+    reason: { text: "No gate reads it.", gate: null },
+  }));
+  for (const [value, name] of network.names) {
+    if (found.length >= most) break;
+    if (!network.needs(value)) continue;
+    const reason = why(network, value);
+    if (!reason) continue;
+    const gradient = network.gradient(value);
+    const problem = !gradient ? "missing" : sizeOf(gradient) === 0 ? "zero" : "not finite";
+    found.push({ name, value, problem, reason });
+  }
+  return found;
 }
