@@ -7,12 +7,15 @@ use chainrule::explorer::Explorer;
 use chainrule::nn::{Module, Owned, current};
 use chainrule::{DType, Result, Tensor, no_grad, tensor};
 
+/// What a layer makes of its input times its weight.
+type Run = fn(&Tensor) -> Result<Tensor>;
+
 /// A layer with one parameter.
 #[derive(Debug)]
 struct Case {
     name: &'static str,
     weight: Tensor,
-    run: fn(&Tensor) -> Result<Tensor>,
+    run: Run,
 }
 
 impl Module for Case {
@@ -50,8 +53,8 @@ impl Module for Pitfalls {
     }
 }
 
-/// What each layer makes of `x·weight`, which is 1 in every element but where the weight is said to differ.
-const CASES: [(&str, f64, fn(&Tensor) -> Result<Tensor>); 19] = [
+/// Each layer's name, every element of its weight, and what it makes of `x·weight`.
+const CASES: [(&str, f64, Run); 19] = [
     ("learns", 1.0, |z| z.square()),
     ("detached", 1.0, |z| z.detach().exp()),
     ("under_no_grad", 1.0, |z| no_grad(|| z.exp())),
