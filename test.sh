@@ -12,7 +12,7 @@ cargo fmt --all -- --check
 echo "== lints"
 cargo clippy --workspace --all-targets --all-features -- -D warnings
 # Each feature of the library by itself, and none of them: what one builds must not lean on another.
-for feature in "" archives images plot tensorboard ndarray; do
+for feature in "" archives images parquet plot tensorboard ndarray; do
     cargo clippy --quiet --package chainrule --features "$feature" -- -D warnings
 done
 echo "== documentation"

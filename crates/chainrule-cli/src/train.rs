@@ -43,17 +43,19 @@ pub fn run(options: Options) -> Result<ExitCode, Failure> {
             let folder = new_folder(handling.out.as_deref(), training.settings())?;
             (training, folder, handling)
         }
-        Some(folder) => {
+        Some(run) => {
             let handling = options.handling();
             threads(&handling);
-            let mut settings = Training::settings_of(folder)?;
+            let mut settings = Training::settings_of(run)?;
             settings.epochs = options.course.epochs.unwrap_or(settings.epochs);
             let data = Data::open(&settings)?;
-            let mut training = Training::resume(folder, settings, data)?;
+            let mut training = Training::resume(run, settings, data)?;
             if let Some(rate) = options.course.lr {
                 training.set_learning_rate(rate)?;
             }
-            (training, folder.clone(), handling)
+            // An older checkpoint lies in its run's folder.
+            let folder = if run.is_file() { run.parent().unwrap_or(Path::new("")) } else { run };
+            (training, folder.to_path_buf(), handling)
         }
     };
     let keep = handling.keep.unwrap_or(1);
@@ -214,12 +216,14 @@ impl Watch {
     }
 }
 
-/// The loss became infinite: the state before the step is kept, if it is sound.
+/// The loss became infinite: the state before the step is kept, if it is sound, beside the one of the last
+/// checkpoint, since the step that ruined the network may lie further back.
 fn before_anomaly(training: &Training, error: &Failure, folder: &Path, keep: usize) -> Failure {
     let sound = training.network().parameters().iter().all(|parameter| parameter.array().all_finite());
-    let kept = if sound { training.save_checkpoint(folder, keep).is_ok() } else { false };
+    let kept = if sound { training.save_checkpoint(folder, keep.max(2)).is_ok() } else { false };
     format!(
-        "{error}; the state {} is in {}: go on with --resume and a smaller --lr",
+        "{error}; the state {} is in {}: go on with --resume, there or at an older checkpoint-….safetensors in it, \
+         and a smaller --lr",
         if kept { "from before this step" } else { "from some steps before" },
         folder.display()
     )

@@ -286,7 +286,8 @@ pub struct Options {
     /// A TOML file with settings, named like these options; options given here count more
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Go on with an interrupted run, or with --epochs beyond a complete one's end
+    /// Go on with an interrupted run (its folder, or one of the checkpoints in it), or with --epochs beyond a
+    /// complete one's end
     #[arg(long, value_name = "RUN", conflicts_with_all = ["Network", "Learning", "config"])]
     pub resume: Option<PathBuf>,
     #[command(flatten)]
@@ -371,16 +372,17 @@ fn settle(given: Table, fault: impl Fn(toml::de::Error) -> Failure) -> Result<Se
     let arch = text(&given, "arch").map(Arch::of_name).transpose()?;
     let kind = DataKind::of(data, arch == Some(Arch::CharGpt))?;
     let arch = arch.unwrap_or(if kind == DataKind::Text { Arch::CharGpt } else { Arch::Mlp });
-    if arch != Arch::Mlp && given.contains_key("hidden") {
+    let optimizer =
+        text(&given, "optimizer").and_then(|name| OptimizerKind::ALL.iter().find(|kind| kind.name() == name));
+    let mut table =
+        Table::try_from(Settings::suited(arch, kind, optimizer.copied().unwrap_or(OptimizerKind::Adam)))?;
+    // A run's own settings name them whatever the network.
+    if arch != Arch::Mlp && given.get("hidden").is_some_and(|sizes| table.get("hidden") != Some(sizes)) {
         return Err(format!(
             "--arch {arch} has no hidden layers whose sizes can be chosen; leave --hidden out, or choose --arch mlp"
         )
         .into());
     }
-    let optimizer =
-        text(&given, "optimizer").and_then(|name| OptimizerKind::ALL.iter().find(|kind| kind.name() == name));
-    let mut table =
-        Table::try_from(Settings::suited(arch, kind, optimizer.copied().unwrap_or(OptimizerKind::Adam)))?;
     table.extend(given);
     table.try_into().map_err(fault)
 }

@@ -5,9 +5,9 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::Dataset;
+use super::table::Table;
 use crate::array::{Array, Shape};
 use crate::error::{Error, Result};
-use crate::io::bytes::read_file;
 
 /// How a CSV table is read.
 ///
@@ -64,14 +64,6 @@ fn is_missing(field: &str) -> bool {
 
 /// More different texts than this make no categories.
 const MOST_CATEGORIES: usize = 1000;
-
-/// A table read for prediction or training: its columns' names, and each row with its line in the file.
-#[derive(Debug, Clone)]
-pub(super) struct Table {
-    pub(super) header: Vec<String>,
-    pub(super) named: bool,
-    pub(super) rows: Vec<(u64, Vec<String>)>,
-}
 
 /// What a table's columns mean, so that another table is read in the same way.
 ///
@@ -222,14 +214,13 @@ impl Columns {
 }
 
 /// A feature, with its place in the error where it is none.
-fn number(field: &str, line: u64, column: &str) -> Result<f32> {
-    let place = format!("line {line}, column {column}");
+fn number(field: &str, place: impl Fn() -> String) -> Result<f32> {
     match field.trim() {
-        text if is_missing(text) => Err(missing_value(&place)),
+        text if is_missing(text) => Err(missing_value(&place())),
         text => match text.parse::<f32>() {
             Ok(x) if x.is_finite() => Ok(x),
-            Ok(_) => Err(wrong(format!("{place}: {text} is not finite"))),
-            Err(_) => Err(wrong(format!("{place}: {text:?} is not a number"))
+            Ok(_) => Err(wrong(format!("{}: {text} is not finite", place()))),
+            Err(_) => Err(wrong(format!("{}: {text:?} is not a number", place()))
                 .hint("take columns of texts as categories (--categories), or another column as the target")),
         },
     }
@@ -277,7 +268,7 @@ fn interpret(table: &Table, options: &CsvOptions) -> Result<(Dataset, Columns)> 
     let mut targets = Vec::with_capacity(table.rows.len());
     for (line, row) in &table.rows {
         if row[target].trim().is_empty() {
-            return Err(wrong(format!("line {line}, column {}: the class is missing", table.header[target])));
+            return Err(wrong(format!("{}: the class is missing", table.place(*line, target))));
         }
         targets.push(row[target].trim().to_string());
     }
@@ -323,20 +314,22 @@ fn features(table: &Table, columns: &[(usize, &Encoding)], missing: Missing) -> 
     let mut values = Vec::with_capacity(table.rows.len() * width);
     for (line, row) in &table.rows {
         for &(column, encoding) in columns {
-            let (field, name) = (row[column].trim(), &table.header[column]);
+            let field = row[column].trim();
+            let place = || table.place(*line, column);
             match encoding {
                 _ if missing == Missing::Keep && is_missing(field) => {
                     values.extend(std::iter::repeat_n(f32::NAN, encoding.width()));
                 }
-                Encoding::Number => values.push(number(field, *line, name)?),
+                Encoding::Number => values.push(number(field, place)?),
                 Encoding::Categories(_) if is_missing(field) => {
-                    return Err(missing_value(&format!("line {line}, column {name}")));
+                    return Err(missing_value(&place()));
                 }
                 Encoding::Categories(texts) => {
                     if !texts.iter().any(|text| text == field) {
                         let known = texts.iter().take(8).map(String::as_str).collect::<Vec<_>>().join(", ");
                         return Err(wrong(format!(
-                            "line {line}, column {name}: {field:?} is not one of the {} known texts ({known}{})",
+                            "{}: {field:?} is not one of the {} known texts ({known}{})",
+                            place(),
                             texts.len(),
                             if texts.len() > 8 { ", …" } else { "" }
                         )));
@@ -391,78 +384,6 @@ impl Encoding {
             Encoding::Categories(texts) => texts.len(),
         }
     }
-}
-
-impl Table {
-    /// The table in a file: CSV, or Parquet with the feature of that name.
-    fn read(path: &Path, header: Option<bool>) -> Result<Table> {
-        let bytes = read_file(path)?;
-        if bytes.starts_with(b"PAR1") { parquet(&bytes) } else { Table::of_csv(&bytes, header) }
-    }
-
-    /// The columns of the features, where the table has `width` of them and perhaps one more for the class.
-    fn feature_columns(&self, width: usize, target: Option<&str>) -> Result<Vec<usize>> {
-        let columns = self.header.len();
-        let left_out = match columns {
-            n if n == width => None,
-            n if n == width + 1 => {
-                Some(target.and_then(|name| self.header.iter().position(|c| c == name)).unwrap_or(n - 1))
-            }
-            n => {
-                return Err(wrong(format!(
-                    "the network takes {width} features, and the table has {n} columns"
-                )));
-            }
-        };
-        Ok((0..columns).filter(|column| Some(*column) != left_out).collect())
-    }
-
-    fn of_csv(bytes: &[u8], header: Option<bool>) -> Result<Table> {
-        let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
-        let mut reader = ::csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes);
-        let mut rows: Vec<(u64, Vec<String>)> = Vec::new();
-        for record in reader.records() {
-            let record = record.map_err(|e| wrong(e.to_string()))?;
-            let line = record.position().map_or(0, |p| p.line());
-            rows.push((line, record.iter().map(String::from).collect()));
-        }
-        let Some((_, first)) = rows.first() else {
-            return Err(wrong("the table is empty".into()));
-        };
-        let named = header.unwrap_or_else(|| {
-            let text = |field: &&String| field.trim().parse::<f64>().is_err();
-            // Text classes alone make no header: a header's other fields are no numbers either.
-            first.iter().filter(text).count() * 2 > first.len()
-        });
-        let header: Vec<String> = match named {
-            true => rows.remove(0).1.iter().map(|name| name.trim().to_string()).collect(),
-            false => (0..first.len()).map(|i| i.to_string()).collect(),
-        };
-        Table { header, named, rows }.checked()
-    }
-
-    /// The table, if its rows fit its header.
-    fn checked(self) -> Result<Table> {
-        let Table { header, rows, .. } = &self;
-        if let Some(i) = (1..header.len()).find(|&i| header[..i].contains(&header[i])) {
-            return Err(wrong(format!("two columns are called {}", header[i])));
-        }
-        if rows.is_empty() {
-            return Err(wrong("the table has a header and no rows".into()));
-        }
-        if let Some((line, row)) = rows.iter().find(|(_, row)| row.len() != header.len()) {
-            return Err(wrong(format!(
-                "line {line} has {} fields where {} were expected",
-                row.len(),
-                header.len()
-            )));
-        }
-        Ok(self)
-    }
-}
-
-fn parquet(_: &[u8]) -> Result<Table> {
-    Err(wrong("this is a Parquet file".into()).hint("build chainrule with the feature parquet to read it"))
 }
 
 #[cfg(test)]

@@ -19,8 +19,11 @@ mod idx;
 #[cfg(feature = "images")]
 mod images;
 mod loader;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod resize;
 mod scaler;
+mod table;
 mod text;
 mod transform;
 

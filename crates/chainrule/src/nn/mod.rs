@@ -24,6 +24,7 @@
 
 mod attention;
 mod checkpoint;
+mod containers;
 mod graph;
 mod hooks;
 pub mod init;
@@ -37,10 +38,9 @@ mod summary;
 
 pub use attention::{MultiheadAttention, attention};
 pub use checkpoint::checkpoint_sequential;
+pub use containers::{ModuleList, Residual, Sequential};
 pub use hooks::{Hooked, ModuleHooks};
-pub use layers::{
-    Activation, Dropout, Embedding, Flatten, Identity, Linear, ModuleList, Residual, Sequential,
-};
+pub use layers::{Activation, Dropout, Embedding, Flatten, Identity, Linear};
 pub use load::LoadReport;
 pub use module::{Module, Owned, current};
 pub use norm::{

@@ -83,7 +83,7 @@ impl Training {
         ];
         let path = folder.join(CHECKPOINT);
         if keep > 1 {
-            keep_older(folder, &path)?;
+            keep_older(folder, &path, (self.progress.epoch, self.progress.step))?;
         }
         save_tensors(&path, &tensors, &about)?;
         let mut older = older_checkpoints(folder);
@@ -148,7 +148,7 @@ impl Training {
         write_atomic(folder.join("metrics.json"), json(&metrics)?.as_bytes())
     }
 
-    /// The settings of an unfinished run.
+    /// The settings of an unfinished run: of its folder, or of one of its checkpoints.
     ///
     /// # Errors
     /// There is no checkpoint, or it is broken.
@@ -167,11 +167,12 @@ impl Training {
     /// # std::fs::remove_dir_all(folder).unwrap();
     /// # Ok::<(), chainrule::Error>(())
     /// ```
-    pub fn settings_of(folder: &Path) -> Result<Settings> {
-        Ok(read_about(&folder.join(CHECKPOINT))?.1.settings)
+    pub fn settings_of(run: &Path) -> Result<Settings> {
+        Ok(read_about(&checkpoint_of(run))?.1.settings)
     }
 
-    /// A run that goes on where its checkpoint left it; `settings` may ask for more epochs.
+    /// A run that goes on where its checkpoint left it, or an older checkpoint whose file is named in place of the
+    /// folder; `settings` may ask for more epochs.
     ///
     /// What a killed run left half-written beside its whole files is removed.
     ///
@@ -195,9 +196,9 @@ impl Training {
     /// # std::fs::remove_dir_all(folder).unwrap();
     /// # Ok::<(), chainrule::Error>(())
     /// ```
-    pub fn resume(folder: &Path, settings: Settings, data: impl Into<Data>) -> Result<Training> {
-        let path = folder.join(CHECKPOINT);
-        remove_parts(folder);
+    pub fn resume(run: &Path, settings: Settings, data: impl Into<Data>) -> Result<Training> {
+        let path = checkpoint_of(run);
+        path.parent().into_iter().for_each(remove_parts);
         let (tensors, texts) = load_tensors(&path)?;
         let about = about_of(&texts, &path)?;
         let text = |key: &str| {
@@ -232,8 +233,14 @@ impl Training {
     }
 }
 
-/// Gives the checkpoint that is about to be replaced a name with its step, beside its own.
-fn keep_older(folder: &Path, path: &Path) -> Result<()> {
+/// The file from which a run goes on: its last checkpoint, unless another one is named.
+fn checkpoint_of(run: &Path) -> PathBuf {
+    if run.is_file() { run.to_path_buf() } else { run.join(CHECKPOINT) }
+}
+
+/// Gives the checkpoint that is about to be replaced a name with its step, beside its own; unless it is of the same
+/// epoch and step as the new one.
+fn keep_older(folder: &Path, path: &Path, new: (usize, usize)) -> Result<()> {
     if !path.exists() {
         return Ok(());
     }
@@ -242,7 +249,7 @@ fn keep_older(folder: &Path, path: &Path) -> Result<()> {
     let progress = progress.and_then(|(_, text)| serde_json::from_str::<Progress>(text).ok());
     let Some(Progress { epoch, step, .. }) = progress else { return Ok(()) };
     let older = folder.join(format!("checkpoint-{epoch:05}-{step:07}.safetensors"));
-    if older.exists() {
+    if older.exists() || (epoch, step) == new {
         return Ok(());
     }
     // Another name for the same file costs nothing; where file systems don't have that, it is copied.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::run::Buffers;
+use super::step::Buffers;
 use super::{Confusion, Evaluation, Mistake, Score, Training};
 use crate::array::{Array, Generator};
 use crate::check::{GradCheck, Report};
@@ -181,7 +181,8 @@ impl Training {
             for (i, (&label, &answer)) in labels.iter().zip(&answers).enumerate() {
                 let (class, answer) = (label as usize, answer as usize);
                 confusion.0[class][answer] += 1;
-                if class != answer {
+                // A network of characters answers at every place: none of its mistakes is an example of its own.
+                if class != answer && labels.len() == batch.indices.len() {
                     let probability = chances[i * classes + answer];
                     mistakes.push(Mistake { example: place + i, class, answer, probability });
                 }

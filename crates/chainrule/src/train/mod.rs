@@ -25,18 +25,22 @@ mod evaluate;
 mod events;
 mod metrics;
 mod model;
+mod parts;
+mod preparation;
 #[cfg(feature = "plot")]
 mod report;
 mod run;
 mod settings;
+mod step;
 
 pub use arch::{Arch, Takes};
 pub use classifier::ImageClassifier;
-pub use data::{Data, DataKind, Preparation};
+pub use data::{Data, DataKind};
 #[cfg(feature = "tensorboard")]
 pub use events::EventFile;
 pub use metrics::{ClassScore, Confusion, EpochMetrics, Evaluation, Mistake, Score};
 pub use model::TrainedModel;
+pub use preparation::Preparation;
 #[cfg(feature = "plot")]
 pub use report::RunReport;
 pub use run::{Progress, Training};
