@@ -7,22 +7,27 @@ written down, a type is none of the file format's, or two runs give different re
 numbers). Names of operators may be given to make only those.
 
 Other cases than those of the repository come from `--seed` (other numbers), `--references` (the samples with
-which PyTorch compares itself with NumPy: more shapes, extremal values) and `--dtype` (int64, int32, uint8, bool).
+which PyTorch compares itself with NumPy: more shapes, extremal values), `--mutate` (special values and arguments out
+of range: mutations.py) and `--dtype` (int64, int32, uint8, bool).
 Needs `pip install torch expecttest scipy`.
 """
 
 import argparse
 import json
 import math
+import os
 import pathlib
+import random
 import sys
 import warnings
 from unittest import mock
 
 import torch
 from torch.testing._internal.common_methods_invocations import op_db
+from torch.testing._internal.opinfo.core import ErrorInput, SampleInput
 
 import case_files
+import mutations
 
 DTYPES = {
     torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16",
@@ -160,13 +165,44 @@ def samples_of(op, options):
     with_gradients = op.supports_autograd and dtype.is_floating_point
     torch.manual_seed(options.seed)
     samples = list(inputs("cpu", dtype, requires_grad=with_gradients, set_seed=options.seed == 0))
-    if options.seed == 0 or len(samples) <= options.most:
+    if (options.seed == 0 and not options.mutate) or len(samples) <= options.most:
         return samples[: options.most]
     return [samples[i * len(samples) // options.most] for i in range(options.most)]
 
 
+def mutated_cases(op, options):
+    """Cases made out of the operator's samples: what PyTorch makes of them, be it a value or a refusal."""
+    numbers, draw = random.Random(options.seed), torch.Generator().manual_seed(options.seed)
+    cases, tensors, number = [], {}, 0
+    for sample in samples_of(op, options):
+        for change in mutations.ALL:
+            call = change(((sample.input, *sample.args), sample.kwargs), numbers)
+            if call is None:
+                continue
+            fresh = lambda: SampleInput(call[0][0], args=call[0][1:], kwargs=call[1])
+            number += 1
+            try:
+                case, more = ordinary_case(op, fresh(), number, draw)
+            except (CannotWrite, TypeError, NotImplementedError):
+                continue
+            except Exception as reason:
+                if "implemented" in str(reason):
+                    continue
+                refusal = ErrorInput(fresh(), error_regex=str(reason).splitlines()[0][:200])
+                try:
+                    case, more = refused_case(op, refusal, number)
+                except CannotWrite:
+                    continue
+            case["mutation"] = change.__name__
+            cases.append(case)
+            tensors.update(more)
+    return cases, tensors
+
+
 def cases_of(op, options):
     """All cases of an operator, with their tensors."""
+    if options.mutate:
+        return mutated_cases(op, options)
     draw = torch.Generator().manual_seed(options.seed)
     cases, tensors, number = [], {}, 0
     for sample in samples_of(op, options):
@@ -188,6 +224,18 @@ def cases_of(op, options):
     return cases, tensors
 
 
+def write_operator(op, chosen):
+    """Writes the file of an operator, where there are cases."""
+    try:
+        cases, tensors = cases_of(op, chosen)
+    except Exception as reason:  # PyTorch's own samples need what isn't installed, or fail for this type
+        print(f"{name_of(op)}: left out: {reason}", file=sys.stderr, flush=True)
+        return
+    if cases:
+        about = {"op": name_of(op), "torch": torch.__version__, "cases": json.dumps(cases)}
+        case_files.write(chosen.folder / f"{name_of(op)}.safetensors", about, tensors)
+
+
 def options():
     """What the command line asks for."""
     parser = argparse.ArgumentParser(description="Makes case files of PyTorch's operators.")
@@ -197,7 +245,8 @@ def options():
     parser.add_argument("--most", type=int, default=60, help="cases an operator")
     parser.add_argument("--dtype", default="float64")
     parser.add_argument("--references", action="store_true")
-    return parser.parse_args()
+    parser.add_argument("--mutate", action="store_true")
+    return parser.parse_intermixed_args()
 
 
 def main():
@@ -210,17 +259,18 @@ def main():
             continue
         if not op.supports_dtype(getattr(torch, chosen.dtype), "cpu"):
             continue
-        try:
-            cases, tensors = cases_of(op, chosen)
-        except Exception as reason:  # PyTorch's own samples need what isn't installed, or fail for this type
-            print(f"{name_of(op)}: left out: {reason}", file=sys.stderr)
-            continue
-        if not cases:
-            continue
-        about = {"op": name_of(op), "torch": torch.__version__, "cases": json.dumps(cases)}
-        case_files.write(chosen.folder / f"{name_of(op)}.safetensors", about, tensors)
-        refusals = sum("error" in case for case in cases)
-        index["operators"][name_of(op)] = {"cases": len(cases) - refusals, "refusals": refusals}
+        # PyTorch itself may crash on mutated calls, so that each operator has a process of its own.
+        child = os.fork()
+        if child == 0:
+            write_operator(op, chosen)
+            os._exit(0)
+        if os.waitpid(child, 0)[1] != 0:
+            print(f"{name_of(op)}: left out: PyTorch crashed", file=sys.stderr)
+        path = chosen.folder / f"{name_of(op)}.safetensors"
+        if path.exists():
+            cases = json.loads(case_files.read(path)[0]["cases"])
+            refusals = sum("error" in case for case in cases)
+            index["operators"][name_of(op)] = {"cases": len(cases) - refusals, "refusals": refusals}
     (chosen.folder / "index.json").write_text(json.dumps(index, indent=1))
 
 

@@ -6,14 +6,17 @@ use crate::arguments::{Other, Scalar};
 use crate::table::operators;
 
 /// `other` times the factor `alpha` of PyTorch's add and sub.
-fn scaled(other: &Tensor, alpha: Option<Scalar>) -> chainrule::Result<Tensor> {
-    alpha.map_or_else(|| Ok(other.clone()), |alpha| other.mul(alpha))
+fn scaled(x: &Tensor, other: &Other, alpha: Option<Scalar>) -> chainrule::Result<Other> {
+    match alpha {
+        None => Ok(other.clone()),
+        Some(alpha) => chainrule::Operand::with(other, x, |other| other.mul(alpha)).map(Other::Tensor),
+    }
 }
 
 operators! {
     "abs"(x: Tensor) => x.abs();
-    "add"(x: Tensor, other: Tensor, alpha: Option<Scalar> = None) => x.add(&scaled(&other, alpha)?);
-    "sub"(x: Tensor, other: Tensor, alpha: Option<Scalar> = None) => x.sub(&scaled(&other, alpha)?);
+    "add"(x: Tensor, other: Other, alpha: Option<Scalar> = None) => x.add(scaled(&x, &other, alpha)?);
+    "sub"(x: Tensor, other: Other, alpha: Option<Scalar> = None) => x.sub(scaled(&x, &other, alpha)?);
     "__radd__"(x: Tensor, other: Tensor) => other.add(&x);
     "__rsub__"(x: Tensor, other: Tensor) => other.sub(&x);
     "__rmul__"(x: Tensor, other: Tensor) => other.mul(&x);
@@ -34,7 +37,10 @@ operators! {
     "cos"(x: Tensor) => x.cos();
     "tanh"(x: Tensor) => x.tanh();
     "sign" | "sgn"(x: Tensor) => x.sign();
-    "rsub"(x: Tensor, other: Tensor, alpha: Option<Scalar> = None) => other.sub(&scaled(&x, alpha)?);
+    "rsub"(x: Tensor, other: Other, alpha: Option<Scalar> = None) => {
+        let taken = alpha.map_or_else(|| Ok(x.clone()), |alpha| x.mul(alpha))?;
+        chainrule::Operand::with(&other, &x, |other| other.sub(&taken))
+    };
     "positive"(x: Tensor) => x.positive();
     "rsqrt"(x: Tensor) => x.rsqrt();
     "exp2"(x: Tensor) => x.exp2();

@@ -63,10 +63,10 @@ gates! {
     /// ```
     Elu { alpha: f64, scale: f64, input_scale: f64 }(x) -> y as "elu, selu, celu" {
         value: x.if_gt(R::constant(0.0), x * scale, (x * input_scale).expm1() * alpha * scale);
-        local: [x.if_gt(
-            R::constant(0.0),
-            R::constant(scale),
-            (x * input_scale).exp() * alpha * scale * input_scale
+        local: [R::constant(0.0).if_ge(
+            x,
+            (x * input_scale).exp() * alpha * scale * input_scale,
+            R::constant(scale)
         )];
         at_kink: "at 0 the gradient of the exponential piece";
         samples: {

@@ -23,7 +23,7 @@ use crate::tensor::{Operand, Tensor};
 
 /// The gates of this family.
 pub(super) const GATES: &[Entry] =
-    &[Maximum::ENTRY, Minimum::ENTRY, Clamp::ENTRY, Where::ENTRY, Compare::ENTRY];
+    &[Maximum::ENTRY, Minimum::ENTRY, Clamp::ENTRY, ClampBetween::ENTRY, Where::ENTRY, Compare::ENTRY];
 
 fn tie(gate: impl Into<GateRef>) -> Vec<Sample> {
     let gate = gate.into();
@@ -113,6 +113,49 @@ gates! {
                 .gives([indices([(1 << 53) + 1, 0])]),
             Sample::new(Clamp { low: 1.5, high: 2.0 }, [indices([1, 2, 3])])
                 .gives([f64s([1.5, 2.0, 2.0]).cast(DType::F32)]),
+        ];
+    }
+}
+
+gates! {
+    /// Limits that are tensors: `y = min(max(x, low), high)`; `high` wins over `low`.
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// let (x, low, high) = (tensor([-2.0, 0.5, 3.0]), tensor([-1.0]), tensor([1.0, 1.0, 2.0]));
+    /// let y = x.clamp_between(Some(&low), Some(&high))?;
+    /// assert_eq!(y.to_string(), "tensor([-1.0000,  0.5000,  2.0000])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    ClampBetween(x, low, high) -> y as "clamp_between" {
+        value: x.maximum(low).minimum(high);
+        local: [
+            {
+                let shared = x.if_eq(low, R::constant(0.5), x.if_eq(high, R::constant(0.5), R::constant(1.0)));
+                let inside = high.if_gt(low, shared, R::constant(1.0));
+                low.if_gt(x, R::constant(0.0), x.if_gt(high, R::constant(0.0), inside))
+            },
+            {
+                let shared = high.if_gt(low, x.if_eq(low, R::constant(0.5), R::constant(0.0)), R::constant(0.0));
+                high.if_ge(low, low.if_gt(x, R::constant(1.0), shared), R::constant(0.0))
+            },
+            {
+                let shared = high.if_gt(low, x.if_eq(high, R::constant(0.5), R::constant(0.0)), R::constant(0.0));
+                let ordered = high.if_ge(low, x.if_gt(high, R::constant(1.0), shared), R::constant(0.0));
+                low.if_gt(high, R::constant(1.0), ordered)
+            },
+        ];
+        integer: |_: &ClampBetween, [x, low, high]: [i64; 3]| Some(x.max(low).min(high));
+        grad_fn: "ClampBackward0";
+        at_kink: "on one limit x and the limit get half of the gradient each; where both limits meet x gets it";
+        samples: vec![
+            Sample::new(ClampBetween, [f64s([-2.0, 0.5, 3.0]), f64s([-1.0]), f64s([1.0, 1.0, 2.0])]),
+            Sample::new(ClampBetween, [f64s([0.5]), f64s([2.0]), f64s([1.0])]),
+            Sample::new(ClampBetween, [f64s([0.0, 1.0, 0.0]), f64s([0.0; 3]), f64s([1.0, 1.0, 0.0])])
+                .at_kink([f64s([0.5, 0.5, 1.0]), f64s([0.5, 0.0, 0.0]), f64s([0.0, 0.5, 0.0])]),
+            Sample::new(ClampBetween, [f64s([f64::NAN, 0.0, 2.0]), f64s([0.0, f64::NAN, f64::NAN]), f64s([1.0; 3])])
+                .at_kink([f64s([1.0, 1.0, 0.0]), f64s([0.0; 3]), f64s([0.0; 3])])
+                .gives([f64s([f64::NAN; 3])]),
         ];
     }
 }

@@ -119,8 +119,10 @@ impl Gate for Extreme {
         let x = saved.input(0)?;
         let shape = x.shape();
         let extreme = self.dims.spread(&saved.output(0)?, &shape)?;
-        // NaN is the extreme of its row, and equals nothing.
-        let ties = x.eq(&extreme)?.add(&x.ne(&x)?)?.cast(g.dtype())?;
+        // NaN is the extreme, and equals nothing: as in PyTorch it gets the gradient of the whole tensor's extreme,
+        // while the gradient of a row that has one is NaN.
+        let equal = x.eq(&extreme)?;
+        let ties = if self.dims.is_all() { equal.add(&x.ne(&x)?)? } else { equal }.cast(g.dtype())?;
         let count =
             ties.sum_dim(&self.dims.places(&shape)?.iter().map(|&d| d as isize).collect::<Vec<_>>(), true)?;
         Ok([Some(self.dims.spread(g, &shape)?.mul(&ties.div(&count)?)?)].into_iter().collect())

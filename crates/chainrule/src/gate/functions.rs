@@ -250,14 +250,18 @@ gates! {
     /// ```
     Relu(x) -> y as "relu" {
         value: R::constant(0.0).if_gt(x, R::constant(0.0), x);
-        local: [y.if_gt(R::constant(0.0), R::constant(1.0), R::constant(0.0))];
+        local: [R::constant(0.0).if_ge(y, R::constant(0.0), R::constant(1.0))];
         integer: |_: &Relu, [x, ..]: [i64; 3]| Some(x.max(0));
         check: |_: &Relu, inputs: &[Meta]| not_bool("relu", inputs);
-        at_kink: "∂y/∂x = 0 at 0";
+        at_kink: "∂y/∂x = 0 at 0, and 1 at NaN";
         samples: {
             let mut all = kink(Relu, samples(Relu, [0.5, -1.0, 2.0, -4.0]), 0.0, 0.0);
             let (inf, nan) = (f64::INFINITY, f64::NAN);
-            all.push(Sample::new(Relu, [f64s([nan, inf, -inf])]).gives([f64s([nan, inf, 0.0])]));
+            all.push(
+                Sample::new(Relu, [f64s([nan, inf, -inf])])
+                    .at_kink([f64s([1.0, 1.0, 0.0])])
+                    .gives([f64s([nan, inf, 0.0])]),
+            );
             all
         };
     }

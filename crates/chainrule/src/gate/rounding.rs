@@ -170,8 +170,8 @@ functions! {
         value: |[a, b]| a.copysign(b);
         local: [
             Local::Inputs("y/a", |[a, b]| {
-                let sign = a.sign()?.mul(a.ones_like().copysign(b)?)?;
-                a.eq(0.0)?.where_(&sign.zeros_like(), &sign)
+                let ratio = a.copysign(b)?.div(a)?;
+                a.eq(0.0)?.where_(&ratio.zeros_like(), &ratio)
             }),
             Local::Zero,
         ];

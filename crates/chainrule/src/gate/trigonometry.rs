@@ -284,9 +284,7 @@ fn share(
     b: &crate::tensor::Tensor,
     scale: f64,
 ) -> crate::error::Result<crate::tensor::Tensor> {
-    let difference = a.sub(b)?;
-    let difference = a.eq(b)?.where_(&difference.zeros_like(), &difference)?;
-    difference.mul(scale)?.sigmoid()
+    a.sub(b)?.mul(scale)?.sigmoid()
 }
 
 /// `a² + b²`; infinite at the origin, where no quotient by it exists.

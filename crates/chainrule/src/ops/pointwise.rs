@@ -2,7 +2,9 @@
 
 use crate::array::{Array, DType, dispatch};
 use crate::error::{Error, Result};
-use crate::tensor::{Operand, Tensor, no_grad};
+use crate::gate::GateRef;
+use crate::gate::compare::ClampBetween;
+use crate::tensor::{Operand, Tensor};
 
 impl Tensor {
     /// `self + value·(a·b)`.
@@ -75,7 +77,7 @@ impl Tensor {
 
     /// Limits: `min(max(x, low), high)`, each limit a tensor or absent; `high` wins over `low`.
     ///
-    /// Where x lies on a limit both share the gradient, as with [`Tensor::maximum`].
+    /// Where x lies on a limit both share the gradient: see [`ClampBetween`].
     ///
     /// ```
     /// use chainrule::tensor;
@@ -95,12 +97,7 @@ impl Tensor {
                 .with_inputs([self.meta()])),
             (Some(low), None) => self.clamp_min(low),
             (None, Some(high)) => self.clamp_max(high),
-            (Some(low), Some(high)) => {
-                let limited = self.clamp_min(low)?.clamp_max(high)?;
-                // Between equal limits there is only one value: x passes where it has it.
-                let pinned = no_grad(|| self.eq(low)?.mul(&self.eq(high)?))?;
-                pinned.where_(self, &limited)
-            }
+            (Some(low), Some(high)) => Tensor::apply(GateRef::Static(&ClampBetween), &[self, low, high]),
         }
     }
 
