@@ -121,17 +121,18 @@ fn unpooled(
     let stride = stride.filter(|stride| !stride.is_empty()).unwrap_or_else(|| kernel.to_vec());
     let mut sizes = Vec::new();
     for d in 0..dims {
-        let size = shape.rank().checked_sub(dims).map_or(0, |lead| shape[lead + d]) as isize;
-        let least = (size - 1) * spread(&stride, d) - 2 * spread(padding, d) + spread(kernel, d);
+        let [kernel, stride, padding] = [kernel, &stride, padding].map(|sizes| spread(sizes, d) as i128);
+        let size = shape.rank().checked_sub(dims).map_or(0, |lead| shape[lead + d]) as i128;
+        let least = (size - 1) * stride - 2 * padding + kernel;
         let told = wanted
             .as_ref()
             .map(|wanted| wanted[wanted.len() - dims.min(wanted.len())..].get(d).copied().unwrap_or(0));
-        let size = told.unwrap_or(least);
-        if (size - least).abs() >= spread(&stride, d) {
+        let size = told.map_or(least, |size| size as i128);
+        if (size - least).abs() >= stride {
             return Err(Error::argument(format!("a size of {size} isn't within a stride of {least}"))
                 .at_gate("MaxUnpool"));
         }
-        sizes.push(count(size)?);
+        sizes.push(count(isize::try_from(size).unwrap_or(isize::MAX))?);
     }
     Ok(sizes)
 }
@@ -225,7 +226,7 @@ operators! {
     "native_group_norm"(x: Tensor, weight: Option<Tensor>, bias: Option<Tensor>, n: isize, c: isize, hxw: isize,
         group: isize, eps: f64) => {
         let y = x.group_norm(count(group)?, weight.as_ref(), bias.as_ref(), eps)?;
-        let groups = x.reshape([count(n)?, count(group)?, count(c * hxw)? / count(group)?.max(1)])?;
+        let groups = x.reshape([count(n)?, count(group)?, count(c.saturating_mul(hxw))? / count(group)?.max(1)])?;
         statistics(y, &groups, &[-1], false, eps)
     };
     "native_batch_norm"(x: Tensor, weight: Option<Tensor>, bias: Option<Tensor>, running_mean: Option<Tensor>,

@@ -20,7 +20,7 @@ operators! {
     "__radd__"(x: Tensor, other: Tensor) => other.add(&x);
     "__rsub__"(x: Tensor, other: Tensor) => other.sub(&x);
     "__rmul__"(x: Tensor, other: Tensor) => other.mul(&x);
-    "__rdiv__"(x: Tensor, other: Tensor) => other.div(&x);
+    "__rdiv__"(x: Tensor, other: Tensor) => x.reciprocal()?.mul(&other);
     "__rpow__"(x: Tensor, other: Tensor) => other.pow(&x);
     "mul"(x: Tensor, other: Other) => x.mul(other);
     "div.no_rounding_mode" | "true_divide"(x: Tensor, other: Other) => x.div(other);

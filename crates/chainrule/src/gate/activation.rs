@@ -63,10 +63,10 @@ gates! {
     /// ```
     Elu { alpha: f64, scale: f64, input_scale: f64 }(x) -> y as "elu, selu, celu" {
         value: x.if_gt(R::constant(0.0), x * scale, (x * input_scale).expm1() * alpha * scale);
-        local: [R::constant(0.0).if_ge(
-            x,
-            (x * input_scale).exp() * alpha * scale * input_scale,
-            R::constant(scale)
+        local: [x.if_gt(
+            R::constant(0.0),
+            R::constant(scale),
+            (x * input_scale).exp() * alpha * scale * input_scale
         )];
         at_kink: "at 0 the gradient of the exponential piece";
         samples: {
@@ -150,12 +150,12 @@ gates! {
     /// ```
     Hardshrink { lambda: f64 }(x) -> y as "hardshrink" {
         value: x.if_ge(R::constant(-lambda), R::constant(lambda).if_ge(x, R::constant(0.0), x), x);
-        local: [x.if_ge(
-            R::constant(-lambda),
-            R::constant(lambda).if_ge(x, R::constant(0.0), R::constant(1.0)),
-            R::constant(1.0)
+        local: [x.if_gt(
+            R::constant(lambda),
+            R::constant(1.0),
+            R::constant(-lambda).if_gt(x, R::constant(1.0), R::constant(0.0))
         )];
-        at_kink: "∂y/∂x = 0 at ±λ";
+        at_kink: "∂y/∂x = 0 at ±λ, and at NaN";
         samples: samples(Hardshrink { lambda: 0.5 }, [0.2, -4.0, 4.0, -0.3], [(-0.5, 0.0), (0.5, 0.0)]);
     }
 }

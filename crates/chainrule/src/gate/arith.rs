@@ -146,7 +146,7 @@ gates! {
     /// ```
     Div(a, b) -> y as "div" {
         value: a / b;
-        local: [1.0 / b, -(a / (b * b))];
+        local: [1.0 / b, -(a / b / b)]; // b² could overflow, or be 0
         samples: binary_samples(Div);
     }
 }

@@ -193,6 +193,9 @@ impl Conv {
             )));
         }
         let (channels, filters, groups) = (x[1], w[0], self.groups);
+        if filters == 0 {
+            return Err(Error::shape(format!("a weight of shape {w} has no filters")));
+        }
         if groups == 0 || channels % groups != 0 || filters % groups != 0 {
             return Err(Error::argument(format!(
                 "{groups} groups don't divide {channels} channels and {filters} filters evenly"

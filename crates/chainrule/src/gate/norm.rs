@@ -434,7 +434,7 @@ impl Tensor {
     /// of channels; weight and bias have a number for each channel.
     ///
     /// # Errors
-    /// The groups don't divide the channels evenly.
+    /// The groups don't divide the channels evenly, or one example has one value in each group.
     ///
     /// ```
     /// use chainrule::tensor;
@@ -451,6 +451,13 @@ impl Tensor {
         epsilon: f64,
     ) -> Result<Tensor> {
         let y = self.normalize_over(Over::Group(groups), epsilon)?.scale_channels(weight, bias)?;
+        if self.elements() == groups {
+            return Err(Error::shape(format!(
+                "one example with one value in each of {groups} groups has no variance"
+            ))
+            .at_gate("Normalize")
+            .with_inputs([self.meta()]));
+        }
         self.is_one_node(&y, weight, bias, || {
             let shape = self.shape();
             let moments = SavedAs::Other(Shape::from([shape[0], groups]));

@@ -508,11 +508,14 @@ impl Tensor {
                 .at_gate("Mvlgamma")
                 .with_inputs([self.meta()]));
         }
+        // Every term is kept for the backward pass.
+        crate::kernel::memory::check(p as usize, 64 + self.elements() * self.dtype().size())
+            .map_err(|error| error.at_gate("Mvlgamma").with_inputs([self.meta()]))?;
         let mut sum = self.lgamma()?;
         for j in 1..p {
             sum = sum.add(self.sub(j as f64 / 2.0)?.lgamma()?)?;
         }
-        sum.add((p * (p - 1)) as f64 / 4.0 * PI.ln())
+        sum.add(p as f64 * (p - 1) as f64 / 4.0 * PI.ln())
     }
 
     /// The angle of a real number in the complex plane: 0, or π where it is negative.

@@ -284,7 +284,10 @@ fn share(
     b: &crate::tensor::Tensor,
     scale: f64,
 ) -> crate::error::Result<crate::tensor::Tensor> {
-    a.sub(b)?.mul(scale)?.sigmoid()
+    // Equal infinities share as equal numbers do, so that log 0 + log 0 has a gradient.
+    let difference = a.sub(b)?;
+    let difference = a.eq(b)?.where_(&difference.zeros_like(), &difference)?;
+    difference.mul(scale)?.sigmoid()
 }
 
 /// `a² + b²`; infinite at the origin, where no quotient by it exists.

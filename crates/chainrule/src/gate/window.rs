@@ -78,6 +78,9 @@ impl Sizes {
                 given.len()
             )));
         }
+        if let Some(huge) = given.iter().find(|&&size| size > LARGEST) {
+            return Err(Error::argument(format!("a {what} of {huge} is more than {LARGEST}")));
+        }
         let mut sizes = [missing; 3];
         for (i, size) in sizes[3 - rank..].iter_mut().enumerate() {
             *size = if given.len() == 1 { given[0] } else { given[i] };
@@ -85,6 +88,9 @@ impl Sizes {
         Ok(sizes)
     }
 }
+
+/// The largest size of a window, so that products of two don't overflow.
+const LARGEST: usize = i32::MAX as usize;
 
 /// One size for all dimensions.
 impl From<usize> for Sizes {

@@ -4,6 +4,7 @@ use super::shape::places;
 use crate::array::{Array, DType, Shape, Slice};
 use crate::error::{Error, Result};
 use crate::gate::view::{Unview, View};
+use crate::kernel::memory;
 use crate::tensor::Tensor;
 
 impl Tensor {
@@ -207,6 +208,11 @@ impl Tensor {
     /// ```
     #[track_caller]
     pub fn cartesian_prod(tensors: &[&Tensor]) -> Result<Tensor> {
+        if let Some(other) = tensors.iter().find(|x| x.rank() != 1) {
+            return Err(Error::shape("the product is of vectors")
+                .at_gate("CartesianProd")
+                .with_inputs([other.meta()]));
+        }
         if let [one] = tensors {
             return Ok((*one).clone());
         }
@@ -270,6 +276,9 @@ impl Tensor {
                 crate::DType::Bool => later.ne(&earlier)?,
                 _ => later.sub(&earlier)?,
             };
+            if x.elements() == 0 {
+                break;
+            }
         }
         Ok(x)
     }
@@ -344,6 +353,8 @@ impl Tensor {
     #[track_caller]
     pub fn vander(&self, n: usize) -> Result<Tensor> {
         let x = if self.dtype().is_float() { self.clone() } else { self.cast(DType::I64)? };
+        memory::check(n, size_of::<Tensor>() + x.elements() * x.dtype().size())
+            .map_err(|error| error.at_gate("Vander").with_inputs([self.meta()]))?;
         let mut columns = vec![x.ones_like()];
         for _ in 1..n {
             let next = columns[columns.len() - 1].mul(&x)?;

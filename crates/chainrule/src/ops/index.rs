@@ -231,7 +231,7 @@ impl Tensor {
     pub fn index_fill(&self, dim: isize, index: &Tensor, value: impl Operand) -> Result<Tensor> {
         let value = value.with(self, |value| self.single(value))?;
         if self.rank() == 0 {
-            return self.atleast_1d()?.index_fill(0, index, value)?.reshape(Shape::SCALAR);
+            return self.atleast_1d()?.index_fill(dim, index, value)?.reshape(Shape::SCALAR);
         }
         // A mask, so that a place that is named twice gets the value once, and gives its gradient once.
         let mut sizes = vec![1; self.rank()];

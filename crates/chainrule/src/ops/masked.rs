@@ -302,7 +302,7 @@ impl Masked {
     #[track_caller]
     pub fn median(&self, dim: isize, keep: bool) -> Result<Tensor> {
         match self.mask {
-            None => Ok(self.x.median_dim(dim, keep)?.0),
+            None => Ok(self.x.nanmedian_dim(dim, keep)?.0),
             Some(_) => Ok(self.filled(f64::NAN)?.nanmedian_dim(dim, keep)?.0),
         }
     }

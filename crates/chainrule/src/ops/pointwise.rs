@@ -116,7 +116,7 @@ impl Tensor {
     pub fn clamp_min(&self, low: impl Operand) -> Result<Tensor> {
         let number = low.as_number().is_some();
         low.with(self, |low| match number {
-            true => self.le(low)?.add(&low.ne(low)?)?.where_(low, self),
+            true => self.gt(low)?.where_(self, &self.detach().maximum(low)?),
             false => self.maximum(low),
         })
     }
@@ -136,7 +136,7 @@ impl Tensor {
     pub fn clamp_max(&self, high: impl Operand) -> Result<Tensor> {
         let number = high.as_number().is_some();
         high.with(self, |high| match number {
-            true => self.ge(high)?.add(&high.ne(high)?)?.where_(high, self),
+            true => self.lt(high)?.where_(self, &self.detach().minimum(high)?),
             false => self.minimum(high),
         })
     }

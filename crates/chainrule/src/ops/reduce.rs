@@ -1,5 +1,7 @@
 //! Reductions made of others: with indices, without NaN, of truth values, by rank.
 
+use std::cmp::Ordering;
+
 use crate::array::Array;
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
@@ -323,7 +325,11 @@ impl Tensor {
             .chunks(size)
             .map(|row| {
                 let mut row: Vec<(f64, usize)> = row.iter().copied().zip(0..).collect();
-                row.sort_by(|a, b| a.0.is_nan().cmp(&b.0.is_nan()).then(a.0.total_cmp(&b.0)));
+                // NaN comes last; the order of equals, both zeros among them, is kept.
+                row.sort_by(|a, b| {
+                    let numbers = a.0.partial_cmp(&b.0).unwrap_or(Ordering::Equal);
+                    a.0.is_nan().cmp(&b.0.is_nan()).then(numbers)
+                });
                 row[choose(&row)].1 as i64
             })
             .collect();

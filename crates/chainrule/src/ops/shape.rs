@@ -136,10 +136,10 @@ impl Tensor {
         Tensor::apply(View::Squeeze(dims.iter().copied().collect()), &[self])
     }
 
-    /// The last two dimensions exchanged.
+    /// The last two dimensions exchanged; a number stays as it is.
     ///
     /// # Errors
-    /// There are fewer than two.
+    /// There is one dimension.
     ///
     /// ```
     /// use chainrule::{tensor, Tensor};
@@ -149,10 +149,11 @@ impl Tensor {
     /// ```
     #[track_caller]
     pub fn mt(&self) -> Result<Tensor> {
-        if self.rank() < 2 {
-            return Err(refused(self, "Transpose")(Error::shape("a matrix has two dimensions")));
+        match self.rank() {
+            0 => Ok(self.clone()),
+            1 => Err(refused(self, "Transpose")(Error::shape("a matrix has two dimensions"))),
+            _ => self.transpose(-2, -1),
         }
-        self.transpose(-2, -1)
     }
 
     /// Dimensions moved to other places; the others keep their order.

@@ -54,6 +54,9 @@ impl Tensor {
             Some(weight) => weight.sum()?,
             None => Tensor::from_array(Array::scalar(observations as f64).cast(float_of(x.dtype()))),
         };
+        if weights.is_some() && total.to_f64_vec() == [0.0] {
+            return Err(refuse(Error::argument("the weights sum to 0")));
+        }
         let mean = weighted(&x)?.sum_dim(&[1], true)?.div(&total)?;
         let norm = match (&weight, weights) {
             (Some(weight), Some(weights)) if correction != 0.0 => {

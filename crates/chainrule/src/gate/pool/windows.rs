@@ -3,6 +3,7 @@
 use crate::array::Shape;
 use crate::error::{Error, Result};
 use crate::gate::{Sizes, TorchNode, spread, tuple};
+use crate::kernel::memory;
 use crate::kernel::window::{Range, Windows};
 
 /// The windows of a pooling over one to three spatial dimensions.
@@ -191,6 +192,12 @@ impl Window {
                 for d in 0..3 {
                     let size = input[d];
                     let wanted = if d < 3 - rank { 1 } else { sizes[d + rank - 3].unwrap_or(size) };
+                    memory::check(wanted, size_of::<Range>() + size_of::<usize>())?;
+                    if size.checked_mul(wanted).is_none() {
+                        return Err(Error::argument(format!(
+                            "{wanted} windows are too many for {size} elements"
+                        )));
+                    }
                     for o in 0..wanted {
                         let (start, end) = (o * size / wanted, ((o + 1) * size).div_ceil(wanted));
                         ranges[d].push(Range { start, end, step: 1 });
@@ -219,16 +226,19 @@ impl Window {
                         )));
                     }
                     let room = size + 2 * padding;
-                    if room <= reach {
+                    // Rounding up, the last window may reach over the end.
+                    let slack = if ceil { stride - 1 } else { 0 };
+                    if room + slack <= reach {
                         return Err(Error::shape(format!(
                             "a window {} wide doesn't fit into {room} elements, padding included",
                             reach + 1
                         )));
                     }
-                    let mut windows = (room - reach - 1 + if ceil { stride - 1 } else { 0 }) / stride + 1;
+                    let mut windows = (room + slack - reach - 1) / stride + 1;
                     if ceil && (windows - 1) * stride >= size + padding {
                         windows -= 1;
                     }
+                    memory::check(windows, size_of::<Range>() + size_of::<usize>())?;
                     for o in 0..windows {
                         let first = o * stride;
                         // The first tap that isn't in the padding; the last one is before `end`.
