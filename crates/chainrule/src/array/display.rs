@@ -55,12 +55,14 @@ impl Array {
     pub(crate) fn format_with_suffixes(&self, options: &PrintOptions, extra: &[String]) -> String {
         let mut text = String::from(PREFIX);
         let mut suffixes = Vec::new();
+        // The shape is said where the brackets don't show it.
+        if if self.elements() == 0 { self.rank() != 1 } else { options.edge_items == 0 } {
+            let sizes: Vec<String> = self.shape().iter().map(usize::to_string).collect();
+            let comma = if sizes.len() == 1 { "," } else { "" };
+            suffixes.push(format!("size=({}{comma})", sizes.join(", ")));
+        }
         if self.elements() == 0 {
             text.push_str("[]");
-            if self.rank() != 1 {
-                let sizes: Vec<String> = self.shape().iter().map(usize::to_string).collect();
-                suffixes.push(format!("size=({})", sizes.join(", ")));
-            }
         } else {
             let format = Format::choose(self, options);
             self.write_body(&mut text, PREFIX.len(), &format, options);
@@ -163,7 +165,7 @@ impl Format {
         let largest = finite.iter().fold(0.0f64, |m, x| m.max(x.abs()));
         let smallest = finite.iter().fold(f64::INFINITY, |m, x| m.min(x.abs()));
         let wide = largest / smallest > 1000.0 || largest > 1e8 || smallest < 1e-4;
-        let scientific = options.scientific.unwrap_or(!finite.is_empty() && wide);
+        let scientific = !finite.is_empty() && options.scientific.unwrap_or(wide);
         format.kind = if scientific {
             Kind::Scientific
         } else if finite.iter().all(|x| x.fract() == 0.0) {

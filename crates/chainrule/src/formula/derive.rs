@@ -25,6 +25,10 @@ impl Expr {
     }
 
     fn differentiate(&self, name: &str) -> Result<Expr> {
+        // Also where it has no derivative, as √0: a constant doesn't move.
+        if !self.mentions(name) {
+            return Ok(number(0.0));
+        }
         let d = |e: &Expr| e.differentiate(name);
         Ok(match self.kind() {
             Kind::Number(_) => number(0.0),
@@ -39,6 +43,9 @@ impl Expr {
             },
             Kind::Pow(a, b) => match b.mentions(name) {
                 false => b.clone() * a.clone().pow(b.clone() - number(1.0)) * d(a)?,
+                // 0ˣ is 0 on both sides, though it has no logarithm.
+                true if a.simplify().as_number() == Some(0.0) => number(0.0),
+                true if !a.mentions(name) => self.clone() * Expr::call(Function::Log, [a.clone()]) * d(b)?,
                 true => {
                     let log = Expr::call(Function::Log, [a.clone()]);
                     self.clone() * (d(b)? * log + b.clone() * d(a)? / a.clone())
@@ -133,34 +140,6 @@ impl Expr {
             _ => self.parts().into_iter().any(|part| part.mentions(name)),
         }
     }
-
-    /// An equal expression, as one would write it by hand.
-    ///
-    /// ```
-    /// use chainrule::formula::Expr;
-    /// assert_eq!(Expr::parse("1*x + 0 - -y")?.simplify().to_string(), "x + y");
-    /// # Ok::<(), chainrule::Error>(())
-    /// ```
-    pub fn simplify(&self) -> Expr {
-        match self.kind() {
-            Kind::Number(_) | Kind::Symbol(_) => self.clone(),
-            Kind::Neg(a) => negate(a.simplify()),
-            Kind::Add(a, b) => add(a.simplify(), b.simplify()),
-            Kind::Sub(a, b) => subtract(a.simplify(), b.simplify()),
-            Kind::Mul(a, b) => multiply(a.simplify(), b.simplify()),
-            Kind::Div(a, b) => divide(a.simplify(), b.simplify()),
-            Kind::Pow(a, b) => power(a.simplify(), b.simplify()),
-            Kind::Call(function, arguments) => {
-                Expr::call(*function, arguments.iter().map(Expr::simplify).collect::<Vec<_>>())
-            }
-            Kind::Vector(elements) => Expr::vector(elements.iter().map(Expr::simplify).collect()),
-            Kind::Choose(comparison, parts) => {
-                let [a, b, yes, no] = &**parts;
-                let (yes, no) = (yes.simplify(), no.simplify());
-                if yes == no { yes } else { Expr::choose(*comparison, [a.simplify(), b.simplify(), yes, no]) }
-            }
-        }
-    }
 }
 
 fn no_vector(function: Function) -> Error {
@@ -168,127 +147,6 @@ fn no_vector(function: Function) -> Error {
         "{} of a vector that isn't spelled out has no symbolic derivative here",
         function.name()
     ))
-}
-
-fn is(e: &Expr, x: f64) -> bool {
-    matches!(e.kind(), Kind::Number(y) if *y == x)
-}
-
-fn negate(a: Expr) -> Expr {
-    match a.kind() {
-        Kind::Number(x) => number(-x),
-        Kind::Neg(inner) => inner.clone(),
-        Kind::Sub(x, y) => subtract(y.clone(), x.clone()),
-        _ => -a,
-    }
-}
-
-fn add(a: Expr, b: Expr) -> Expr {
-    match (a.kind(), b.kind()) {
-        (Kind::Number(x), Kind::Number(y)) => number(x + y),
-        _ if is(&a, 0.0) => b,
-        _ if is(&b, 0.0) => a,
-        (_, Kind::Neg(y)) => subtract(a, y.clone()),
-        (_, Kind::Number(y)) if *y < 0.0 => a - number(-y),
-        (Kind::Neg(x), _) => subtract(b, x.clone()),
-        _ if a == b => multiply(number(2.0), a),
-        _ => a + b,
-    }
-}
-
-fn subtract(a: Expr, b: Expr) -> Expr {
-    match (a.kind(), b.kind()) {
-        (Kind::Number(x), Kind::Number(y)) => number(x - y),
-        _ if is(&b, 0.0) => a,
-        _ if is(&a, 0.0) => negate(b),
-        (_, Kind::Neg(y)) => add(a, y.clone()),
-        (_, Kind::Number(y)) if *y < 0.0 => a + number(-y),
-        _ if a == b => number(0.0),
-        _ => a - b,
-    }
-}
-
-fn multiply(a: Expr, b: Expr) -> Expr {
-    match (a.kind(), b.kind()) {
-        (Kind::Number(x), Kind::Number(y)) => number(x * y),
-        _ if is(&a, 0.0) || is(&b, 0.0) => number(0.0),
-        _ if is(&a, 1.0) => b,
-        _ if is(&b, 1.0) => a,
-        _ if is(&a, -1.0) => negate(b),
-        _ if is(&b, -1.0) => negate(a),
-        (Kind::Neg(x), Kind::Neg(y)) => multiply(x.clone(), y.clone()),
-        (Kind::Neg(x), _) => negate(multiply(x.clone(), b)),
-        (_, Kind::Neg(y)) => negate(multiply(a, y.clone())),
-        // Numbers stand in front, and meet there.
-        (_, Kind::Number(_)) => multiply(b, a),
-        (Kind::Number(x), Kind::Mul(p, q)) if matches!(p.kind(), Kind::Number(_)) => {
-            multiply(number(x * p.as_number().unwrap_or(1.0)), q.clone())
-        }
-        (_, Kind::Mul(p, q)) if matches!(p.kind(), Kind::Number(_)) => {
-            multiply(p.clone(), multiply(a, q.clone()))
-        }
-        (Kind::Mul(p, q), _) if matches!(p.kind(), Kind::Number(_)) => {
-            multiply(p.clone(), multiply(q.clone(), b))
-        }
-        // A quotient takes the other factor into its numerator.
-        (Kind::Div(p, q), _) => divide(multiply(p.clone(), b), q.clone()),
-        (_, Kind::Div(p, q)) => divide(multiply(a, p.clone()), q.clone()),
-        _ => match (factor(&a), factor(&b)) {
-            ((base, m), (other, n)) if base == other => power(base, add(m, n)),
-            _ => a * b,
-        },
-    }
-}
-
-/// A factor as base and exponent.
-fn factor(a: &Expr) -> (Expr, Expr) {
-    match a.kind() {
-        Kind::Pow(base, exponent) if exponent.as_number().is_some() => (base.clone(), exponent.clone()),
-        _ => (a.clone(), number(1.0)),
-    }
-}
-
-fn divide(a: Expr, b: Expr) -> Expr {
-    match (a.kind(), b.kind()) {
-        (Kind::Number(x), Kind::Number(y)) if *y != 0.0 && (x / y).fract() == 0.0 => number(x / y),
-        _ if is(&b, 1.0) => a,
-        _ if is(&b, -1.0) => negate(a),
-        _ if is(&a, 0.0) && !is(&b, 0.0) => number(0.0),
-        (Kind::Neg(x), Kind::Neg(y)) => divide(x.clone(), y.clone()),
-        (Kind::Neg(x), _) => negate(divide(x.clone(), b)),
-        (_, Kind::Neg(y)) => negate(divide(a, y.clone())),
-        (Kind::Number(x), _) if *x < 0.0 => negate(divide(number(-x), b)),
-        (Kind::Div(p, q), _) => divide(p.clone(), multiply(q.clone(), b)),
-        (_, Kind::Div(p, q)) => divide(multiply(a, q.clone()), p.clone()),
-        _ if a == b => number(1.0),
-        _ => match (factor(&a), factor(&b)) {
-            ((base, m), (other, n)) if base == other && a.as_number().is_none() => {
-                power(base, subtract(m, n))
-            }
-            _ => a / b,
-        },
-    }
-}
-
-fn power(a: Expr, b: Expr) -> Expr {
-    match (a.kind(), b.kind()) {
-        _ if is(&b, 0.0) => number(1.0),
-        _ if is(&b, 1.0) => a,
-        _ if is(&a, 1.0) => number(1.0),
-        (Kind::Number(x), Kind::Number(y)) if x.powf(*y).fract() == 0.0 && x.powf(*y).abs() < 1e9 => {
-            number(x.powf(*y))
-        }
-        (_, Kind::Number(y)) if *y == -1.0 => number(1.0) / a,
-        // (aᵐ)ⁿ = aᵐⁿ only for whole exponents: √(x²) is |x|.
-        (Kind::Pow(base, m), Kind::Number(n)) if whole(m) && n.fract() == 0.0 => {
-            power(base.clone(), multiply(m.clone(), b))
-        }
-        _ => a.pow(b),
-    }
-}
-
-fn whole(e: &Expr) -> bool {
-    e.as_number().is_some_and(|x| x.fract() == 0.0)
 }
 
 #[cfg(test)]

@@ -354,6 +354,17 @@ impl Expr {
         }
     }
 
+    /// Whether the text begins with `-`.
+    fn begins_with_sign(&self) -> bool {
+        match self.kind() {
+            Kind::Neg(_) => true,
+            Kind::Number(x) => *x < 0.0,
+            Kind::Add(a, _) | Kind::Sub(a, _) => a.begins_with_sign(),
+            Kind::Mul(a, _) | Kind::Div(a, _) => a.precedence() >= 2 && a.begins_with_sign(),
+            _ => false,
+        }
+    }
+
     fn write_within(&self, f: &mut fmt::Formatter<'_>, least: u8) -> fmt::Result {
         if self.precedence() < least { write!(f, "({self})") } else { write!(f, "{self}") }
     }
@@ -385,14 +396,11 @@ impl fmt::Display for Expr {
             a.write_within(f, left)?;
             f.write_str(op)?;
             // A sign right after an operator reads badly.
-            b.write_within(
-                f,
-                if matches!(b.kind(), Kind::Neg(_)) || b.as_number().is_some_and(|x| x < 0.0) {
-                    3
-                } else {
-                    right
-                },
-            )
+            if right <= b.precedence() && b.begins_with_sign() {
+                write!(f, "({b})")
+            } else {
+                b.write_within(f, right)
+            }
         };
         match self.kind() {
             // Without an exponent, very small numbers are rows of zeros.
@@ -402,8 +410,7 @@ impl fmt::Display for Expr {
             Kind::Neg(a) => {
                 f.write_str("-")?;
                 // Two signs in a row read badly; −a/b needs no parentheses, as (−a)/b is the same.
-                let signed = matches!(a.kind(), Kind::Neg(_)) || a.as_number().is_some_and(|x| x < 0.0);
-                a.write_within(f, if signed { 3 } else { 2 })
+                if a.begins_with_sign() { write!(f, "({a})") } else { a.write_within(f, 2) }
             }
             Kind::Add(a, b) => binary(f, a, " + ", b, 1, 1),
             Kind::Sub(a, b) => binary(f, a, " - ", b, 1, 2),

@@ -18,6 +18,7 @@ mod expr;
 mod gradient;
 mod mathml;
 mod parse;
+mod simplify;
 mod symbol;
 
 pub use expr::{Comparison, Expr, Function, Kind};

@@ -295,6 +295,9 @@ binary_methods! {
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     mul, Mul;
+}
+
+impl Tensor {
     /// `self / other`: see [`Div`].
     ///
     /// ```
@@ -304,10 +307,21 @@ binary_methods! {
     /// assert_eq!(b.grad().unwrap().item()?, -2.0); // −a/b²
     /// # Ok::<(), chainrule::Error>(())
     /// ```
-    div, Div;
-}
+    ///
+    /// # Errors
+    /// The shapes don't broadcast.
+    #[track_caller]
+    #[inline]
+    pub fn div(&self, other: impl Operand) -> Result<Tensor> {
+        let location = std::panic::Location::caller();
+        if !self.dtype().is_float() && other.as_number().is_some() {
+            // The quotient is a float, and so is the number below it: −3 is no u8.
+            let float = Tensor::from_array(Array::scalar(0f32));
+            return other.with(&float, |b| Tensor::apply_one(GateRef::Static(&Div), &[self, b], location));
+        }
+        Tensor::apply_with(&Div, self, other, location)
+    }
 
-impl Tensor {
     /// `self` to the power `other`: see [`Pow`].
     ///
     /// ```

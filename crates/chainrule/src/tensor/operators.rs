@@ -63,6 +63,13 @@ impl<T: Operand + ?Sized> Operand for &T {
     }
 }
 
+/// A truth value never changes the other operand's type.
+impl Operand for bool {
+    fn with<R>(&self, _other: &Tensor, body: impl FnOnce(&Tensor) -> R) -> R {
+        body(&Tensor::from_array(Array::scalar(*self)))
+    }
+}
+
 /// A number as a 0-d tensor of the type it takes beside a tensor of type `dtype`.
 #[inline]
 fn number_beside(number: impl Number, dtype: DType) -> Tensor {
