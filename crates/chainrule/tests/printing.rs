@@ -279,3 +279,25 @@ fn options() {
     assert_eq!(tensor([1., 2.]).format_with(&scientific), "tensor([1.0000e+00, 2.0000e+00])");
     assert_eq!(tensor([1.5]).format_with(&PrintOptions::default()), "tensor([1.5000])");
 }
+
+#[test]
+fn options_in_their_corners() {
+    // Without elements to show, PyTorch says the shape; without finite ones, nothing is scientific.
+    let bare = PrintOptions { edge_items: 0, threshold: 3, ..PrintOptions::default() };
+    assert_eq!(tensor([1.0, 2.0, 3.0, 4.0]).format_with(&bare), "tensor([...], size=(4,))");
+    assert_eq!(Tensor::ones([2, 3]).format_with(&bare), "tensor([...], size=(2, 3))");
+    assert_eq!(tensor(1.5).format_with(&bare), "tensor(1.5000, size=())");
+    let scientific = PrintOptions { scientific: Some(true), ..PrintOptions::default() };
+    assert_eq!(tensor([0.0, f64::INFINITY]).format_with(&scientific), "tensor([0., inf])");
+    assert_eq!(tensor([0.0, 1.0]).format_with(&scientific), "tensor([0.0000e+00, 1.0000e+00])");
+}
+
+#[test]
+fn numbers_beside_bytes_and_truths() {
+    let bytes = Tensor::from_vec(vec![255u8, 3], [2]).unwrap();
+    // The quotient is a float; every other result stays a byte, and wraps.
+    check(&bytes.div(-3).unwrap(), "tensor([-85.,  -1.])");
+    check(&bytes.add(-3).unwrap(), "tensor([252,   0], dtype=torch.uint8)");
+    check(&tensor([true, false]).eq(false).unwrap(), "tensor([False,  True])");
+    check(&tensor([1.5, 2.0]).add(true).unwrap(), "tensor([2.5000, 3.0000])");
+}

@@ -14,6 +14,9 @@ pub fn parse(expr: &Expr, texts: &[String]) -> Result<Vec<(String, Tensor)>, Fai
             .split_once('=')
             .ok_or_else(|| format!("{text:?} is no value for a name; write NAME=VALUE, such as x=-2"))?;
         let name = name.trim();
+        if name.is_empty() {
+            return Err(format!("{text:?} has no name; write NAME=VALUE, such as x=-2").into());
+        }
         if !names.iter().any(|known| known == name) {
             let hint = if names.is_empty() {
                 "it has no names".to_string()

@@ -31,7 +31,10 @@ pub fn by_hand(expr: &Expr, found: &[InputGradient], gates: &[Gate], paint: &Pai
                 Array::from_vec(symbolic.value.clone(), [n]).map_or_else(|_| String::new(), |v| show(&v, 60))
             }
         };
-        let sum = format!("{} = {value}", symbolic.expression);
+        let sum = match symbolic.expression == value {
+            true => value.clone(),
+            false => format!("{} = {value}", symbolic.expression),
+        };
         let same = input.gradient.iter().enumerate().all(|(i, &g)| {
             let own = symbolic.value[if symbolic.value.len() == 1 { 0 } else { i }];
             (own - g).abs() <= 1e-9 * g.abs().max(1.0) || input.verdicts[i] == Verdict::Undefined
@@ -111,7 +114,8 @@ fn local(gate: &Gate, input: usize) -> String {
             jacobian.reshape([jacobian.elements()]).map_or_else(|_| String::new(), |row| show(&row, 50))
         }
         (_, Some(jacobian)) => format!("J({}×{})", jacobian.shape()[0], jacobian.shape()[1]),
-        _ => "0".into(),
+        // Too large to be computed.
+        _ => format!("J({}×{})", report.value.elements(), report.inputs[input].meta.shape.elements()),
     }
 }
 

@@ -77,7 +77,7 @@ impl Gate {
     }
 }
 
-/// A number with at most four digits after the point.
+/// A number with at most four digits after the point, six where it is small.
 pub fn short(x: f64) -> String {
     if x == 0.0 {
         return "0".into();
@@ -88,7 +88,7 @@ pub fn short(x: f64) -> String {
     if x.abs() >= 1e6 || x.abs() < 1e-4 {
         return format!("{x:.4e}");
     }
-    let text = format!("{x:.4}");
+    let text = if x.abs() < 0.01 { format!("{x:.6}") } else { format!("{x:.4}") };
     text.trim_end_matches('0').trim_end_matches('.').to_string()
 }
 
@@ -234,8 +234,9 @@ fn block(gate: &Gate, paint: &Paint) -> String {
             (Local::Values(local), _) => text += &line("local", &show(local, room)),
             (Local::Rule(rule), jacobian_of) => {
                 text += &line("rule", rule);
-                for (i, row) in jacobian_of.map(|j| jacobian(j, room)).unwrap_or_default().iter().enumerate()
-                {
+                let (rows, columns) = (report.value.elements(), input.meta.shape.elements());
+                let too_large = || vec![format!("a matrix of {rows} rows and {columns} columns")];
+                for (i, row) in jacobian_of.map_or_else(too_large, |j| jacobian(j, room)).iter().enumerate() {
                     text += &line(if i == 0 { "local" } else { "" }, row);
                 }
             }
@@ -407,9 +408,11 @@ pub fn gradients(found: &[InputGradient], paint: &Paint) -> String {
                 continue;
             }
             let verdict = match (verdict, input.kinks.iter().find(|kink| kink.element == i)) {
-                (Verdict::Kink, Some(kink)) => {
-                    format!("a kink: {} left, {} right", short(kink.left), short(kink.right))
-                }
+                (Verdict::Kink, Some(kink)) => match (kink.left.is_nan(), kink.right.is_nan()) {
+                    (true, _) => "undefined on the left".to_string(),
+                    (_, true) => "undefined on the right".to_string(),
+                    _ => format!("a kink: {} left, {} right", short(kink.left), short(kink.right)),
+                },
                 (Verdict::Undefined, _) => "there is no derivative here".to_string(),
                 (Verdict::Disagrees, _) => format!("{}DISAGREES", cell(&precise(input.numerical[i]), 18)),
                 _ => format!("{}agrees", cell(&precise(input.numerical[i]), 18)),

@@ -5,6 +5,8 @@ use crate::error::{Error, Result};
 
 /// Parentheses may be nested so deep; more would need more stack than every thread has.
 const DEEPEST: usize = 100;
+/// So many operations may contain one another; `a + b + c` are two. Whatever walks an expression recurses so deep.
+const TALLEST: usize = 1000;
 /// Longer texts are refused.
 const LONGEST: usize = 64 * 1024;
 
@@ -30,7 +32,7 @@ impl Expr {
                 text.len()
             )));
         }
-        let mut parser = Parser { tokens: tokens(text)?, next: 0, depth: 0 };
+        let mut parser = Parser { tokens: tokens(text)?, next: 0, depth: 0, height: 0 };
         let expr = parser.sum()?;
         match parser.peek() {
             Token::End => Ok(expr),
@@ -108,6 +110,8 @@ struct Parser {
     tokens: Vec<(usize, Token)>,
     next: usize,
     depth: usize,
+    /// How many operations contain one another in what was read last.
+    height: usize,
 }
 
 impl Parser {
@@ -174,47 +178,70 @@ impl Parser {
         result
     }
 
+    /// An operation on what was read last and on something so high.
+    fn above(&mut self, other: usize) -> Result<()> {
+        self.height = self.height.max(other) + 1;
+        if self.height <= TALLEST {
+            return Ok(());
+        }
+        let error = Error::parse(format!(
+            "column {}: more than {TALLEST} operations contain one another",
+            self.column()
+        ));
+        Err(error.hint("sum([…]) adds up any number of terms, and dot([…], […]) of products"))
+    }
+
     fn sum(&mut self) -> Result<Expr> {
         let mut sum = self.product()?;
         loop {
+            let height = self.height;
             sum = if self.accept('+') {
                 sum + self.product()?
             } else if self.accept('-') {
                 sum - self.product()?
             } else {
                 return Ok(sum);
-            }
+            };
+            self.above(height)?;
         }
     }
 
     fn product(&mut self) -> Result<Expr> {
         let mut product = self.signed()?;
         loop {
+            let height = self.height;
             product = if self.accept('*') {
                 product * self.signed()?
             } else if self.accept('/') {
                 product / self.signed()?
             } else {
                 return Ok(product);
-            }
+            };
+            self.above(height)?;
         }
     }
 
     fn signed(&mut self) -> Result<Expr> {
         if self.accept('-') {
-            return Ok(-self.nested(Parser::signed)?);
+            let negated = self.nested(Parser::signed)?;
+            self.above(0)?;
+            return Ok(-negated);
         }
         if self.accept('+') {
             return self.nested(Parser::signed);
         }
         let base = self.atom()?;
         if self.accept('^') {
-            return Ok(base.pow(self.nested(Parser::signed)?));
+            let height = self.height;
+            let exponent = self.nested(Parser::signed)?;
+            self.above(height)?;
+            return Ok(base.pow(exponent));
         }
         Ok(base)
     }
 
     fn atom(&mut self) -> Result<Expr> {
+        self.height = 0;
         match self.peek().clone() {
             Token::Number(x, _) => {
                 self.take();
@@ -251,9 +278,12 @@ impl Parser {
         if self.accept(end) {
             return Ok(items);
         }
+        let mut height = 0;
         loop {
             items.push(self.nested(Parser::sum)?);
+            height = height.max(self.height);
             if self.accept(end) {
+                self.above(height)?;
                 return Ok(items);
             }
             if !self.accept(',') {
@@ -282,9 +312,13 @@ impl Parser {
         let arguments = self.list(')')?;
         let (least, most) = function.arguments();
         if arguments.len() < least || arguments.len() > most {
-            let takes = if least == most { least.to_string() } else { format!("{least} to {most}") };
+            let takes = match (least, most) {
+                (1, 1) => "1 argument".to_string(),
+                _ if least == most => format!("{least} arguments"),
+                _ => format!("{least} to {most} arguments"),
+            };
             return Err(Error::parse(format!(
-                "column {column}: {name} takes {takes} arguments, and has {}",
+                "column {column}: {name} takes {takes}, and has {}",
                 arguments.len()
             )));
         }
@@ -347,7 +381,7 @@ mod tests {
             ("x)", "column 2"),
             ("foo(x)", "there is no function foo"),
             ("epx(x)", "did you mean exp?"),
-            ("exp(x, y)", "takes 1 arguments, and has 2"),
+            ("exp(x, y)", "takes 1 argument, and has 2"),
             ("max(x)", "takes 2 to 16"),
             ("1.2.3", "1.2.3 is not a number"),
             ("x $ y", "'$' has no meaning"),
@@ -359,5 +393,8 @@ mod tests {
         assert!(Expr::parse(&"(".repeat(50_000)).unwrap_err().to_string().contains("levels deep"));
         assert!(Expr::parse(&"-".repeat(50_000)).is_err());
         assert!(Expr::parse(&"1+".repeat(50_000)).is_err());
+        let sum = |terms: usize| Expr::parse(&vec!["x"; terms].join("+"));
+        assert!(sum(1000).unwrap().simplify().to_string() == "1000*x");
+        assert!(sum(1002).unwrap_err().to_string().contains("operations contain one another"));
     }
 }

@@ -39,6 +39,10 @@ impl ComputationalGraph {
     }
 
     fn value_of(&mut self, expr: &Expr, names: &[(String, ValueId)]) -> Result<ValueId> {
+        // −1 is a number too, and no gate on one.
+        if let Some(number) = expr.as_number() {
+            return Ok(self.constant(Array::scalar(number)));
+        }
         match expr.kind() {
             Kind::Number(x) => Ok(self.constant(Array::scalar(*x))),
             Kind::Symbol(name) => names
