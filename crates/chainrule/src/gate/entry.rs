@@ -133,7 +133,7 @@ pub type Samples = Vec<Sample>;
 /// use chainrule::gate;
 /// let entry = gate::table().find(|entry| entry.name == "Relu").unwrap();
 /// assert_eq!(entry.method, "relu");
-/// assert_eq!(entry.at_kink, Some("∂y/∂x = 0 at 0"));
+/// assert_eq!(entry.at_kink, Some("∂y/∂x = 0 at 0, and 1 at NaN"));
 /// assert!(!(entry.samples)().is_empty());
 /// ```
 #[derive(Debug, Clone, Copy)]
