@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use chainrule::draw::{DotOptions, Picture, Style, make_dot};
 use chainrule::explorer::{Explorer, MOST_ELEMENTS, MOST_GATES};
 use chainrule::formula::Expr;
+use chainrule::io::write_atomic;
 use chainrule::nn::Module;
 use chainrule::train::{ImageClassifier, TrainedModel};
 use chainrule::{ComputationalGraph, Generator, Shape, Tensor, models};
@@ -62,7 +63,7 @@ pub struct Options {
     /// The shape of a network's input, the batch first, such as 1x3x224x224
     #[arg(long, value_name = "SIZES", value_parser = shape)]
     input: Option<Shape>,
-    /// The file: .svg, .png, .dot, or .html for the explorer's page
+    /// The file: .svg, .png, .dot, .txt, or .html for the explorer's page
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// The manner (default: board for small graphs, torchviz for .dot files and with its options, else forward)
@@ -98,6 +99,7 @@ enum Kind {
     Svg,
     Png,
     Dot,
+    Text,
     Html,
 }
 
@@ -106,9 +108,10 @@ fn kind(path: &Path) -> Result<Kind, Failure> {
         Some("svg") => Ok(Kind::Svg),
         Some("png") => Ok(Kind::Png),
         Some("dot" | "gv") => Ok(Kind::Dot),
+        Some("txt") => Ok(Kind::Text),
         Some("html" | "htm") => Ok(Kind::Html),
         _ => Err(format!(
-            "{}: a picture's file ends in .svg, .png, .dot, or .html for the explorer's page",
+            "{}: a picture's file ends in .svg, .png, .dot, .txt, or .html for the explorer's page",
             path.display()
         )
         .into()),
@@ -122,6 +125,15 @@ pub fn run(options: Options) -> Result<ExitCode, Failure> {
     if wants_dot && options.style.is_some_and(|style| style != StyleArg::Torchviz) {
         return Err("--show-attrs and --show-saved belong to --style torchviz".into());
     }
+    if kind == Some(Kind::Html) && (wants_dot || options.style.is_some()) {
+        return Err("the explorer's page has a style of its own: --style, --show-attrs and --show-saved belong to pictures".into());
+    }
+    if options.dark && kind != Some(Kind::Png) {
+        return Err(
+            "--dark belongs to .png files; SVG files and pages are light or dark as the reader's system is"
+                .into(),
+        );
+    }
     let subject = Subject::of(&options)?;
     let style = options.style.map(Style::from).unwrap_or(match kind {
         Some(Kind::Dot) => Style::Torchviz,
@@ -134,6 +146,7 @@ pub fn run(options: Options) -> Result<ExitCode, Failure> {
     }
     let picture = subject.picture(style, &options)?;
     match (&options.output, kind) {
+        (Some(path), Some(Kind::Text)) => write_atomic(path, picture.to_text(WIDTH, false).as_bytes())?,
         (Some(path), _) => picture.save(path, options.dark)?,
         (None, _) => {
             let text = picture.to_text(WIDTH, std::io::stdout().is_terminal());

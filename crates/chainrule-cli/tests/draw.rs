@@ -94,6 +94,7 @@ fn the_lectures_example_in_every_file() {
     let forward = folder.text(&[&LECTURE[..], &["--style", "forward"]].concat(), "forward.dot");
     assert!(forward.contains("Mul") && !forward.contains("Backward"), "{forward}");
     assert!(folder.text(&LECTURE, "page.html").starts_with("<!doctype html>"));
+    assert_eq!(folder.text(&LECTURE, "graph.txt"), folder.ok(&LECTURE));
 }
 
 #[test]
@@ -124,6 +125,9 @@ fn a_trained_network() {
 fn what_makes_no_picture_gets_one_sentence() {
     let folder = Folder::new("refused");
     assert!(folder.fails(&["alxnet"]).contains("the names are softmax, mlp, lenet, alexnet"));
+    assert!(folder.fails(&["lenet", "--dark", "-o", "a.svg"]).contains("--dark belongs to .png"));
+    assert!(folder.fails(&["lenet", "--style", "forward", "-o", "a.html"]).contains("style of its own"));
+    assert!(folder.fails(&["lenet", "--show-saved", "-o", "a.html"]).contains("style of its own"));
     assert!(folder.fails(&["lenet", "-o", "a.jpg"]).contains(".svg, .png, .dot"));
     assert!(folder.fails(&["lenet", "-o", "nowhere/a.svg"]).contains("nowhere"));
     assert!(folder.fails(&["lenet", "--input", "784"]).contains("[1, 28, 28]"));

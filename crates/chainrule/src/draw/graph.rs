@@ -110,13 +110,15 @@ pub(super) fn value(array: &Array) -> String {
     }
 }
 
-/// Which modules become frames: those that ran more than one gate.
+/// Which modules become frames: those that ran more than one gate, but for normalisations, which are one box.
 struct Modules<'a> {
     graph: &'a ComputationalGraph,
     /// Each call's frame: its own, or that of the nearest call around it which has one.
     frame: Vec<Option<usize>>,
     /// Whether a call ran one gate alone, which then stands for the module.
     alone: Vec<bool>,
+    /// Whether the gates of a call are drawn as one box.
+    whole: Vec<bool>,
     frames: Vec<Frame>,
 }
 
@@ -134,18 +136,44 @@ impl Modules<'_> {
                 gates[parent] += gates[scope];
             }
         }
+        let mut is_leaf = vec![true; scopes.len()];
+        for parent in scopes.iter().filter_map(|scope| scope.parent) {
+            is_leaf[parent] = false;
+        }
+        // The gates of a normalisation differ between training and evaluation, and say little.
+        let is_whole =
+            |place: usize| gates[place] > 1 && is_leaf[place] && kind(&scopes[place].layer).contains("Norm");
+        let whole: Vec<bool> = (0..scopes.len()).map(is_whole).collect();
         let mut frames = Vec::new();
         let mut frame: Vec<Option<usize>> = vec![None; scopes.len()];
         for (place, scope) in scopes.iter().enumerate() {
             let around = scope.parent.and_then(|parent| frame[parent]);
             frame[place] = around;
-            if gates[place] > 1 && !scope.name.is_empty() {
+            if gates[place] > 1 && !whole[place] && !scope.name.is_empty() {
                 frame[place] = Some(frames.len());
                 frames
                     .push(Frame { name: format!("{}: {}", scope.name, kind(&scope.layer)), parent: around });
             }
         }
-        Modules { graph, frame, alone: gates.into_iter().map(|count| count == 1).collect(), frames }
+        Modules { graph, frame, alone: gates.into_iter().map(|count| count == 1).collect(), whole, frames }
+    }
+
+    /// The call in whose one box a gate is.
+    fn one_box(&self, place: usize) -> Option<usize> {
+        self.graph.steps[place].scope.filter(|&scope| self.whole[scope])
+    }
+
+    /// Whether a gate's input is drawn. Of a box, neither what it makes itself nor its own numbers are.
+    fn is_seen(&self, place: usize, input: ValueId) -> bool {
+        let own = self.one_box(place);
+        own.is_none()
+            || match &self.graph.values[input.place()] {
+                Source::Gate(maker) => self.one_box(*maker) != own,
+                Source::Constant(tensor) => {
+                    tensor.rank() > 0 && self.graph.constant_names.contains_key(&input.place())
+                }
+                Source::Input { .. } => true,
+            }
     }
 
     /// The frame of what ran in this call.
@@ -156,7 +184,7 @@ impl Modules<'_> {
     /// A gate's label: the module's kind and name where the gate is the whole module.
     fn label(&self, place: usize) -> String {
         let step = &self.graph.steps[place];
-        match step.scope.filter(|&scope| self.alone[scope]) {
+        match step.scope.filter(|&scope| self.alone[scope] || self.whole[scope]) {
             Some(scope) => {
                 let own = self.graph.scopes.get(scope).map_or("", |scope| &scope.layer);
                 format!(
@@ -184,78 +212,154 @@ fn kind(layer: &str) -> &str {
 
 /// The forward pass: inputs and constants, gates, shapes at the wires, modules as frames.
 fn forward(graph: &ComputationalGraph) -> Result<Picture> {
-    let tensors = tensors(graph)?;
-    let modules = Modules::of(graph);
-    let mut picture = Picture { style: Style::Forward, ..Picture::default() };
-    let mut ids = Ids::default();
-    // The frames of the gates that use each value.
-    let mut users: HashMap<usize, Vec<Option<usize>>> = HashMap::new();
-    let mut used = vec![false; graph.values.len()];
-    for step in &graph.steps {
-        for id in &step.inputs {
-            used[id.place()] = true;
-            if !matches!(graph.values[id.place()], Source::Gate(_)) {
-                users.entry(id.place()).or_default().push(modules.frame(step.scope));
-            }
-        }
-    }
-    if let Some(output) = graph.output {
-        used[output.place()] = true;
-    }
-    // Where each value leaves.
-    let mut made: Vec<(usize, usize)> = vec![(0, 0); graph.values.len()];
-    for (place, source) in graph.values.iter().enumerate() {
-        let (tensor, all) = (&tensors[place], users.get(&place));
-        let first = all.and_then(|all| all[0]);
-        // What several frames use stands outside of them.
-        let mut frame = first.filter(|_| all.is_some_and(|all| all.iter().all(|&other| other == first)));
-        let node = match source {
-            Source::Input { name, .. } => {
-                let kind = if tensor.requires_grad() { NodeKind::Leaf } else { NodeKind::Data };
-                let local = modules.local(name, frame);
-                // Parameters stand in their modules; what is given from outside stands outside.
-                frame = frame.filter(|_| local.len() < name.len());
-                picture.node(ids.next(name), kind, format!("{local}\n{}", sizes(&tensor.shape())))
-            }
-            Source::Constant(_) if !used[place] => continue,
-            Source::Constant(own) if own.elements() == 1 && own.rank() == 0 => {
-                let label = number(own.array().to_f64_vec()[0]);
-                picture.node(ids.next("constant"), NodeKind::Constant, label)
-            }
-            Source::Constant(own) => {
-                let name = graph.constant_names.get(&place).map_or("input", String::as_str);
-                let local = modules.local(name, frame);
-                frame = frame.filter(|_| local.len() < name.len());
-                picture.node(ids.next(name), NodeKind::Data, format!("{local}\n{}", sizes(&own.shape())))
-            }
-            Source::Gate(_) => continue,
-        };
-        picture.nodes[node].frame = frame;
-        made[place] = (node, 0);
-    }
-    for (place, step) in graph.steps.iter().enumerate() {
-        let node = picture.node(ids.next(step.gate.name()), NodeKind::Gate, modules.label(place));
-        picture.nodes[node].frame = modules.frame(step.scope);
-        for id in &step.inputs {
-            let (from, output) = made[id.place()];
-            picture.edges.push(Edge { from, output, to: node, line: Line::Arrow, marks: Vec::new() });
-        }
-        for (output, id) in step.outputs.iter().enumerate() {
-            made[id.place()] = (node, output);
-            if output == 0 || used[id.place()] {
-                let shape = sizes(&tensors[id.place()].shape());
-                let marks = if used[id.place()] { vec![Mark::new(shape, Tone::Faint)] } else { Vec::new() };
-                picture.nodes[node].outputs.resize(output, Vec::new());
-                picture.nodes[node].outputs.push(marks);
-            }
-        }
-    }
+    let mut drawing = Drawing {
+        graph,
+        tensors: tensors(graph)?,
+        modules: Modules::of(graph),
+        picture: Picture { style: Style::Forward, ..Picture::default() },
+        ids: Ids::default(),
+        used: vec![false; graph.values.len()],
+        made: vec![(0, 0); graph.values.len()],
+    };
+    drawing.leaves();
+    drawing.gates();
+    let Drawing { mut picture, mut ids, modules, made, .. } = drawing;
     if let Some(output) = graph.output {
         let end = picture.node(ids.next("output"), NodeKind::Output, "output");
         let (from, output) = made[output.place()];
-        picture.edges.push(Edge { from, output, to: end, line: Line::Arrow, marks: Vec::new() });
+        picture.edges.push(arrow(from, output, end));
     }
     picture.frames = modules.frames;
     picture.title = format!("{} gates", graph.len());
     Ok(picture)
+}
+
+fn arrow(from: usize, output: usize, to: usize) -> Edge {
+    Edge { from, output, to, line: Line::Arrow, marks: Vec::new() }
+}
+
+/// A forward picture in the making.
+struct Drawing<'a> {
+    graph: &'a ComputationalGraph,
+    tensors: &'a [Tensor],
+    modules: Modules<'a>,
+    picture: Picture,
+    ids: Ids,
+    /// Whether a value is drawn.
+    used: Vec<bool>,
+    /// Where each value leaves: the node, and which of its outputs.
+    made: Vec<(usize, usize)>,
+}
+
+impl Drawing<'_> {
+    /// Inputs and constants.
+    fn leaves(&mut self) {
+        let (graph, modules) = (self.graph, &self.modules);
+        // The frames of the gates that use each value.
+        let mut users: HashMap<usize, Vec<Option<usize>>> = HashMap::new();
+        for (place, step) in graph.steps.iter().enumerate() {
+            for id in step.inputs.iter().filter(|id| modules.is_seen(place, **id)) {
+                self.used[id.place()] = true;
+                if !matches!(graph.values[id.place()], Source::Gate(_)) {
+                    users.entry(id.place()).or_default().push(modules.frame(step.scope));
+                }
+            }
+        }
+        if let Some(output) = graph.output {
+            self.used[output.place()] = true;
+        }
+        for (place, source) in graph.values.iter().enumerate() {
+            let (tensor, all) = (&self.tensors[place], users.get(&place));
+            let first = all.and_then(|all| all[0]);
+            // What several frames use stands outside of them.
+            let mut frame = first.filter(|_| all.is_some_and(|all| all.iter().all(|&other| other == first)));
+            let (picture, ids) = (&mut self.picture, &mut self.ids);
+            let mut named = |name: &str, kind: NodeKind| {
+                let local = modules.local(name, frame);
+                // Parameters stand in their modules; what is given from outside stands outside.
+                frame = frame.filter(|_| local.len() < name.len());
+                picture.node(ids.next(name), kind, format!("{local}\n{}", sizes(&tensor.shape())))
+            };
+            let node = match source {
+                Source::Input { name, .. } if tensor.requires_grad() => named(name, NodeKind::Leaf),
+                Source::Input { name, .. } => named(name, NodeKind::Data),
+                Source::Constant(_) if !self.used[place] => continue,
+                Source::Constant(own) if own.elements() == 1 && own.rank() == 0 => {
+                    let label = number(own.array().to_f64_vec()[0]);
+                    picture.node(ids.next("constant"), NodeKind::Constant, label)
+                }
+                Source::Constant(_) => {
+                    named(graph.constant_names.get(&place).map_or("input", String::as_str), NodeKind::Data)
+                }
+                Source::Gate(_) => continue,
+            };
+            self.picture.nodes[node].frame = frame;
+            self.made[place] = (node, 0);
+        }
+    }
+
+    /// Gates, and modules that are one box.
+    fn gates(&mut self) {
+        let graph = self.graph;
+        let mut boxes: HashMap<usize, usize> = HashMap::new();
+        for (place, step) in graph.steps.iter().enumerate() {
+            match self.modules.one_box(place) {
+                None => {
+                    let node = self.node(place, step.gate.name());
+                    self.arrive(node, step.inputs.iter().copied());
+                    for (output, id) in step.outputs.iter().enumerate() {
+                        self.leave(node, output, *id);
+                    }
+                }
+                Some(scope) => {
+                    let node = *boxes.entry(scope).or_insert_with(|| self.one_box(place, scope));
+                    for id in &step.outputs {
+                        if self.used[id.place()] {
+                            self.leave(node, self.picture.nodes[node].outputs.len(), *id);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// The box of a call that begins with this gate: each input once, and what flows through before the parameters.
+    fn one_box(&mut self, first: usize, scope: usize) -> usize {
+        let node = self.node(first, kind(&self.graph.scopes[scope].layer));
+        let steps = (first..self.graph.len()).take_while(|&place| self.modules.one_box(place) == Some(scope));
+        let mut inputs: Vec<ValueId> = Vec::new();
+        for place in steps {
+            for &id in &self.graph.steps[place].inputs {
+                if self.modules.is_seen(place, id) && !inputs.contains(&id) {
+                    inputs.push(id);
+                }
+            }
+        }
+        inputs.sort_by_key(|id| !matches!(self.graph.values[id.place()], Source::Gate(_)));
+        self.arrive(node, inputs.into_iter());
+        node
+    }
+
+    fn node(&mut self, place: usize, name: &str) -> usize {
+        let node = self.picture.node(self.ids.next(name), NodeKind::Gate, self.modules.label(place));
+        self.picture.nodes[node].frame = self.modules.frame(self.graph.steps[place].scope);
+        node
+    }
+
+    fn arrive(&mut self, node: usize, inputs: impl Iterator<Item = ValueId>) {
+        let arrows = inputs.map(|id| (self.made[id.place()], node));
+        self.picture.edges.extend(arrows.map(|((from, output), to)| arrow(from, output, to)));
+    }
+
+    /// A value leaves a node, with its shape where it is used.
+    fn leave(&mut self, node: usize, output: usize, id: ValueId) {
+        self.made[id.place()] = (node, output);
+        let is_used = self.used[id.place()];
+        if output == 0 || is_used {
+            let shape = Mark::new(sizes(&self.tensors[id.place()].shape()), Tone::Faint);
+            let outputs = &mut self.picture.nodes[node].outputs;
+            outputs.resize(output, Vec::new());
+            outputs.push(if is_used { vec![shape] } else { Vec::new() });
+        }
+    }
 }

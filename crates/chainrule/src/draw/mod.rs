@@ -16,6 +16,7 @@ mod dot;
 pub(crate) mod font;
 mod graph;
 mod layout;
+mod look;
 mod picture;
 #[cfg(feature = "plot")]
 mod png;

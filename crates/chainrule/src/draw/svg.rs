@@ -26,11 +26,11 @@ struct N(f64);
 
 impl std::fmt::Display for N {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let tenths = (self.0 * 10.0).round();
-        if tenths % 10.0 == 0.0 {
-            write!(f, "{}", (tenths / 10.0) as i64)
-        } else {
-            write!(f, "{:.1}", tenths / 10.0)
+        let tenths = (self.0 * 10.0).round() as i64;
+        let (whole, rest, sign) = (tenths.abs() / 10, tenths.abs() % 10, if tenths < 0 { "-" } else { "" });
+        match rest {
+            0 => write!(f, "{sign}{whole}"),
+            rest => write!(f, "{sign}{whole}.{rest}"),
         }
     }
 }

@@ -91,7 +91,7 @@ impl ComputationalGraph {
     /// let mut graph = ComputationalGraph::capture(&(&x * &y))?;
     /// assert!(graph.explorer().is_err()); // there is nothing to show yet
     /// graph.forward(&[])?;
-    /// assert!(graph.explorer()?.html().contains("1 gates"));
+    /// assert!(graph.explorer()?.html().contains("<title>1 gate<"));
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn explorer(&self) -> Result<Explorer> {
@@ -237,7 +237,8 @@ impl Explorer {
             Content::Network(network) => network.gates(),
         };
         let own = self.title.clone().or_else(|| self.expression.as_ref().map(Expr::to_string));
-        let title = own.unwrap_or_else(|| format!("{gates} gates"));
+        let title =
+            own.unwrap_or_else(|| if gates == 1 { "1 gate".into() } else { format!("{gates} gates") });
         page::html(&title, self.expression.as_ref(), &self.content)
     }
 

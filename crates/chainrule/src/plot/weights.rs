@@ -16,6 +16,8 @@ const PANEL: (f64, f64) = (230.0, 132.0);
 /// Panels beside each other.
 const COLUMNS: usize = 4;
 const MARGIN: f64 = 16.0;
+/// The height of the line that says what the colours mean.
+const LEGEND: f64 = 14.0;
 /// The most filters that are shown.
 const MOST: usize = 256;
 
@@ -58,10 +60,16 @@ pub fn weights(network: &dyn Module, path: impl AsRef<Path>) -> Result<()> {
             histogram(&mut shapes, area, &gradient, Paint::Gradient);
         }
     }
-    let width = MARGIN + COLUMNS.min(parameters.len().max(1)) as f64 * PANEL.0;
-    let height = MARGIN + rows as f64 * PANEL.1;
+    let wide = MARGIN + (COLUMNS.min(parameters.len()).max(2)) as f64 * PANEL.0;
+    let height = MARGIN + rows as f64 * PANEL.1 + LEGEND;
+    let y = height - MARGIN;
+    label(&mut shapes, MARGIN, y, 10.0, Paint::Local, "weights".into());
+    let x = MARGIN + width("weights", 10.0) + 16.0;
+    label(&mut shapes, x, y, 10.0, Paint::Gradient, "gradients of the loss".into());
+    let x = x + width("gradients of the loss", 10.0) + 16.0;
+    label(&mut shapes, x, y, 10.0, Paint::Faint, "mean ± standard deviation below each".into());
     let title = "Weights (blue) and gradients (red)".to_string();
-    save_scene(&Scene { width, height, title, shapes }, path.as_ref(), false)
+    save_scene(&Scene { width: wide, height, title, shapes }, path.as_ref(), false)
 }
 
 fn label(shapes: &mut Vec<Shape>, x: f64, y: f64, size: f64, paint: Paint, text: String) {

@@ -11,6 +11,7 @@
 //!
 //! Coordinates: x is across the flow, y along it. Pictures from left to right swap them at the end.
 
+mod assemble;
 mod level;
 mod order;
 mod place;
@@ -141,5 +142,5 @@ pub(in crate::draw) fn layout(request: &Request) -> Geometry {
             (&flat, levels)
         }
     };
-    route::assemble(request, levels)
+    assemble::assemble(request, levels)
 }
