@@ -11,7 +11,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::Failure;
-use crate::train::image_networks;
+use crate::train::{at_least_one, image_networks};
 
 /// The options for images.
 #[derive(Debug, Args)]
@@ -24,7 +24,7 @@ pub struct PhotoOptions {
     #[arg(long)]
     labels: Option<PathBuf>,
     /// How many classes to show for an image
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 5, value_parser = at_least_one)]
     top: usize,
 }
 

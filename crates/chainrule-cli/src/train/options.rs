@@ -82,8 +82,8 @@ fn weights(text: &str) -> Result<Weights, String> {
 #[derive(Debug, Args, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Network {
-    /// A table (CSV), a text, a folder of IDX files (MNIST), of CIFAR's files or of images (a folder for each class),
-    /// or the embedded digits [default: digits]
+    /// A table (CSV; Parquet where the program is built with it), a text, a folder of IDX files (MNIST), of CIFAR's
+    /// files or of images (a folder for each class), or the embedded digits [default: digits]
     #[arg(long, value_name = "PATH", help_heading = "Data")]
     data: Option<String>,
     /// The column of a table that holds the classes: its name or its number from 0 (default: the last)

@@ -388,6 +388,6 @@ impl Module for LocalResponseNorm {
 
     fn describe(&self) -> String {
         let LocalResponseNorm { size, alpha, beta, k } = self;
-        format!("LocalResponseNorm({size}, alpha={alpha}, beta={beta}, k={k})")
+        format!("LocalResponseNorm({size}, alpha={alpha}, beta={beta}, k={k:?})")
     }
 }

@@ -179,30 +179,45 @@ impl<const D: usize> Module for ConvNd<D> {
 
     fn describe(&self) -> String {
         let shape = self.weight.shape();
-        let text = |sizes: Sizes| tuple::<D>(sizes);
-        let mut all = format!(
-            "Conv{D}d({}, {}, kernel_size={}, stride={}",
-            shape[1] * self.options.groups,
-            shape[0],
-            crate::gate::tuple(&shape[2..]),
-            text(self.options.stride)
-        );
-        match self.options.padding {
-            Padding::Zeros(sizes) if sizes.given().iter().all(|&size| size == 0) => {}
-            Padding::Zeros(sizes) => all += &format!(", padding={}", text(sizes)),
-            other => all += &format!(", padding={other}"),
-        }
-        if self.options.dilation.given().iter().any(|&size| size != 1) {
-            all += &format!(", dilation={}", text(self.options.dilation));
-        }
-        if self.options.groups != 1 {
-            all += &format!(", groups={}", self.options.groups);
-        }
-        if self.bias.is_none() {
-            all += ", bias=False";
-        }
-        all + ")"
+        let sizes =
+            convolution::<D>(&self.options, [shape[1] * self.options.groups, shape[0]], &shape[2..], None);
+        let bias = if self.bias.is_none() { ", bias=False" } else { "" };
+        let mode = match self.mode {
+            PadMode::Constant(_) => "",
+            PadMode::Reflect => ", padding_mode=reflect",
+            PadMode::Replicate => ", padding_mode=replicate",
+            PadMode::Circular => ", padding_mode=circular",
+        };
+        format!("Conv{D}d({sizes}{bias}{mode})")
     }
+}
+
+/// What PyTorch writes of a convolution: channels, sizes, and what isn't the default.
+fn convolution<const D: usize>(
+    options: &Conv,
+    [channels, filters]: [usize; 2],
+    kernel: &[usize],
+    output_padding: Option<Sizes>,
+) -> String {
+    let differs = |sizes: Sizes, from: usize| sizes.given().iter().any(|&size| size != from);
+    let stride = tuple::<D>(options.stride);
+    let mut all =
+        format!("{channels}, {filters}, kernel_size={}, stride={stride}", crate::gate::tuple(kernel));
+    match options.padding {
+        Padding::Zeros(sizes) if !differs(sizes, 0) => {}
+        Padding::Zeros(sizes) => all += &format!(", padding={}", tuple::<D>(sizes)),
+        other => all += &format!(", padding={other}"),
+    }
+    if differs(options.dilation, 1) {
+        all += &format!(", dilation={}", tuple::<D>(options.dilation));
+    }
+    if let Some(padding) = output_padding.filter(|&padding| differs(padding, 0)) {
+        all += &format!(", output_padding={}", tuple::<D>(padding));
+    }
+    if options.groups != 1 {
+        all += &format!(", groups={}", options.groups);
+    }
+    all
 }
 
 /// Sizes as Python prints a tuple with one for each of `D` dimensions.
@@ -291,14 +306,10 @@ impl<const D: usize> Module for ConvTransposeNd<D> {
 
     fn describe(&self) -> String {
         let shape = self.weight.shape();
-        format!(
-            "ConvTranspose{D}d({}, {}, kernel_size={}, stride={}, bias={})",
-            shape[0],
-            shape[1] * self.options.groups,
-            crate::gate::tuple(&shape[2..]),
-            tuple::<D>(self.options.stride),
-            python(self.bias.is_some())
-        )
+        let channels = [shape[0], shape[1] * self.options.groups];
+        let sizes = convolution::<D>(&self.options, channels, &shape[2..], Some(self.output_padding));
+        let bias = if self.bias.is_none() { ", bias=False" } else { "" };
+        format!("ConvTranspose{D}d({sizes}{bias})")
     }
 }
 

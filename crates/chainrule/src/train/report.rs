@@ -104,7 +104,8 @@ impl RunReport<'_> {
     fn numbers(&self) -> String {
         let (training, settings) = (self.training, self.training.settings());
         let (learn, judge, test) = training.examples();
-        let judge = if judge > 0 { format!(", {judge} to judge by") } else { String::new() };
+        let [learn, judge, test] = [learn, judge, test].map(|number| grouped_text(number as u64));
+        let judge = if judge == "0" { String::new() } else { format!(", {judge} to judge by") };
         let mut html = format!(
             "<p class=\"soft\">{} on {}: {learn} examples to learn from{judge}, {test} to test with</p>\n\
              <section><div class=\"numbers\">",
@@ -139,6 +140,10 @@ impl RunReport<'_> {
         let decimals = |step: f64| (-step.log10() - 1e-9).ceil().clamp(0.0, 9.0) as usize;
         let percents = |x: f64, step: f64| format!("{x:.0$} %", decimals(step));
         let loss = |x: f64, step: f64| format!("{x:.0$}", decimals(step));
+        let rates = |x: f64, _: f64| match x {
+            0.0 => "0".to_string(),
+            _ => format!("{x:.1e}").replace(".0e", "e"),
+        };
         type Pick = fn(&EpochMetrics) -> f64;
         let pair: [Pick; 2] = [|m| m.train.loss, |m| m.held_out().1.loss];
         let accuracies: [Pick; 2] = [|m| 100.0 * m.train.accuracy, |m| 100.0 * m.held_out().1.accuracy];
@@ -149,7 +154,7 @@ impl RunReport<'_> {
              <div><h3>loss</h3>{}</div><div><h3>accuracy</h3>{}</div><div><h3>learning rate</h3>{}</div></div></section>\n",
             chart(epochs, &pair, true, best, &loss),
             chart(epochs, &accuracies, false, best, &percents),
-            chart(epochs, &rate, true, None, &|x, _| if x == 0.0 { "0".into() } else { format!("{x:.0e}") }),
+            chart(epochs, &rate, true, None, &rates),
         )
     }
 
@@ -262,10 +267,10 @@ impl RunReport<'_> {
 }
 
 fn time(time: Duration) -> String {
-    match time.as_secs() {
-        0..=99 => format!("{:.1} s", time.as_secs_f64()),
-        seconds if seconds < 5400 => format!("{} min {} s", seconds / 60, seconds % 60),
-        seconds => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+    match time.as_secs_f64() {
+        seconds if seconds < 100.0 => format!("{seconds:.1} s"),
+        seconds if seconds < 6000.0 => format!("{:.1} min", seconds / 60.0),
+        seconds => format!("{:.1} h", seconds / 3600.0),
     }
 }
 
