@@ -15,8 +15,8 @@ use crate::train::{Network, at_least_one};
 /// Options of `chainrule check`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  chainrule check                              a fresh network for the embedded digits
-  chainrule check --model runs/digits-mlp-1    a trained one
+  chainrule check                            a fresh network for the digits
+  chainrule check --model runs/digits-mlp-1  a trained one
   chainrule check --arch softmax --elements 650")]
 pub struct Options {
     /// A run's folder, or its model.safetensors (a fresh network where none is given)
@@ -82,6 +82,10 @@ fn table(report: &Report) -> String {
         };
         if !finding.kinks.is_empty() {
             text += &format!("  {} elements at kinks were left out\n", finding.kinks.len());
+        }
+        if !finding.undecided.is_empty() {
+            let count = finding.undecided.len();
+            text += &format!("  {count} elements were left out where differences are too rough to tell\n");
         }
     }
     text

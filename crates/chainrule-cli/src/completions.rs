@@ -9,8 +9,12 @@ use crate::{Cli, Failure};
 
 /// Options of `chainrule completions`.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:
-  chainrule completions bash > ~/.local/share/bash-completion/completions/chainrule")]
+#[command(after_help = "Examples:
+  source <(chainrule completions bash)
+  chainrule completions zsh > ~/.zfunc/_chainrule
+  chainrule completions fish > ~/.config/fish/completions/chainrule.fish
+  chainrule completions powershell >> $PROFILE
+  chainrule completions elvish >> ~/.config/elvish/rc.elv")]
 pub struct Options {
     /// The shell
     shell: Shell,

@@ -28,9 +28,10 @@ use crate::train::at_least_one;
   chainrule cost lenet --input 32x1x28x28 --trace lenet.json --html lenet.html
   chainrule cost --model runs/digits-mlp-1 --images 60000 --epochs 40 --json
 
-Times are measured on this machine; multiply-adds and bytes are counted from shapes. Energy
-comes from the processor's counters where Linux shows them, else it is time x --watts, and
-marked as an assumption. The data is random; no file is read but --model's.")]
+Times are measured on this machine; multiply-adds and bytes are counted from
+shapes. Energy comes from the processor's counters where Linux shows them, else
+it is time x --watts, and marked as an assumption. The data is random; no file
+is read but --model's.")]
 pub struct Options {
     /// The network's name: softmax, mlp, lenet, alexnet, squeezenet1_1, resnet18, vit, chargpt…
     #[arg(required_unless_present = "model", conflicts_with = "model")]

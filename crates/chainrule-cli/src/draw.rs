@@ -41,14 +41,15 @@ impl From<StyleArg> for Style {
 #[command(
     allow_negative_numbers = true,
     after_help = "Examples:
-  chainrule draw alexnet                                  in the terminal
+  chainrule draw alexnet
   chainrule draw alexnet --input 1x3x227x227 -o alexnet.svg
-  chainrule draw resnet18 -o resnet18.dot                 as torchviz draws it, for Graphviz
-  chainrule draw '(x+y)*z' x=-2 y=5 z=-4 -o graph.svg     values, gradients, local gradients
-  chainrule draw '(x+y)*z' x=-2 y=5 z=-4 --style torchviz --show-saved -o graph.png
-  chainrule draw --model runs/digits-mlp-1 -o mlp.html    the explorer's page
+  chainrule draw resnet18 -o resnet18.dot
+  chainrule draw '(x+y)*z' x=-2 y=5 z=-4 -o graph.svg
+  chainrule draw '(x+y)*z' x=-2 y=5 z=-4 --style torchviz -o graph.png
+  chainrule draw --model runs/digits-mlp-1 -o mlp.html
 
-Without -o the picture is drawn as text. SVG files are light or dark as the reader's system is."
+Without -o the picture is drawn as text; .dot is torchviz's for Graphviz, .html
+the explorer. SVG files are light or dark as the reader's system is."
 )]
 pub struct Options {
     /// A network's name (alexnet, resnet18, lenet, …) or an expression

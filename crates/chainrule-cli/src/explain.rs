@@ -28,7 +28,8 @@ const LARGEST: usize = 2500;
     allow_negative_numbers = true,
     after_help = "Examples:
   chainrule explain '(x+y)*z' x=-2 y=5 z=-4
-  chainrule explain '1/(1+exp(-(w0*x0+w1*x1+w2)))' w0=2 x0=-1 w1=-3 x1=-2 w2=-3 --symbolic
+  chainrule explain '1/(1+exp(-(w0*x0+w1*x1+w2)))' \\
+      w0=2 x0=-1 w1=-3 x1=-2 w2=-3 --symbolic
   chainrule explain 'dot(softmax(v), [0,1,0])' v=[1,2,3] --json
   chainrule explain 'x*y + sin(x)' x=2 y=3 --html graph.html
 

@@ -19,8 +19,8 @@ use example::Example;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chainrule gates          all gates
-  chainrule gates softmax  one gate: formula, local gradient, convention at kinks, example, source
-  chainrule gates tanh --json   the same as data, with MathML and the expression trees")]
+  chainrule gates softmax  one: formula, gradient, kinks, source, at work
+  chainrule gates tanh --json   as data, with MathML and expression trees")]
 pub struct Options {
     /// A gate's name, or the name of its method
     name: Option<String>,

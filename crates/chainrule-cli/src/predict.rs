@@ -17,10 +17,11 @@ use crate::Failure;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chainrule predict --model runs/digits-mlp-1 --data new.csv
-  chainrule predict --model runs/digits-mlp-1/model.safetensors --data new.csv --json
+  chainrule predict --model runs/digits-mlp-1 --data new.csv --json
   chainrule predict --model runs/photos-lenet-1 photo.jpg --top 3
   chainrule predict --model runs/poems-chargpt-1 --text 'The '
-  chainrule predict --model squeezenet.safetensors --arch squeezenet1_0_caffe --labels imagenet_classes.txt photo.jpg")]
+  chainrule predict --model squeezenet.pth --arch squeezenet1_0_caffe \\
+      --labels imagenet_classes.txt photo.jpg")]
 pub struct Options {
     /// A run's folder, or its model.safetensors; for images a file of safetensors, .pt, .pth or .npz
     #[arg(long)]

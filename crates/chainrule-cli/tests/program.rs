@@ -33,6 +33,11 @@ fn mistakes_get_one_sentence() {
     // Wrong usage: the option and what it takes are named.
     for (arguments, expected) in [
         (&["train", "--batch", "0"][..], "'--batch <EXAMPLES>': it must be at least 1"),
+        (
+            &["train", "--seed", "18446744073709551615"],
+            "'--seed <SEED>': it must be a whole number from 0 to",
+        ),
+        (&["train", "--seed", "-1"], "'--seed <SEED>': it must be a whole number from 0 to"),
         (&["train", "--epochs", "-3"], "'--epochs <EPOCHS>': it must be a whole number"),
         (&["train", "--lr", "-1"], "'--lr <RATE>': it must be a positive number"),
         (&["train", "--hidden", "8,0"], "'--hidden <SIZES>': it must be at least 1"),
@@ -155,7 +160,13 @@ fn gates_and_completions_are_listed() {
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         assert!(folder.ok(&["completions", shell]).contains("chainrule"));
     }
-    for command in ["train", "predict", "explain", "check", "gates", "completions"] {
-        assert!(folder.ok(&[command, "--help"]).contains("Example"), "{command}");
+    for command in ["train", "predict", "explain", "draw", "check", "cost", "gates", "completions"] {
+        let help = folder.ok(&[command, "--help"]);
+        let examples = help.split("Examples:\n").nth(1).unwrap();
+        // Each is one line of the program's, or goes on after a backslash: none was wrapped.
+        for line in examples.lines().take_while(|line| !line.is_empty()) {
+            let starts = ["  chainrule ", "  source <(chainrule ", "      "];
+            assert!(starts.iter().any(|start| line.starts_with(start)), "{command}: {line}");
+        }
     }
 }

@@ -288,3 +288,60 @@ fn large_and_small_gradients_are_judged_by_their_own_size() {
         assert_eq!(wrong.findings[0].wrong, 2, "{scale}: {wrong}");
     }
 }
+
+chainrule::gates! {
+    /// `y = eˣ` with a derivative that is too large by a share.
+    Inflated { by: f64 }(x) -> y as "inflated" {
+        value: x.exp();
+        local: [y + by * y];
+        samples: vec![];
+    }
+}
+
+#[test]
+fn single_precision_finds_errors_of_a_hundredth() {
+    let x = tensor([0.3, 1.2]).requires_grad_(true).unwrap();
+    for (by, passes) in [(0.0, true), (1e-4, true), (1e-2, false), (0.05, false)] {
+        let report = gradcheck(|x| Tensor::apply(Inflated { by }, &[&x[0]]), &[x.clone()]).unwrap();
+        assert_eq!((report.passed(), report.findings[0].compared), (passes, 2), "{by}: {report}");
+    }
+}
+
+#[test]
+fn what_rounding_swallows_is_not_called_right() {
+    // At 10⁸ single precision has steps of 8, and sees nothing of what is added to it.
+    let x = tensor([1e8, 1.0]).requires_grad_(true).unwrap();
+    let report = gradcheck(|x| x[0].sum(), &[x]).unwrap();
+    assert!(report.passed() && report.findings[0].undecided == [[0], [1]], "{report}");
+    assert!(report.to_string().contains("too rough to tell"), "{report}");
+    // A jump has a derivative on neither side that differences could find.
+    let report = gradcheck(|x| x[0].floor()?.add(&x[0]), &[leaf([1.5, 2.0])]).unwrap();
+    assert!(report.passed() && report.findings[0].undecided == [[1]], "{report}");
+}
+
+#[test]
+fn functions_without_a_derivative_to_compare_with_are_refused() {
+    let calls = Cell::new(0.0);
+    let refusals: [(&str, Result<chainrule::check::Report>); 4] = [
+        ("is NaN at [0]", gradcheck(|x| x[0].log(), &[leaf([-1.0, 1.0])])),
+        ("is inf at []", gradcheck(|x| x[0].reciprocal(), &[leaf(0.0)])),
+        (
+            "when it is called again",
+            gradcheck(
+                |x| {
+                    calls.set(calls.get() + 1.0);
+                    x[0].mul(calls.get())
+                },
+                &[leaf([1.5])],
+            ),
+        ),
+        (
+            "where one of them moves a little",
+            gradcheck(|x| x[0].expand([if x[0].item()? > 1.5 { 2 } else { 1 }]), &[leaf(1.5)]),
+        ),
+    ];
+    for (expected, result) in refusals {
+        let error = result.unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+}

@@ -22,6 +22,14 @@ pub fn at_least_one(text: &str) -> Result<usize, String> {
     }
 }
 
+/// Settings files have signed numbers.
+fn seed(text: &str) -> Result<u64, String> {
+    match text.parse::<i64>() {
+        Ok(seed) if seed >= 0 => Ok(seed.unsigned_abs()),
+        _ => Err(format!("it must be a whole number from 0 to {}", i64::MAX)),
+    }
+}
+
 fn positive(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(x) if x > 0.0 && x.is_finite() => Ok(x),
@@ -127,7 +135,7 @@ pub struct Network {
     #[arg(long, value_delimiter = ',', value_name = "NAMES", help_heading = "Network")]
     freeze: Option<Vec<String>>,
     /// Decides the split, the initial values and the order of examples [default: 0]
-    #[arg(long, help_heading = "Network")]
+    #[arg(long, allow_hyphen_values = true, help_heading = "Network", value_parser = seed)]
     seed: Option<u64>,
 }
 

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::gates::{GateFault, check_gates};
-use super::numerical::{derivative, quick_derivative, same_randomness};
-use crate::array::{Array, DType, dispatch_float};
+use super::numerical::{quick_derivative, rounded_derivative, same_randomness};
+use crate::array::{Array, DType, Shape, dispatch_float};
 use crate::error::{Error, Result};
 use crate::tensor::{Backward, Tensor, enable_grad, no_grad};
 
@@ -88,6 +88,8 @@ pub struct Finding {
     pub worst: Option<Mismatch>,
     /// Elements at which the function has a kink, with the derivatives to the left and right.
     pub kinks: Vec<(Vec<usize>, f64, f64)>,
+    /// Elements at which differences are too rough to tell: where it jumps, or where rounding swallows the step.
+    pub undecided: Vec<Vec<usize>>,
 }
 
 /// The result of a check.
@@ -189,6 +191,13 @@ impl fmt::Display for Report {
                     side(right)
                 )?;
             }
+            if let Some(index) = finding.undecided.first() {
+                write!(
+                    f,
+                    "; {} left out where differences are too rough to tell, the first at {index:?}",
+                    finding.undecided.len()
+                )?;
+            }
         }
         for fault in &self.faults {
             write!(f, "\n{fault}")?;
@@ -203,7 +212,8 @@ impl fmt::Display for Report {
 /// not among `inputs`. Random numbers are drawn again for each evaluation, so dropout can be checked.
 ///
 /// # Errors
-/// The function fails, or nothing requires a gradient. A wrong gradient is no error but in the [`Report`].
+/// The function fails, nothing requires a gradient, or there is nothing to compare it with: its values are NaN or
+/// infinite, change from call to call, or change their shape. A wrong gradient is no error but in the [`Report`].
 ///
 /// ```
 /// use chainrule::check::gradcheck;
@@ -304,22 +314,30 @@ impl GradCheck {
             true => Backward::of(&[&y]).retain_graph(true).allow_unused(true).gradients(&wanted)?,
             false => vec![None; checked.len()],
         };
+        let values = || same_randomness(|| no_grad(|| function(inputs)));
+        let shape = comparable(&values()?, &values()?)?;
         // The value of `weighted`, without tensors for the weights: it is needed twice an element.
-        let weights: Vec<f64> = {
-            let y = same_randomness(|| no_grad(|| function(inputs)))?;
-            (0..y.elements()).map(weight).collect()
-        };
-        let loss = || -> Result<f64> {
-            let y = same_randomness(|| no_grad(|| function(inputs)))?.array().contiguous();
-            match y.as_slice::<f64>() {
-                Some(y) => Ok(y.iter().zip(&weights).map(|(y, w)| y * w).sum()),
-                None => Ok(y.to_f64_vec().iter().zip(&weights).map(|(y, w)| y * w).sum()),
+        let weights: Vec<f64> = (0..shape.elements()).map(weight).collect();
+        let products = |combine: fn(f64) -> f64| -> Result<f64> {
+            let y = values()?.array().contiguous();
+            if *y.shape() != shape {
+                return Err(Error::shape(format!(
+                    "the function's value has the shape {shape} for these inputs, and {} where one of them moves a little",
+                    y.shape()
+                )));
             }
+            let pair = |(y, w): (f64, &f64)| combine(y * w);
+            Ok(match y.as_slice::<f64>() {
+                Some(y) => y.iter().copied().zip(&weights).map(pair).sum(),
+                None => y.to_f64_vec().into_iter().zip(&weights).map(pair).sum(),
+            })
         };
+        let loss = || products(|product| product);
+        let magnitude = products(f64::abs)?;
         let mut findings = Vec::new();
         for (i, (leaf, gradient)) in checked.iter().zip(gradients).enumerate() {
             let gradient = gradient.map_or_else(|| vec![0.0; leaf.elements()], |g| g.to_f64_vec());
-            findings.push(self.compare(self.name(i, leaf, inputs), leaf, &gradient, &loss)?);
+            findings.push(self.compare(self.name(i, leaf, inputs), leaf, &gradient, &loss, magnitude)?);
         }
         let mut report = Report { findings, faults: Vec::new() };
         if !report.passed() {
@@ -336,21 +354,25 @@ impl GradCheck {
     }
 
     /// Compares one leaf's gradient, moving each of its elements; the leaf has its old values afterwards.
+    ///
+    /// `magnitude` is the size of what the loss adds up: single precision rounds that.
     fn compare(
         &self,
         name: String,
         leaf: &Tensor,
         gradient: &[f64],
         loss: &dyn Fn() -> Result<f64>,
+        magnitude: f64,
     ) -> Result<Finding> {
         let original = leaf.array();
         let values = original.to_f64_vec();
         let single = leaf.dtype() == DType::F32;
-        let mut finding = Finding { name, compared: 0, wrong: 0, worst: None, kinks: Vec::new() };
+        let mut finding =
+            Finding { name, compared: 0, wrong: 0, worst: None, kinks: Vec::new(), undecided: Vec::new() };
         let step = self.at_most.map_or(1, |most| values.len().div_ceil(most.max(1)).max(1));
         let largest = gradient.iter().fold(0.0f64, |m, g| m.max(g.abs()));
-        let relative = if single { self.relative.max(2e-2) } else { self.relative };
-        let floor = if single { 2e-2 } else { self.relative_to_largest };
+        let relative = if single { self.relative.max(2e-3) } else { self.relative };
+        let floor = if single { self.relative_to_largest.max(1e-4) } else { self.relative_to_largest };
         let tolerance = |a: f64, n: f64, error: f64| {
             let scale = a.abs().max(n.abs());
             relative * scale + floor * largest.max(scale) + 4.0 * error + f64::MIN_POSITIVE
@@ -379,7 +401,12 @@ impl GradCheck {
             {
                 return Ok(quick);
             }
-            derivative(moved, values[i])
+            // Single precision rounds the values, and the place to which an element is moved.
+            let rounding = match single {
+                true => f64::from(f32::EPSILON) * (magnitude + (values[i] * gradient[i]).abs()),
+                false => 0.0,
+            };
+            rounded_derivative(moved, values[i], rounding)
         };
         for i in (0..values.len()).step_by(step) {
             let measured = measure(i);
@@ -396,8 +423,14 @@ impl GradCheck {
                 finding.kinks.push((index, left, right));
                 continue;
             }
-            finding.compared += 1;
             let (a, n) = (gradient[i], measured.value);
+            // Where any gradient would do, none was compared.
+            let scale = a.abs().max(n.abs()).max(1e-6 * largest.max(here.abs()));
+            if a.is_finite() && 4.0 * measured.error > scale && measured.error > 0.0 {
+                finding.undecided.push(index);
+                continue;
+            }
+            finding.compared += 1;
             let tolerance = tolerance(a, n, measured.error);
             let absolute = (a - n).abs();
             // Unequal also where either is NaN.
@@ -424,6 +457,28 @@ impl GradCheck {
         no_grad(|| leaf.modify(|old| *old = original.clone()))?;
         Ok(finding)
     }
+}
+
+/// The shape of a function's value, from two calls with the same inputs, where it can be differentiated.
+fn comparable(first: &Tensor, second: &Tensor) -> Result<Shape> {
+    let (first, second) = (first.array(), second.array());
+    if let Some(place) = first.to_f64_vec().iter().position(|y| !y.is_finite()) {
+        return Err(Error::autograd(format!(
+            "the function's value is {} at {:?}: there is no derivative to compare with",
+            first.to_f64_vec()[place],
+            unravel(place, first.shape())
+        ))
+        .hint("choose inputs inside its domain; detect_anomaly names the gate that gave it"));
+    }
+    if !first.same_as(&second) {
+        return Err(Error::autograd(
+            "the function gives other values for the same inputs when it is called again",
+        )
+        .hint(
+            "draw random numbers from the thread's generator, which a check draws again, and keep no state",
+        ));
+    }
+    Ok(*first.shape())
 }
 
 /// The index of a row-major place.

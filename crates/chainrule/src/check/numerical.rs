@@ -143,6 +143,15 @@ pub(super) fn quick_derivative(
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 pub fn derivative(f: impl Fn(f64) -> Result<f64>, x: f64) -> Result<Derivative> {
+    rounded_derivative(f, x, 0.0)
+}
+
+/// [`derivative`] of a function whose values are rounded by so much, beyond what double precision does.
+pub(super) fn rounded_derivative(
+    f: impl Fn(f64) -> Result<f64>,
+    x: f64,
+    rounding: f64,
+) -> Result<Derivative> {
     const ROWS: usize = 6;
     const SHRINK: f64 = 2.0;
     let scale = x.abs().clamp(1e-2, 1.0);
@@ -157,7 +166,7 @@ pub fn derivative(f: impl Fn(f64) -> Result<f64>, x: f64) -> Result<Derivative> 
         sides[row] = ((here - below) / step, (above - here) / step);
         table[row][0] = (above - below) / (2.0 * step);
         // What rounding of f alone does to the difference.
-        let noise = (above.abs() + below.abs()) * f64::EPSILON / step;
+        let noise = ((above.abs() + below.abs()) * f64::EPSILON + rounding) / step;
         let mut factor = SHRINK * SHRINK;
         for column in 1..=row {
             table[row][column] =
@@ -183,7 +192,13 @@ pub fn derivative(f: impl Fn(f64) -> Result<f64>, x: f64) -> Result<Derivative> 
         return Ok(Derivative { value: table[0][0], error: f64::INFINITY, kink: Some((left, right)) });
     }
     let gap = (right - left).abs();
-    if gap > 20.0 * (left_error + right_error) && gap > 1e-4 * (left.abs() + right.abs()) && gap > 1e-7 {
+    // The last step was the smallest, and rounding disturbs it most.
+    let noise = rounding / (step * SHRINK);
+    if gap > 8.0 * noise
+        && gap > 20.0 * (left_error + right_error)
+        && gap > 1e-4 * (left.abs() + right.abs())
+        && gap > 1e-7
+    {
         best.kink = Some((left, right));
     }
     if best.value.is_nan() {
