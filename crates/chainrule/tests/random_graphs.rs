@@ -37,7 +37,7 @@ fn backward_forward_mode_and_differences_agree_on_random_graphs() {
     let mut used = BTreeSet::new();
     let mut sizes = BTreeSet::new();
     let mut faults = Vec::new();
-    let seeds = std::env::var("CHAINRULE_GRAPHS").ok().and_then(|text| text.parse().ok()).unwrap_or(150);
+    let seeds = std::env::var("CHAINRULE_GRAPHS").ok().and_then(|text| text.parse().ok()).unwrap_or(200);
     for seed in 0..seeds {
         let program = random(seed, &kinds, 1 + seed as usize % GATES);
         used.extend(program.steps.iter().map(|step| step.name));
