@@ -12,7 +12,7 @@
 //! # Ok::<(), chainrule::Error>(())
 //! ```
 
-use crate::array::{Array, Meta, Shape};
+use crate::array::{Array, DType, Meta, Shape};
 use crate::error::{Error, Result};
 use crate::gate::PadMode;
 use crate::gate::fft::Fft;
@@ -100,7 +100,8 @@ fn pairs(x: &Tensor) -> Result<usize> {
 /// There is one dimension too many.
 #[track_caller]
 pub fn complex(x: &Tensor) -> Result<Tensor> {
-    Tensor::stack(&[x, &x.zeros_like()], -1)
+    let x = if x.dtype().is_float() { x.clone() } else { x.cast(DType::F32)? };
+    Tensor::stack(&[&x, &x.zeros_like()], -1)
 }
 
 /// The first `n` elements along a dimension, zeros where there are fewer.

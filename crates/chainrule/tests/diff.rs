@@ -448,3 +448,43 @@ fn row_32_modules_are_functions_of_their_parameters() {
     let error = net.functional_call(&[("0.weight", x.clone())], &x).unwrap_err().to_string();
     assert!(error.contains("0.weight has the shape [3, 2]"), "{error}");
 }
+
+/// `Σ sin(x)·e^y·x`, its middle in a checkpoint or not.
+fn in_segments(x: &[Tensor], checkpointed: bool) -> Result<Tensor> {
+    let segment = |x: &[Tensor]| Ok(vec![x[0].sin()?.mul(x[1].exp()?)?]);
+    let middle = match checkpointed {
+        true => diff::checkpoint(segment, &[&x[0], &x[1]])?,
+        false => segment(x)?,
+    };
+    middle[0].mul(&x[0])?.sum()
+}
+
+#[test]
+fn rows_30_to_32_derivatives_of_checkpoints_in_both_modes_and_of_derivatives() {
+    let (x, y) = (f64s([0.3, -1.2, 2.0]), f64s([0.5, 0.1, -0.7]));
+    let (dx, dy) = (f64s([1.0, -0.5, 0.25]), f64s([0.3, 0.7, -1.0]));
+    let plain = |x: &[Tensor]| in_segments(x, false);
+    let kept = |x: &[Tensor]| in_segments(x, true);
+    // The second derivatives of a function with checkpoints are those of the function.
+    let expected = diff::hessian(plain, &[&x, &y]).unwrap();
+    let found = diff::hessian(kept, &[&x, &y]).unwrap();
+    for (found, expected) in found.iter().flatten().zip(expected.iter().flatten()) {
+        close(found, expected);
+    }
+    // Forward mode through a checkpoint, and forward over backward.
+    let (_, expected) = diff::jvp(plain, &[&x, &y], &[&dx, &dy]).unwrap();
+    let (_, found) = diff::jvp(kept, &[&x, &y], &[&dx, &dy]).unwrap();
+    close(&found[0], &expected[0]);
+    let (_, expected) = diff::hvp(plain, &[&x, &y], &[&dx, &dy]).unwrap();
+    let (_, found) = diff::hvp(kept, &[&x, &y], &[&dx, &dy]).unwrap();
+    found.iter().zip(&expected).for_each(|(found, expected)| close(found, expected));
+    // The Jacobian of a directional derivative is the Hessian in that direction, by every mode of the outer one.
+    let directional = |x: &[Tensor]| Ok(diff::jvp(kept, &[&x[0], &x[1]], &[&dx, &dy])?.1);
+    for jacobian in [
+        diff::jacobian(directional, &[&x, &y]).unwrap(),
+        diff::jacfwd(directional, &[&x, &y]).unwrap(),
+        diff::jacrev(directional, &[&x, &y]).unwrap(),
+    ] {
+        jacobian[0].iter().zip(&expected).for_each(|(found, expected)| close(found, expected));
+    }
+}

@@ -133,6 +133,38 @@ fn row_23_hooks_are_part_of_a_graph_of_the_gradient() {
 }
 
 #[test]
+fn row_38_backward_runs_the_latest_gate_first() {
+    // Two branches of different lengths that meet: whatever the edges' order, the numbers of the nodes descend.
+    let log = Log::default();
+    let numbers = Arc::new(Mutex::new(Vec::<u64>::new()));
+    let watched = |y: Tensor, name: &'static str| {
+        let node = y.grad_fn().unwrap();
+        let (log, numbers, number) = (log.clone(), numbers.clone(), node.sequence_number().unwrap());
+        node.register_prehook(move |_| {
+            log.note(name);
+            numbers.lock().unwrap().push(number);
+            None
+        });
+        y
+    };
+    let x = param([0.5, 1.5]);
+    x.register_post_accumulate_grad_hook({
+        let log = log.clone();
+        move |_| log.note("x")
+    })
+    .unwrap();
+    let a = watched(x.exp().unwrap(), "exp");
+    let b = watched(x.sin().unwrap(), "sin");
+    let c = watched(b.cos().unwrap(), "cos");
+    let d = watched(a.tanh().unwrap(), "tanh");
+    let late = watched(c.mul(&d).unwrap(), "mul");
+    watched(late.sum().unwrap(), "sum").backward().unwrap();
+    assert_eq!(log.take(), ["sum", "mul", "tanh", "cos", "sin", "exp", "x"]);
+    let numbers = numbers.lock().unwrap();
+    assert!(numbers.windows(2).all(|pair| pair[0] > pair[1]), "{numbers:?}");
+}
+
+#[test]
 fn row_25_hooks_on_several_tensors() {
     let (x, y, z) = (param(3.0), param(4.0), param(5.0));
     let log = Log::default();

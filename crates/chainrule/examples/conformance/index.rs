@@ -18,7 +18,12 @@ operators! {
     "index_copy"(x: Tensor, dim: isize, index: Tensor, source: Tensor) => x.index_copy(dim, &index, &source);
     "index_fill"(x: Tensor, dim: isize, index: Tensor, value: Other) => x.index_fill(dim, &index, value);
     "scatter_add"(x: Tensor, dim: isize, index: Tensor, src: Tensor) => x.scatter_add(dim, &index, &src);
-    "scatter"(x: Tensor, dim: isize, index: Tensor, src: Other) => match src {
+    "scatter"(x: Tensor, dim: isize, index: Tensor, src: Other, reduce: Option<String> = None) => match src {
+        src if reduce.is_some() => {
+            let source = chainrule::Operand::with(&src, &x, |src| src.cast(x.dtype())?.expand(index.shape()))?;
+            let combine = match reduce.as_deref() { Some("add") => Combine::Sum, _ => Combine::Product };
+            x.scatter_reduce(dim, &index, &source, combine, true)
+        }
         Other::Tensor(src) if src.rank() > 0 || index.rank() == 0 => x.scatter(dim, &index, &src),
         value => x.scatter_value(dim, &index, value),
     };

@@ -13,15 +13,20 @@ fn scaled(x: &Tensor, other: &Other, alpha: Option<Scalar>) -> chainrule::Result
     }
 }
 
+/// Calls with `other`, a tensor or a number beside `x`, in front.
+fn first<T>(x: &Tensor, other: &Other, call: impl FnOnce(&Tensor) -> T) -> T {
+    chainrule::Operand::with(other, x, call)
+}
+
 operators! {
     "abs"(x: Tensor) => x.abs();
     "add"(x: Tensor, other: Other, alpha: Option<Scalar> = None) => x.add(scaled(&x, &other, alpha)?);
     "sub"(x: Tensor, other: Other, alpha: Option<Scalar> = None) => x.sub(scaled(&x, &other, alpha)?);
-    "__radd__"(x: Tensor, other: Tensor) => other.add(&x);
-    "__rsub__"(x: Tensor, other: Tensor) => other.sub(&x);
-    "__rmul__"(x: Tensor, other: Tensor) => other.mul(&x);
-    "__rdiv__"(x: Tensor, other: Tensor) => x.reciprocal()?.mul(&other);
-    "__rpow__"(x: Tensor, other: Tensor) => other.pow(&x);
+    "__radd__"(x: Tensor, other: Other) => x.add(other);
+    "__rsub__"(x: Tensor, other: Other) => first(&x, &other, |other| other.sub(&x));
+    "__rmul__"(x: Tensor, other: Other) => x.mul(other);
+    "__rdiv__"(x: Tensor, other: Other) => x.reciprocal()?.mul(other);
+    "__rpow__"(x: Tensor, other: Other) => first(&x, &other, |other| other.pow(&x));
     "mul"(x: Tensor, other: Other) => x.mul(other);
     "div.no_rounding_mode" | "true_divide"(x: Tensor, other: Other) => x.div(other);
     "pow"(x: Tensor, exponent: Other) => x.pow(exponent);
@@ -39,7 +44,7 @@ operators! {
     "sign" | "sgn"(x: Tensor) => x.sign();
     "rsub"(x: Tensor, other: Other, alpha: Option<Scalar> = None) => {
         let taken = alpha.map_or_else(|| Ok(x.clone()), |alpha| x.mul(alpha))?;
-        chainrule::Operand::with(&other, &x, |other| other.sub(&taken))
+        first(&x, &other, |other| other.sub(&taken))
     };
     "positive"(x: Tensor) => x.positive();
     "rsqrt"(x: Tensor) => x.rsqrt();
@@ -70,7 +75,7 @@ operators! {
         => x.round_decimals(decimals as i32);
     "fmod"(x: Tensor, other: Other) => x.fmod(other);
     "remainder"(x: Tensor, other: Other) => x.remainder(other);
-    "__rmod__"(x: Tensor, other: Tensor) => other.remainder(&x);
+    "__rmod__"(x: Tensor, other: Other) => first(&x, &other, |other| other.remainder(&x));
     "div.floor_rounding" | "div.trunc_rounding"(x: Tensor, other: Other, rounding_mode: String)
         => if rounding_mode == "floor" { x.div_floor(other) } else { x.div_trunc(other) };
     "copysign"(x: Tensor, other: Other) => x.copysign(other);

@@ -98,10 +98,7 @@ impl Gate for Checkpoint {
         let inputs: Vec<Tensor> = inputs
             .iter()
             .enumerate()
-            .map(|(i, x)| match x.requires_grad() && crate::is_grad_enabled() {
-                true => super::alias(x),
-                false => x.detach().requires_grad_(needs.input(i)),
-            })
+            .map(|(i, x)| super::stand_in(x, needs.input(i)))
             .collect::<Result<_>>()?;
         let now = Generator::of_thread();
         self.generator.set_thread();

@@ -8,7 +8,7 @@
 
 use std::collections::HashMap;
 
-use super::{Values, alias, is_nested, same_shapes, settled};
+use super::{Values, alias, is_nested, same_shapes, settled, stand_in};
 use crate::array::Generator;
 use crate::error::Result;
 use crate::gate::{Linearity, Tangents};
@@ -199,10 +199,7 @@ fn derived(step: &Step, tangents: &[Option<Tensor>]) -> Result<Tangents> {
     let (outputs, upstream, gradients) = enable_grad(|| {
         let mut inputs = step.inputs.clone();
         for &i in &moving {
-            inputs[i] = match inputs[i].requires_grad() {
-                true => alias(&inputs[i])?,
-                false => inputs[i].detach().requires_grad_(true)?,
-            };
+            inputs[i] = stand_in(&inputs[i], true)?;
         }
         // The same random numbers as in the first run.
         let now = Generator::of_thread();

@@ -69,6 +69,16 @@ fn alias(x: &Tensor) -> Result<Tensor> {
     Tensor::apply(View::Reshape(x.shape()), &[x])
 }
 
+/// A tensor in the place of an input: joined to the input's graph where it has one and gradients are on, else a
+/// leaf; a forward mode that watches sees the one come from the other.
+fn stand_in(x: &Tensor, requires_grad: bool) -> Result<Tensor> {
+    match is_grad_enabled() && x.requires_grad() {
+        true => alias(x),
+        false if watches_forward() => no_grad(|| alias(x))?.requires_grad_(requires_grad),
+        false => x.detach().requires_grad_(requires_grad),
+    }
+}
+
 /// Whether what is computed from these inputs is itself being differentiated.
 fn is_nested(inputs: &[&Tensor]) -> bool {
     watches_forward() || is_grad_enabled() && inputs.iter().any(|x| x.requires_grad())
@@ -76,11 +86,7 @@ fn is_nested(inputs: &[&Tensor]) -> bool {
 
 /// Tensors that stand for the inputs and require a gradient.
 fn tracked(inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
-    let one = |x: &&Tensor| match is_grad_enabled() && x.requires_grad() {
-        true => alias(x),
-        false => no_grad(|| alias(x))?.requires_grad_(true),
-    };
-    inputs.iter().map(one).collect()
+    inputs.iter().map(|x| stand_in(x, true)).collect()
 }
 
 /// A function's outputs, and the stand-ins for its inputs from which they were computed.

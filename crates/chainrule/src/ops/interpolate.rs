@@ -168,6 +168,9 @@ impl Tensor {
             let wanted: Vec<Option<usize>> = plan.iter().map(|along| Some(along.wanted)).collect();
             return self.adaptive_avg_pool(&wanted);
         }
+        if !self.dtype().is_float() && !matches!(mode, Mode::Nearest | Mode::NearestExact) {
+            return Err(named(Error::dtype("weighted sums are of floats")));
+        }
         let mut y = self.clone();
         for (d, along) in plan.iter().enumerate() {
             let dim = d + 2;
@@ -220,6 +223,11 @@ impl Tensor {
         let plan = self
             .resizing(&Resize::To(sizes.to_vec()), Mode::Cubic, aligned)
             .map_err(|error| error.at_gate("Interpolate").with_inputs([self.meta()]))?;
+        if !self.dtype().is_float() {
+            return Err(Error::dtype("weighted sums are of floats")
+                .at_gate("Interpolate")
+                .with_inputs([self.meta()]));
+        }
         let mut y = self.clone();
         for (d, along) in plan.iter().enumerate() {
             let scale = match (aligned, factors) {

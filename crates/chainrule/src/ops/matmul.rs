@@ -6,12 +6,18 @@ use crate::tensor::Tensor;
 
 /// `beta·input + alpha·product`; a beta of 0 leaves the input out, so that its NaNs do too.
 fn blend(input: &Tensor, beta: f64, product: &Tensor, alpha: f64) -> Result<Tensor> {
-    let product = if alpha == 1.0 { product.clone() } else { product.mul(alpha)? };
+    // Whole factors leave integers what they are.
+    let times = |x: &Tensor, factor: f64| match factor {
+        1.0 => Ok(x.clone()),
+        whole if !x.dtype().is_float() && whole.fract() == 0.0 => x.mul(whole as i64),
+        other => x.mul(other),
+    };
+    let product = times(product, alpha)?;
     if beta == 0.0 {
         input.shape().broadcast(&product.shape())?;
         return Ok(product);
     }
-    let input = if beta == 1.0 { input.clone() } else { input.mul(beta)? };
+    let input = times(input, beta)?;
     if input.shape().broadcast(&product.shape())? != product.shape() {
         return Err(Error::shape(format!(
             "what is added, of shape {}, doesn't broadcast to the product's shape {}",

@@ -6,6 +6,9 @@ use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, PI, SQRT_2};
 ///
 /// Its definition up to 25, where erfc is still a normal number; then the asymptotic series (DLMF 7.12.1).
 pub(crate) fn erfcx(x: f64) -> f64 {
+    if x < -27.0 {
+        return f64::INFINITY; // more than any float holds
+    }
     if x < 25.0 {
         // e^(x²) from x² in two parts, as the rounding of a large x² would show.
         let (high, low) = square_in_two(x);
