@@ -121,6 +121,7 @@ gates! {
     Log1p(x) -> y as "log1p" {
         value: x.log1p();
         local: [1.0 / (x + 1.0)];
+        grad_fn: "Log1PBackward0";
         samples: samples(Log1p, [0.5, -0.5, 2.0, 0.0]);
     }
 }

@@ -19,7 +19,8 @@ pub(super) use documented;
 /// A block makes a type (with the parameters in braces as fields), its [`Gate`](crate::gate::Gate), and its
 /// row of the table of gates. `value` computes `y` from the inputs; `local` lists ∂y/∂x, one an input, from
 /// the inputs and `y`. Both may use `+ - * /`, numbers, and the methods of
-/// [`Real`](crate::gate::elementwise::Real). The laws differentiate, check and document the rest. The table
+/// [`Real`](crate::gate::elementwise::Real); parameters are plain `f64`, which stand beside these as numbers do
+/// (`y + by * y`, not `(1.0 + by) * y`, which would add two numbers). The laws differentiate, check and document the rest. The table
 /// knows the line of the `gates!` in which a gate stands, so that one gate in each is best.
 ///
 /// ```

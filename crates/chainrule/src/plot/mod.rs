@@ -255,11 +255,15 @@ impl Figure for Scatter<'_> {
             let edge = ((high - low) * 0.04).max(1e-6);
             if low.is_finite() { low - edge..high + edge } else { 0.0..1.0 }
         };
+        let x = range(0);
+        // The names stand to the right of all points: each letter takes some 8 of the 680 pixels.
+        let longest = self.classes.iter().map(|name| name.chars().count()).max().unwrap_or(0);
+        let share = ((44 + 8 * longest) as f64 / 680.0).min(0.5);
         let mut chart = ChartBuilder::on(area)
             .margin(18 * scale)
             .x_label_area_size(34 * scale)
             .y_label_area_size(48 * scale)
-            .build_cartesian_2d(range(0), range(1))?;
+            .build_cartesian_2d(x.start..x.end + (x.end - x.start) * share / (1.0 - share), range(1))?;
         chart
             .configure_mesh()
             .light_line_style(WHITE)

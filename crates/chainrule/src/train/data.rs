@@ -5,9 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{Arch, MissingValues, Settings, Takes};
 #[cfg(feature = "images")]
 use crate::data::ImageFolder;
-use crate::data::{
-    Columns, CsvOptions, Dataset, Missing, Text, digits, load_cifar, load_mnist, read_table, split,
-};
+use crate::data::{Columns, CsvOptions, Dataset, Missing, Text, digits, load_cifar, load_mnist, read_table};
 use crate::error::{Error, Result};
 
 /// The share of examples that only tests the network, where the source doesn't say which.
@@ -210,7 +208,7 @@ impl Data {
         }
         let all = ImageFolder::open(path)?;
         let labels: Vec<i64> = all.images.iter().map(|(_, class)| *class).collect();
-        let (train, test) = split(&labels, all.classes.len(), TEST_SHARE, settings.seed);
+        let (train, test) = crate::data::split(&labels, all.classes.len(), TEST_SHARE, settings.seed);
         let pick = |rows: Vec<usize>| ImageFolder {
             classes: all.classes.clone(),
             images: rows.into_iter().map(|i| all.images[i].clone()).collect(),
