@@ -8,7 +8,7 @@ use super::pack::{Lines, Order, Part, Run, Source};
 use super::pool::Shared;
 use super::simd::Level;
 use super::tile::{Block, CHAIN, Tile, depths, packed};
-use super::{memory, pool, thin};
+use super::{memory, narrow, pool, thin};
 
 /// A strided matrix: the element in row i and column j is `data[i·row + j·column]`.
 #[derive(Clone, Copy)]
@@ -69,7 +69,9 @@ pub(crate) fn product<T: Tile>(
         return tiny((m, k, n), a, b, c, accumulate);
     }
     let level = Level::best();
-    if !thin::product(level, (m, k, n), a, b, c, accumulate) {
+    if !thin::product(level, (m, k, n), a, b, c, accumulate)
+        && !narrow::product(level, (m, k, n), a, b, c, accumulate)
+    {
         general(level, (m, k, n), a, b, c, accumulate);
     }
 }
@@ -101,6 +103,11 @@ fn tiny<T: Tile>(
     }
 }
 
+/// What runs the tasks of a product of so many multiply-adds: the pool, or where they are few this thread alone.
+pub(super) fn each(multiply_adds: usize) -> fn(usize, &(dyn Fn(usize) + Sync)) {
+    if multiply_adds > SMALL { pool::parallel } else { |tasks, body| (0..tasks).for_each(body) }
+}
+
 fn general<T: Tile>(
     level: Level,
     (m, k, n): (usize, usize, usize),
@@ -110,10 +117,7 @@ fn general<T: Tile>(
     accumulate: bool,
 ) {
     let (lanes, high) = T::tile(level);
-    let each: fn(usize, &(dyn Fn(usize) + Sync)) = match m * k * n > SMALL {
-        true => pool::parallel,
-        false => |tasks, body| (0..tasks).for_each(body),
-    };
+    let each = each(m * k * n);
     let whole = [Run { index: 0, place: 0, length: k.max(n) }];
     let source = Source {
         data: b.data,
@@ -164,6 +168,7 @@ fn general<T: Tile>(
                         a_row,
                         a_step,
                         b: right.at(j * deep),
+                        b_row: None,
                         c: out.at((row + i) * n + column + j),
                         c_row: n,
                         add: accumulate || start > 0,
@@ -255,9 +260,11 @@ mod tests {
         match level {
             Some(level) => {
                 general(level, (m, k, n), left, right, &mut c, true);
-                let mut again = vec![1.0; m * n];
-                if thin::product(level, (m, k, n), left, right, &mut again, true) {
-                    assert_eq!(again, c, "{m}x{k}x{n} {level:?} {turned:?}");
+                for product in [thin::product, narrow::product] {
+                    let mut again = vec![1.0; m * n];
+                    if product(level, (m, k, n), left, right, &mut again, true) {
+                        assert_eq!(again, c, "{m}x{k}x{n} {level:?} {turned:?}");
+                    }
                 }
             }
             None => product(m, k, n, left, right, &mut c, true),
@@ -286,6 +293,12 @@ mod tests {
             (30, 600, 470),
             (1500, 2, 180),
             (2, 9, 1100),
+            (1300, 1, 3300),
+            (600, 3, 700),
+            (128, 784, 10),
+            (10, 300, 101),
+            (20, 100, 64),
+            (9, 70, 33),
         ];
         for size in sizes {
             for turned in [(false, false), (false, true), (true, false), (true, true)] {
@@ -309,7 +322,9 @@ mod tests {
 
     #[test]
     fn products_are_the_same_bits_for_any_number_of_threads() {
-        for (m, k, n) in [(150, 333, 210), (1, 700, 900), (3, 700, 900), (20, 700, 900)] {
+        for (m, k, n) in
+            [(150, 333, 210), (1, 700, 900), (3, 700, 900), (20, 700, 900), (128, 784, 10), (10, 128, 784)]
+        {
             let a: Vec<f32> = (0..m * k).map(|i| (i as f32 * 0.37).sin()).collect();
             let b: Vec<f32> = (0..k * n).map(|i| (i as f32 * 0.73).cos()).collect();
             for (b_row, b_column) in [(n, 1), (1, k)] {

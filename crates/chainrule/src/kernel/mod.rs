@@ -13,6 +13,7 @@ pub(crate) mod mapped;
 mod math;
 pub(crate) mod matmul;
 pub(crate) mod memory;
+mod narrow;
 pub(crate) mod norm;
 mod pack;
 pub(crate) mod pool;

@@ -63,7 +63,7 @@ pub(crate) struct Part {
 }
 
 /// Panels that are written side by side, so that reading goes along the source's rows.
-const TOGETHER: usize = 8;
+const TOGETHER: usize = 16;
 
 /// Writes a part of the source as panels.
 ///

@@ -50,6 +50,13 @@ pub(super) trait Simd: Copy {
     const ROWS: usize;
     unsafe fn load(from: *const Self::Element) -> Self;
     unsafe fn store(self, to: *mut Self::Element);
+    /// Stores past the caches, to a place at a multiple of the vector's size; to be followed by [`Simd::fence`].
+    unsafe fn stream(self, to: *mut Self::Element) {
+        // SAFETY: the caller's promise.
+        unsafe { self.store(to) }
+    }
+    /// Makes what was streamed visible to other threads in the order of other stores.
+    unsafe fn fence() {}
     unsafe fn splat(x: Self::Element) -> Self;
     unsafe fn add(self, other: Self) -> Self;
     /// `self·factor + term`, rounded once where the level can do that.
@@ -124,7 +131,7 @@ mod x86 {
     use std::arch::x86_64::*;
 
     macro_rules! vector {
-        ($V:ty, $T:ty, $LANES:literal, $ROWS:literal, [$load:ident, $store:ident, $splat:ident, $add:ident,
+        ($V:ty, $T:ty, $LANES:literal, $ROWS:literal, [$load:ident, $store:ident, $stream:ident, $splat:ident, $add:ident,
          $fma:ident] $(, $transpose:ident)?) => {
             impl Simd for $V {
                 type Element = $T;
@@ -139,6 +146,16 @@ mod x86 {
                 unsafe fn store(self, to: *mut $T) {
                     // SAFETY: as above.
                     unsafe { $store(to, self) }
+                }
+                #[inline(always)]
+                unsafe fn stream(self, to: *mut $T) {
+                    // SAFETY: as above.
+                    unsafe { $stream(to, self) }
+                }
+                #[inline(always)]
+                unsafe fn fence() {
+                    // SAFETY: every processor with these vectors has it.
+                    unsafe { _mm_sfence() }
                 }
                 #[inline(always)]
                 unsafe fn splat(x: $T) -> Self {
@@ -171,7 +188,7 @@ mod x86 {
         f32,
         8,
         6,
-        [_mm256_loadu_ps, _mm256_storeu_ps, _mm256_set1_ps, _mm256_add_ps, _mm256_fmadd_ps],
+        [_mm256_loadu_ps, _mm256_storeu_ps, _mm256_stream_ps, _mm256_set1_ps, _mm256_add_ps, _mm256_fmadd_ps],
         transpose
     );
     vector!(
@@ -179,14 +196,14 @@ mod x86 {
         f64,
         4,
         6,
-        [_mm256_loadu_pd, _mm256_storeu_pd, _mm256_set1_pd, _mm256_add_pd, _mm256_fmadd_pd]
+        [_mm256_loadu_pd, _mm256_storeu_pd, _mm256_stream_pd, _mm256_set1_pd, _mm256_add_pd, _mm256_fmadd_pd]
     );
     vector!(
         __m512,
         f32,
         16,
         12,
-        [_mm512_loadu_ps, _mm512_storeu_ps, _mm512_set1_ps, _mm512_add_ps, _mm512_fmadd_ps],
+        [_mm512_loadu_ps, _mm512_storeu_ps, _mm512_stream_ps, _mm512_set1_ps, _mm512_add_ps, _mm512_fmadd_ps],
         transpose
     );
     vector!(
@@ -194,7 +211,7 @@ mod x86 {
         f64,
         8,
         12,
-        [_mm512_loadu_pd, _mm512_storeu_pd, _mm512_set1_pd, _mm512_add_pd, _mm512_fmadd_pd]
+        [_mm512_loadu_pd, _mm512_storeu_pd, _mm512_stream_pd, _mm512_set1_pd, _mm512_add_pd, _mm512_fmadd_pd]
     );
 
     /// [`Simd::transpose`] in registers: pairs of rows, then of pairs, then of halves change places.

@@ -3,11 +3,11 @@
 //! A large linear layer at a small batch is such a product three times over: forward, and for both gradients.
 //! The time goes into moving the large matrix, so it is streamed once, where it lies, without packing.
 
-use super::matmul::Matrix;
+use super::matmul::{self, Matrix};
 use super::pack::{Lines, Order, Part, Run, Source};
 use super::pool::{self, Shared};
 use super::simd::{Level, Simd, at_level, unroll};
-use super::tile::{Block, CHAIN, Tile, packed};
+use super::tile::{Block, CHAIN, DEPTH, Tile, depths, packed};
 use super::{map, memory};
 
 /// Rows on the left, or terms of the inner dimension, that every pass over the large matrix can serve.
@@ -18,6 +18,9 @@ const LARGE: usize = 64 * 1024;
 
 /// The same where the large matrix takes the place of the left one.
 const STREAMED: usize = 256 * 1024;
+
+/// The same where both may lie in the caches, but the large one would have to be turned.
+const TURNED: usize = 1024;
 
 /// Columns of the large matrix that one task takes where its columns are contiguous.
 const COLUMNS: usize = 48;
@@ -31,15 +34,32 @@ const TASKS: usize = 16;
 /// Terms of the inner dimension between two stops at memory: the thin matrix' part stays in the second cache.
 const DEEP: usize = 2048;
 
-/// Columns that are written at a time where the inner dimension is short.
-const WIDTH: usize = 1024;
+/// Columns of the large matrix that one task packs where its rows are contiguous: half the second cache.
+const STRIPE: usize = 512;
+
+/// Elements of the result that one task writes where the inner dimension is short.
+const GRAIN: usize = 16 * 1024;
+
+/// Elements of a result that is too large for the caches.
+const STREAMED_OUT: usize = 4 << 20;
+
+/// What becomes of a sum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Into {
+    /// It is stored.
+    Set,
+    /// It is stored past the caches, which couldn't hold all of it.
+    Stream,
+    /// It is added.
+    Add,
+}
 
 /// Numbers that thin products are made for.
 pub(crate) trait Thin: map::Float + super::sum::Add + std::ops::Mul<Output = Self> {
     /// `sums[i][j] = Σ a[i][p]·b[j][p]` of up to four rows and four columns, all of one length.
     fn dots(level: Level, a: &[&[Self]], b: [&[Self]; 4]) -> [[Self; 4]; FEW];
-    /// `c[j] = Σ factors[p]·b[p][j]`, or `c[j] += …` where `add`, of four rows.
-    fn add_rows(level: Level, factors: [Self; 4], b: [&[Self]; 4], c: &mut [Self], add: bool);
+    /// `c[j] = Σ factors[p]·b[p][j]`, or `c[j] += …`, of four rows.
+    fn add_rows(level: Level, factors: [Self; 4], b: [&[Self]; 4], c: &mut [Self], into: Into);
 }
 
 /// # Safety
@@ -125,33 +145,45 @@ where
 /// # Safety
 /// The processor has the vector's level.
 #[inline(always)]
-unsafe fn add_rows<V: Simd>(factors: [V::Element; 4], b: [&[V::Element]; 4], c: &mut [V::Element], add: bool)
+unsafe fn add_rows<V: Simd>(factors: [V::Element; 4], b: [&[V::Element]; 4], c: &mut [V::Element], into: Into)
 where
     V::Element: Thin,
 {
-    let b = b.map(|row| &row[..c.len()]);
-    let whole = c.len() / V::LANES * V::LANES;
-    // SAFETY: the caller promises the level, and places below `whole` lie within all rows.
-    unsafe {
-        let f = [V::splat(factors[0]), V::splat(factors[1]), V::splat(factors[2]), V::splat(factors[3])];
-        let mut j = 0;
-        while j < whole {
-            let to = c.as_mut_ptr().add(j);
-            let mut sum = if add { V::load(to) } else { V::splat(V::Element::default()) };
-            unroll!(4, P < 4, {
-                sum = f[P].mul_add(V::load(b[P].as_ptr().add(j)), sum);
-            });
-            sum.store(to);
-            j += V::LANES;
-        }
-    }
-    for j in whole..c.len() {
-        let mut sum = if add { c[j] } else { V::Element::default() };
+    let b = [&b[0][..c.len()], &b[1][..c.len()], &b[2][..c.len()], &b[3][..c.len()]];
+    let one = |j: usize, c: &mut [V::Element]| {
+        let mut sum = if into == Into::Add { c[j] } else { V::Element::default() };
         for p in 0..4 {
             sum += factors[p] * b[p][j];
         }
         c[j] = sum;
+    };
+    // Streaming needs aligned places.
+    let head = match into {
+        Into::Stream => c.as_ptr().align_offset(V::LANES * size_of::<V::Element>()).min(c.len()),
+        _ => 0,
+    };
+    (0..head).for_each(|j| one(j, c));
+    let mut j = head;
+    // SAFETY: the caller promises the level, and all places lie within all rows.
+    unsafe {
+        let f = [V::splat(factors[0]), V::splat(factors[1]), V::splat(factors[2]), V::splat(factors[3])];
+        while j + V::LANES <= c.len() {
+            let to = c.as_mut_ptr().add(j);
+            let mut sum = if into == Into::Add { V::load(to) } else { V::splat(V::Element::default()) };
+            unroll!(4, P < 4, {
+                sum = f[P].mul_add(V::load(b[P].as_ptr().add(j)), sum);
+            });
+            match into {
+                Into::Stream => sum.stream(to),
+                _ => sum.store(to),
+            }
+            j += V::LANES;
+        }
+        if into == Into::Stream {
+            V::fence();
+        }
     }
+    (j..c.len()).for_each(|j| one(j, c));
 }
 
 macro_rules! thin {
@@ -161,8 +193,8 @@ macro_rules! thin {
                 at_level!(level, $T, any_dots(a: &[&[$T]], b: [&[$T]; 4]) -> [[$T; 4]; FEW])
             }
 
-            fn add_rows(level: Level, factors: [$T; 4], b: [&[$T]; 4], c: &mut [$T], add: bool) {
-                at_level!(level, $T, add_rows(factors: [$T; 4], b: [&[$T]; 4], c: &mut [$T], add: bool))
+            fn add_rows(level: Level, factors: [$T; 4], b: [&[$T]; 4], c: &mut [$T], into: Into) {
+                at_level!(level, $T, add_rows(factors: [$T; 4], b: [&[$T]; 4], c: &mut [$T], into: Into))
             }
         }
     };
@@ -194,8 +226,10 @@ pub(super) fn product<T: Tile>(
         by_columns(level, (m, k, n), &rows_of(a, m, k), b, c, accumulate);
     } else if m <= FEW && k * n >= LARGE && b.column == 1 {
         by_rows(level, (m, k, n), &rows_of(a, m, k), b, c, accumulate);
-    } else if m <= 2 * lanes && k * n >= STREAMED && b.row == 1 {
+    } else if m <= 2 * lanes && n >= 2 * m && k * n >= TURNED && b.row == 1 {
         streamed(level, (m, k, n), a, b, c, accumulate);
+    } else if m <= 2 * lanes && k * n >= STREAMED && b.column == 1 {
+        striped(level, (m, k, n), &rows_of(a, m, k), b, c, accumulate);
     } else if k <= FEW && m > FEW && m * n >= LARGE && b.column == 1 && !accumulate {
         outer(level, (m, k, n), &rows_of(a, m, k), b, c);
     } else {
@@ -265,7 +299,7 @@ fn by_rows<T: Tile>(
             for (i, out) in out.chunks_exact_mut(n).enumerate() {
                 let factor = |q: usize| if p + q < k { a[i * k + p + q] } else { T::default() };
                 let factors = [factor(0), factor(1), factor(2), factor(3)];
-                T::add_rows(level, factors, rows, out, p > first);
+                T::add_rows(level, factors, rows, out, if p > first { Into::Add } else { Into::Set });
             }
         }
     });
@@ -305,10 +339,10 @@ fn streamed<T: Tile>(
     }
     let rows = 4 * high;
     let out = Shared(c.as_mut_ptr());
-    pool::parallel(n.div_ceil(rows), &|task| {
+    matmul::each(m * k * n)(n.div_ceil(rows), &|task| {
         let first = task * rows;
         let rows = rows.min(n - first);
-        let mut turned = vec![T::default(); rows * m];
+        let mut turned = memory::take::<T>(rows * m);
         for start in (0..k).step_by(DEEP) {
             let block = Block {
                 rows,
@@ -319,6 +353,7 @@ fn streamed<T: Tile>(
                 a_row: b.column,
                 a_step: 1,
                 b: right[start * wide..].as_ptr(),
+                b_row: None,
                 c: turned.as_mut_ptr(),
                 c_row: m,
                 add: start > 0,
@@ -337,27 +372,74 @@ fn streamed<T: Tile>(
                 }
             }
         }
+        memory::give(turned);
     });
     memory::give(right);
 }
 
+/// B's rows are contiguous, and A has too few to pay for packing B in parts: each task packs and multiplies a
+/// stripe of its own, from top to bottom.
+fn striped<T: Tile>(
+    level: Level,
+    (m, k, n): (usize, usize, usize),
+    a: &[T],
+    b: Matrix<'_, T>,
+    c: &mut [T],
+    accumulate: bool,
+) {
+    let (lanes, _) = T::tile(level);
+    let whole = [Run { index: 0, place: 0, length: n }];
+    let source = Source { data: b.data, order: Order::Rows(Lines::Even(b.row), &whole) };
+    let out = Shared(c.as_mut_ptr());
+    pool::parallel(n.div_ceil(STRIPE), &|task| {
+        let column = task * STRIPE;
+        let columns = STRIPE.min(n - column);
+        let mut right = memory::take::<T>(packed(lanes, columns) * DEPTH);
+        for (start, depth) in depths(k) {
+            let block = Block {
+                rows: m,
+                columns,
+                depth,
+                chain: CHAIN,
+                a: a[start..].as_ptr(),
+                a_row: k,
+                a_step: 1,
+                b: right.as_ptr(),
+                b_row: None,
+                c: out.at(column),
+                c_row: n,
+                add: accumulate || start > 0,
+            };
+            // SAFETY: A and B reach that far, as was asserted; each task has columns of C of its own.
+            unsafe {
+                T::pack(
+                    level,
+                    &source,
+                    Part { row: start, rows: depth, column, columns },
+                    right.as_mut_ptr(),
+                );
+                T::block(level, &block);
+            }
+        }
+        memory::give(right);
+    });
+}
+
 /// The inner dimension is short: rows of C are written one after another, and never read from memory.
 fn outer<T: Tile>(level: Level, (m, k, n): (usize, usize, usize), a: &[T], b: Matrix<'_, T>, c: &mut [T]) {
-    let rows = (WIDTH * FEW * FEW / n).max(1);
+    let rows = (GRAIN / n).max(1);
+    let into = if m * n >= STREAMED_OUT { Into::Stream } else { Into::Set };
+    let zeros = vec![T::default(); if k < FEW { n } else { 0 }];
     pool::chunks_mut(&mut c[..m * n], rows * n, |start, out| {
-        let zeros = [T::default(); WIDTH];
-        for block in (0..n).step_by(WIDTH) {
-            let wide = WIDTH.min(n - block);
-            let row = |q: usize| match q < k {
-                true => &b.data[q * b.row + block..][..wide],
-                false => &zeros[..wide],
-            };
-            let rows = [row(0), row(1), row(2), row(3)];
-            for (i, out) in out.chunks_exact_mut(n).enumerate() {
-                let factor = |q: usize| if q < k { a[(start / n + i) * k + q] } else { T::default() };
-                let factors = [factor(0), factor(1), factor(2), factor(3)];
-                T::add_rows(level, factors, rows, &mut out[block..block + wide], false);
-            }
+        let row = |q: usize| match q < k {
+            true => &b.data[q * b.row..][..n],
+            false => &zeros[..],
+        };
+        let rows = [row(0), row(1), row(2), row(3)];
+        for (i, out) in out.chunks_exact_mut(n).enumerate() {
+            let factor = |q: usize| if q < k { a[(start / n + i) * k + q] } else { T::default() };
+            let factors = [factor(0), factor(1), factor(2), factor(3)];
+            T::add_rows(level, factors, rows, out, into);
         }
     });
 }

@@ -59,8 +59,10 @@ pub(crate) struct Block<T> {
     pub(crate) a: *const T,
     pub(crate) a_row: usize,
     pub(crate) a_step: usize,
-    /// The panels of B, one after another.
+    /// The panels of B, one after another; or B as it lies, where its rows are `b_row` apart.
     pub(crate) b: *const T,
+    /// Only for columns that fill vectors.
+    pub(crate) b_row: Option<usize>,
     /// Element (i, j) of C is `c[i·c_row + j]`.
     pub(crate) c: *mut T,
     pub(crate) c_row: usize,
@@ -75,7 +77,7 @@ unsafe fn block<V: Simd>(block: &Block<V::Element>) {
         let width = panel(V::LANES, block.columns, column);
         // SAFETY: the caller promises the block's fields.
         unsafe {
-            let b = block.b.add(column * block.depth);
+            let b = block.b.add(if block.b_row.is_some() { column } else { column * block.depth });
             if width == V::LANES {
                 strip::<V, 1>(block, b, column);
             } else {
@@ -114,6 +116,7 @@ unsafe fn tile<V: Simd, const R: usize, const W: usize>(
     b: *const V::Element,
     column: usize,
 ) -> usize {
+    let b_step = block.b_row.unwrap_or(W * V::LANES);
     let mut start = 0;
     while start < block.depth {
         let depth = block.chain.min(block.depth - start);
@@ -121,8 +124,8 @@ unsafe fn tile<V: Simd, const R: usize, const W: usize>(
         // SAFETY: the caller promises what the block says; all places are within it.
         unsafe {
             let a = block.a.add(row * block.a_row + start * block.a_step);
-            let b = b.add(start * W * V::LANES);
-            let sums = sums::<V, R, W>(depth, (a, block.a_row, block.a_step), b);
+            let b = b.add(start * b_step);
+            let sums = sums::<V, R, W>(depth, (a, block.a_row, block.a_step), (b, b_step));
             let c = block.c.add(row * block.c_row + column);
             store::<V, R, W>(sums, add, (c, block.c_row), block.columns - column);
         }
@@ -136,7 +139,7 @@ unsafe fn tile<V: Simd, const R: usize, const W: usize>(
 unsafe fn sums<V: Simd, const R: usize, const W: usize>(
     depth: usize,
     (mut a, a_row, a_step): (*const V::Element, usize, usize),
-    mut b: *const V::Element,
+    (mut b, b_step): (*const V::Element, usize),
 ) -> [[V; W]; R] {
     // SAFETY: the caller promises `depth` steps of A and B.
     unsafe {
@@ -154,7 +157,7 @@ unsafe fn sums<V: Simd, const R: usize, const W: usize>(
             });
             // After the last step nothing may be there: only the place is computed.
             a = a.wrapping_add(a_step);
-            b = b.wrapping_add(W * V::LANES);
+            b = b.wrapping_add(b_step);
         }
         sums
     }
