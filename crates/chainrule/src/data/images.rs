@@ -3,16 +3,19 @@
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
-use image::{ImageFormat, ImageReader, Limits};
+use zune_jpeg::JpegDecoder;
+use zune_jpeg::zune_core::bytestream::ZCursor;
+use zune_jpeg::zune_core::colorspace::ColorSpace;
+use zune_jpeg::zune_core::options::DecoderOptions;
 
 use super::{Example, Source};
 use crate::array::{Array, Generator, Shape};
 use crate::error::{Error, Result};
 use crate::io::bytes::read_file;
 
-/// Images with longer sides are refused, and so are those that need more than this many bytes.
-const LONGEST: u32 = 1 << 15;
-const MOST_BYTES: u64 = 1 << 30;
+/// Images with longer sides are refused, and so are those of more pixels.
+const LONGEST: usize = 1 << 15;
+const MOST_PIXELS: usize = 1 << 28;
 
 /// Reads a JPEG or PNG image as RGB: `[3, height, width]`, u8. Grey images have three equal channels; transparency
 /// is left out.
@@ -23,7 +26,9 @@ const MOST_BYTES: u64 = 1 << 30;
 /// ```
 /// use chainrule::data::read_image;
 /// # let path = std::env::temp_dir().join(format!("chainrule-doc-red-{}.png", std::process::id()));
-/// image::RgbImage::from_pixel(2, 1, image::Rgb([255, 0, 9])).save(&path).unwrap();
+/// # let mut png = png::Encoder::new(std::fs::File::create(&path).unwrap(), 2, 1);
+/// # png.set_color(png::ColorType::Rgb);
+/// # png.write_header().unwrap().write_image_data(&[255, 0, 9, 255, 0, 9]).unwrap();
 /// let pixels = read_image(&path)?;
 /// assert_eq!(*pixels.shape(), [3, 1, 2]);
 /// assert_eq!(pixels.to_vec::<u8>()?, [255, 255, 0, 0, 9, 9]);
@@ -42,30 +47,79 @@ pub fn read_image(path: impl AsRef<Path>) -> Result<Array> {
 ///
 /// ```
 /// use chainrule::data::decode_image;
-/// let mut png = std::io::Cursor::new(Vec::new());
-/// image::RgbImage::new(5, 4).write_to(&mut png, image::ImageFormat::Png).unwrap();
-/// assert_eq!(*decode_image(png.get_ref())?.shape(), [3, 4, 5]);
+/// # let mut grey = Vec::new();
+/// # png::Encoder::new(&mut grey, 5, 4).write_header().unwrap().write_image_data(&[7; 20]).unwrap();
+/// assert_eq!(*decode_image(&grey)?.shape(), [3, 4, 5]);
 /// assert_eq!(decode_image(b"GIF89a").unwrap_err().rule(), "this is neither a JPEG nor a PNG image");
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 pub fn decode_image(bytes: &[u8]) -> Result<Array> {
-    let wrong = |rule: String| Error::new(crate::ErrorKind::Format, rule);
-    let mut reader = ImageReader::new(Cursor::new(bytes))
-        .with_guessed_format()
-        .map_err(|e| wrong(format!("the image doesn't decode: {e}")))?;
-    if !matches!(reader.format(), Some(ImageFormat::Jpeg | ImageFormat::Png)) {
-        return Err(wrong("this is neither a JPEG nor a PNG image".into()));
-    }
-    let mut limits = Limits::default();
-    limits.max_image_width = Some(LONGEST);
-    limits.max_image_height = Some(LONGEST);
-    limits.max_alloc = Some(MOST_BYTES);
-    reader.limits(limits);
-    let image = reader.decode().map_err(|e| wrong(format!("the image doesn't decode: {e}")))?.into_rgb8();
-    let (width, height) = (image.width() as usize, image.height() as usize);
-    let pixels = image.into_raw();
-    let planes = (0..3).flat_map(|channel| pixels.iter().skip(channel).step_by(3).copied()).collect();
+    let decoded = match bytes {
+        [0xFF, 0xD8, 0xFF, ..] => decode_jpeg(bytes),
+        [0x89, b'P', b'N', b'G', ..] => decode_png(bytes),
+        _ => Err("this is neither a JPEG nor a PNG image".into()),
+    };
+    let Pixels { width, height, channels, values } =
+        decoded.map_err(|rule| Error::new(crate::ErrorKind::Format, rule))?;
+    // Colours come first; grey serves as each of them, and transparency comes last.
+    let colour = |c: usize| if channels < 3 { 0 } else { c };
+    let planes = (0..3).flat_map(|c| values.iter().skip(colour(c)).step_by(channels).copied()).collect();
     Ok(Array::filled(planes, Shape::new(&[3, height, width])?))
+}
+
+/// An image as it is decoded: row by row, the channels of a pixel side by side.
+struct Pixels {
+    width: usize,
+    height: usize,
+    channels: usize,
+    values: Vec<u8>,
+}
+
+fn undecodable(error: impl std::fmt::Display) -> String {
+    format!("the image doesn't decode: {error}")
+}
+
+/// Refuses images that are too large.
+fn check_size(width: usize, height: usize) -> std::result::Result<(), String> {
+    match width.max(height) <= LONGEST && width * height <= MOST_PIXELS {
+        true => Ok(()),
+        false => Err(undecodable(format!("its size, {width}×{height}, exceeds the limit"))),
+    }
+}
+
+fn decode_jpeg(bytes: &[u8]) -> std::result::Result<Pixels, String> {
+    // Damaged files are shown as far as they go, as other programs do.
+    let options = DecoderOptions::default()
+        .set_strict_mode(false)
+        .set_max_width(LONGEST)
+        .set_max_height(LONGEST)
+        .jpeg_set_out_colorspace(ColorSpace::RGB);
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
+    decoder.decode_headers().map_err(undecodable)?;
+    let (width, height) = decoder.dimensions().ok_or_else(|| undecodable("it has no size"))?;
+    check_size(width, height)?;
+    let values = decoder.decode().map_err(undecodable)?;
+    Ok(Pixels { width, height, channels: values.len() / (width * height).max(1), values })
+}
+
+fn decode_png(bytes: &[u8]) -> std::result::Result<Pixels, String> {
+    let limits = png::Limits { bytes: 8 * MOST_PIXELS };
+    let mut decoder = png::Decoder::new_with_limits(Cursor::new(bytes), limits);
+    // Palettes and fewer than 8 bits become whole bytes.
+    decoder.set_transformations(png::Transformations::EXPAND);
+    let mut reader = decoder.read_info().map_err(undecodable)?;
+    let (width, height) = (reader.info().width as usize, reader.info().height as usize);
+    check_size(width, height)?;
+    let size = reader.output_buffer_size().ok_or_else(|| undecodable("it is too large"))?;
+    let mut values = vec![0; size];
+    let frame = reader.next_frame(&mut values).map_err(undecodable)?;
+    values.truncate(frame.buffer_size());
+    if frame.bit_depth == png::BitDepth::Sixteen {
+        // Rounded to the nearest: 65535 / 257 = 255.
+        let byte = |pair: &[u8; 2]| ((u32::from(u16::from_be_bytes(*pair)) + 128) / 257) as u8;
+        values = values.as_chunks::<2>().0.iter().map(byte).collect();
+    }
+    Ok(Pixels { width, height, channels: frame.color_type.samples(), values })
 }
 
 /// A folder with a folder of JPEG and PNG images for each class, named like it.
@@ -76,10 +130,12 @@ pub fn decode_image(bytes: &[u8]) -> Result<Array> {
 /// ```
 /// use chainrule::data::{ImageFolder, Loader};
 /// # let folder = std::env::temp_dir().join(format!("chainrule-doc-images-{}", std::process::id()));
-/// for class in ["cat", "dog"] {
-///     std::fs::create_dir_all(folder.join(class)).unwrap();
-///     image::RgbImage::new(5, 4).save(folder.join(class).join("1.png")).unwrap();
-/// }
+/// # for class in ["cat", "dog"] {
+/// #     std::fs::create_dir_all(folder.join(class)).unwrap();
+/// #     let file = std::fs::File::create(folder.join(class).join("1.png")).unwrap();
+/// #     png::Encoder::new(file, 5, 4).write_header().unwrap().write_image_data(&[7; 20]).unwrap();
+/// # }
+/// // The folder has cat/1.png and dog/1.png.
 /// let batch = Loader::new(ImageFolder::open(&folder)?, 2).epoch(0).next().unwrap()?;
 /// assert_eq!(*batch.inputs.shape(), [2, 3, 4, 5]);
 /// assert_eq!(batch.targets.to_vec::<i64>()?, [0, 1]);
