@@ -64,41 +64,53 @@ fn on_threads(threads: usize, body: impl Fn(usize) + Sync) {
     });
 }
 
-/// f32 operations a nanosecond (a fused multiply-add is two) on so many threads, with 256-bit vectors.
+/// f32 operations a nanosecond (a fused multiply-add is two) on so many threads, with the processor's widest vectors.
 pub(crate) fn peak(threads: usize, seconds: f64) -> f64 {
     const ROUNDS: usize = 200_000;
+    let (chains, lanes) = chains();
     let ns = best_ns(seconds * 0.1, || on_threads(threads, |_| chains(ROUNDS)));
-    (threads * ROUNDS * CHAINS * LANES * 2) as f64 / ns
+    (threads * ROUNDS * CHAINS * lanes * 2) as f64 / ns
 }
 
-const LANES: usize = 8;
+/// Enough chains of multiply-adds that don't wait for each other to keep the units busy.
 const CHAINS: usize = 12;
 
-/// Enough independent chains of multiply-adds to keep the units busy.
-fn chains(rounds: usize) {
-    #[inline(always)]
-    fn body(rounds: usize) {
-        let (a, b) = (black_box([0.999_9f32; LANES]), black_box([0.000_1f32; LANES]));
-        let mut sums = [[1.0f32; LANES]; CHAINS];
-        for _ in 0..rounds {
-            for sum in &mut sums {
-                for lane in 0..LANES {
-                    sum[lane] = sum[lane].mul_add(a[lane], b[lane]);
-                }
+#[inline(always)]
+fn run_chains<const LANES: usize>(rounds: usize) {
+    let (a, b) = (black_box([0.999_9f32; LANES]), black_box([0.000_1f32; LANES]));
+    let mut sums = [[1.0f32; LANES]; CHAINS];
+    for _ in 0..rounds {
+        for sum in &mut sums {
+            for lane in 0..LANES {
+                sum[lane] = sum[lane].mul_add(a[lane], b[lane]);
             }
         }
-        black_box(sums);
     }
+    black_box(sums);
+}
+
+/// What runs so many rounds of the chains, and how many lanes each has.
+fn chains() -> (fn(usize), usize) {
     #[cfg(target_arch = "x86_64")]
-    if std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma") {
-        #[target_feature(enable = "avx2,fma")]
-        fn avx2(rounds: usize) {
-            body(rounds);
+    {
+        if std::is_x86_feature_detected!("avx512f") {
+            #[target_feature(enable = "avx512f")]
+            fn avx512(rounds: usize) {
+                run_chains::<16>(rounds);
+            }
+            // SAFETY: the processor has the feature, as was just checked.
+            return (|rounds| unsafe { avx512(rounds) }, 16);
         }
-        // SAFETY: the processor has both features, as was just checked.
-        return unsafe { avx2(rounds) };
+        if std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma") {
+            #[target_feature(enable = "avx2,fma")]
+            fn avx2(rounds: usize) {
+                run_chains::<8>(rounds);
+            }
+            // SAFETY: the processor has both features, as was just checked.
+            return (|rounds| unsafe { avx2(rounds) }, 8);
+        }
     }
-    body(rounds);
+    (run_chains::<8>, 8)
 }
 
 /// Bytes a nanosecond of `a ← b + s·c` over slices that no cache holds.
