@@ -10,7 +10,7 @@
 //! ```
 
 use super::elementwise::promoted;
-use super::{Entry, GateRef, Sample};
+use super::{Entry, Gate, GateRef, Sample};
 use crate::array::{Array, DType, Meta};
 use crate::error::{Error, ErrorKind, Result};
 use crate::gates;
@@ -247,7 +247,9 @@ macro_rules! binary_methods {
             #[track_caller]
             #[inline]
             pub fn $method(&self, other: impl Operand) -> Result<Tensor> {
-                Tensor::apply_with(&$Gate, self, other, std::panic::Location::caller())
+                // A static, so that the gate's loops are compiled here and not in every crate that calls this.
+                static GATE: &dyn $crate::gate::Gate = &$Gate;
+                Tensor::apply_with(GATE, self, other, std::panic::Location::caller())
             }
         )*}
     };
@@ -313,13 +315,14 @@ impl Tensor {
     #[track_caller]
     #[inline]
     pub fn div(&self, other: impl Operand) -> Result<Tensor> {
+        static GATE: &dyn Gate = &Div;
         let location = std::panic::Location::caller();
         if !self.dtype().is_float() && other.as_number().is_some() {
             // The quotient is a float, and so is the number below it: −3 is no u8.
             let float = Tensor::from_array(Array::scalar(0f32));
-            return other.with(&float, |b| Tensor::apply_one(GateRef::Static(&Div), &[self, b], location));
+            return other.with(&float, |b| Tensor::apply_one(GateRef::Static(GATE), &[self, b], location));
         }
-        Tensor::apply_with(&Div, self, other, location)
+        Tensor::apply_with(GATE, self, other, location)
     }
 
     /// `self` to the power `other`: see [`Pow`].
@@ -349,7 +352,8 @@ impl Tensor {
                     .with_inputs([self.meta()]));
             }
         }
-        Tensor::apply_with(&Pow, self, other, location)
+        static GATE: &dyn Gate = &Pow;
+        Tensor::apply_with(GATE, self, other, location)
     }
 }
 

@@ -438,7 +438,8 @@ macro_rules! comparisons {
             /// The shapes don't broadcast.
             #[track_caller]
             pub fn $method(&self, other: impl Operand) -> Result<Tensor> {
-                Tensor::apply_with(&Compare::$variant, self, other, std::panic::Location::caller())
+                static GATE: &dyn Gate = &Compare::$variant;
+                Tensor::apply_with(GATE, self, other, std::panic::Location::caller())
             }
         )*}
     };

@@ -52,9 +52,26 @@ pub(crate) fn on_all<const N: usize, T: Float>(each: Loop<'_, N, T>, x: [Operand
 }
 
 macro_rules! float {
-    ($T:ty, $LANES:literal, $Fast:ty, $Plain:ty, $wrap:expr, $unwrap:expr) => {
+    ($T:ty, $LANES:literal, $Fast:ty, $Plain:ty, $wrap:expr, $unwrap:expr $(, $wide:ident)?) => {
         impl Float for $T {
             fn run<const N: usize, B: Body<N>>(body: &B, x: [Operand<'_, $T>; N], out: &mut [$T]) {
+                $(
+                    // The same bits by half the instructions.
+                    #[cfg(target_arch = "x86_64")]
+                    if super::$wide() {
+                        #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
+                        fn avx512<const N: usize, B: Body<N>>(body: &B, x: [Operand<'_, $T>; N], out: &mut [$T]) {
+                            each::<N, $LANES, $T>(
+                                x,
+                                out,
+                                #[inline(always)]
+                                |x| $unwrap(body.call::<$Fast>(x.map($wrap))),
+                            );
+                        }
+                        // SAFETY: the processor has these features, as was just checked.
+                        return unsafe { avx512(body, x, out) };
+                    }
+                )?
                 #[cfg(target_arch = "x86_64")]
                 if super::has_avx2() {
                     #[target_feature(enable = "avx2,fma")]
@@ -101,7 +118,7 @@ macro_rules! float {
     };
 }
 
-float!(f32, 16, F32<true>, F32<false>, F32, F32::number);
+float!(f32, 16, F32<true>, F32<false>, F32, F32::number, has_avx512);
 float!(f64, 4, f64, f64, |x| x, |y| y);
 
 /// `out[i] = body(x₀[i], x₁[i], …)` by a call an element.

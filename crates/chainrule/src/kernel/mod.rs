@@ -45,6 +45,20 @@ pub(crate) fn has_avx2() -> bool {
     }
 }
 
+/// Whether this processor has what elementwise loops over 512-bit vectors use.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+pub(crate) fn has_avx512() -> bool {
+    static FOUND: OnceLock<bool> = OnceLock::new();
+    *FOUND.get_or_init(|| {
+        has_avx2()
+            && std::is_x86_feature_detected!("avx512f")
+            && std::is_x86_feature_detected!("avx512vl")
+            && std::is_x86_feature_detected!("avx512dq")
+            && std::is_x86_feature_detected!("avx512bw")
+    })
+}
+
 /// Defines a function whose body is compiled twice, for AVX2 with fused multiply-add and for the target's
 /// baseline, and chosen when it is called.
 macro_rules! multiversion {
