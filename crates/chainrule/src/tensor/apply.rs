@@ -146,7 +146,7 @@ pub(crate) fn apply_at(
     let recorded = before.map(|generator| (gate.clone(), generator));
     let kept = saved_hooks::kept(saved)
         .map_err(|error| error.at_gate(gate.name()).with_inputs(inputs.iter().map(|x| x.meta())))?;
-    let work = Work::Arrays { outputs: metas.into_vec().into_boxed_slice(), saved: Mutex::new(kept) };
+    let work = Work::Arrays { outputs: Box::from(&metas[..]), saved: Mutex::new(kept) };
     let node = NodeRef::new(Node::new(gate, edges, work, location));
     let outputs: Tensors = outputs
         .into_iter()

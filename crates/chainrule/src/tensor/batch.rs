@@ -5,7 +5,7 @@
 //! ([`Gate::backward_takes_batches`](crate::gate::Gate::backward_takes_batches)); for any other the sweep loops over
 //! the batch at that gate.
 
-use super::carrier::Carrier;
+use super::carrier::{Carrier, Upstream};
 use super::node::Kept;
 use super::{NodeRef, Tensor};
 use crate::array::{Meta, Shape};
@@ -87,8 +87,8 @@ pub(super) fn backward<G: Carrier>(
         let one = upstream
             .iter()
             .map(|g| g.as_ref().map(|g| Ok(G::from_tensor(&g.select(0, place as isize)?))).transpose())
-            .collect::<Result<Vec<_>>>()?;
-        let gradients = G::backward(node, kept, &one, needs)?;
+            .collect::<Result<Upstream<G>>>()?;
+        let gradients = G::backward(node, kept, one, needs)?;
         if gradients.len() != parts.len() {
             // The sweep says what is wrong with that.
             return Ok(gradients);

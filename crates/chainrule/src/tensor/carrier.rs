@@ -12,6 +12,9 @@ use crate::array::{Array, Meta, Shape};
 use crate::error::{Error, Result};
 use crate::gate::{Gate, Gradients, Needs, Saved};
 
+/// What reaches a node: a gradient for each of its outputs.
+pub(super) type Upstream<G> = SmallVec<[Option<G>; 1]>;
+
 /// A gradient on its way: a plain [`Gradient`], or a [`Tensor`] where the gradient is to be differentiated again.
 pub(super) trait Carrier: Clone + Sized {
     fn from_tensor(tensor: &Tensor) -> Self;
@@ -35,7 +38,7 @@ pub(super) trait Carrier: Clone + Sized {
     fn backward(
         node: &NodeRef,
         kept: &Kept,
-        upstream: &[Option<Self>],
+        upstream: Upstream<Self>,
         needs: &Needs,
     ) -> Result<Gradients<Self>>;
 
@@ -149,11 +152,11 @@ impl Carrier for Gradient {
     fn backward(
         node: &NodeRef,
         kept: &Kept,
-        upstream: &[Option<Gradient>],
+        upstream: Upstream<Gradient>,
         needs: &Needs,
     ) -> Result<Gradients<Gradient>> {
         let upstream: SmallVec<[Option<Array>; 1]> =
-            upstream.iter().map(|g| g.clone().map(Gradient::into_array)).collect();
+            upstream.into_iter().map(|g| g.map(Gradient::into_array)).collect();
         let gradients = array_backward(&**node.gate(), &Saved::new(node, kept), &upstream, needs)?;
         Ok(gradients.into_iter().map(|g| g.map(Gradient::from_array)).collect())
     }
@@ -213,9 +216,9 @@ impl Carrier for Tensor {
     fn backward(
         node: &NodeRef,
         kept: &Kept,
-        upstream: &[Option<Tensor>],
+        upstream: Upstream<Tensor>,
         needs: &Needs,
     ) -> Result<Gradients<Tensor>> {
-        node.gate().backward(&Saved::new(node, kept), upstream, needs)
+        node.gate().backward(&Saved::new(node, kept), &upstream, needs)
     }
 }

@@ -10,7 +10,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use smallvec::SmallVec;
 
 use super::backward::Options;
-use super::carrier::Carrier;
+use super::carrier::{Carrier, Upstream};
 use super::hooks::{NodeHooks, Slots};
 use super::mode::is_anomaly_enabled;
 use super::node::{Edge, Node, Scalar, Shared};
@@ -20,17 +20,20 @@ use crate::array::Meta;
 use crate::error::{Error, ErrorKind, Result};
 use crate::gate::{Gradients, Needs};
 
+/// Leaves that are kept without allocation, and looked through without a table.
+const FEW: usize = 6;
+
 /// What a sweep found.
 pub(super) struct Found<'g> {
     /// Leaves and their gradients, in order of arrival.
-    pub(super) leaves: Vec<(&'g Shared<Leaf>, Tensor)>,
+    pub(super) leaves: SmallVec<[(&'g Shared<Leaf>, Tensor); FEW]>,
     /// The gradients that were asked for by name.
     pub(super) wanted: Vec<Option<Tensor>>,
 }
 
 pub(super) struct Sweep<'g, G> {
     waiting: Waiting<'g, G>,
-    leaves: Vec<(&'g Shared<Leaf>, G)>,
+    leaves: SmallVec<[(&'g Shared<Leaf>, G); FEW]>,
     /// Where each leaf stands in `leaves`, by address; made when there are too many to look through.
     leaf_of: HashMap<usize, usize, BuildHasherDefault<AddressHasher>>,
     retain_graph: bool,
@@ -99,7 +102,7 @@ impl<'g, G: Carrier> Sweep<'g, G> {
     ) -> Sweep<'g, G> {
         Sweep {
             waiting: Waiting::new(),
-            leaves: Vec::new(),
+            leaves: SmallVec::new(),
             leaf_of: HashMap::default(),
             retain_graph: options.retain_graph,
             anomaly: is_anomaly_enabled(),
@@ -151,7 +154,6 @@ impl<'g, G: Carrier> Sweep<'g, G> {
     /// Where this leaf stands among those that a gradient has reached; if it doesn't, it must be added next.
     #[inline]
     fn place_of(&mut self, leaf: &Shared<Leaf>) -> Option<usize> {
-        const FEW: usize = 8;
         let next = self.leaves.len();
         if next <= FEW {
             return self.leaves.iter().position(|(known, _)| Shared::ptr_eq(known, leaf));
@@ -164,7 +166,7 @@ impl<'g, G: Carrier> Sweep<'g, G> {
         (place != next).then_some(place)
     }
 
-    pub(super) fn run(mut self) -> Result<Found<'g>> {
+    pub(super) fn run(&mut self) -> Result<Found<'g>> {
         while let Some(pending) = self.waiting.pop() {
             self.run_node(pending)?;
         }
@@ -210,11 +212,11 @@ impl<'g, G: Carrier> Sweep<'g, G> {
             return self.run_scalar(node, scalar, gradient);
         }
         let needs = Needs::new(node.edges().iter().map(|edge| self.wants(edge)));
-        let mut gradients = self.gate_backward(node, &upstream, &needs).map_err(|e| at(e, node))?;
-        if let Some(hooks) = hooks {
+        let watched = hooks.map(|hooks| (hooks, upstream.clone()));
+        let mut gradients = self.gate_backward(node, upstream, &needs).map_err(|e| at(e, node))?;
+        if let Some((hooks, upstream)) = watched {
             gradients = self.run_after(hooks, node, gradients, &upstream).map_err(|e| at(e, node))?;
         }
-        drop(upstream);
         for (edge, gradient) in node.edges().iter().zip(gradients) {
             let (Some(gradient), true) = (gradient, self.wants(edge)) else { continue };
             match edge {
@@ -288,11 +290,11 @@ impl<'g, G: Carrier> Sweep<'g, G> {
         }
     }
 
-    fn gate_backward(&self, node: &NodeRef, upstream: &[Option<G>], needs: &Needs) -> Result<Gradients<G>> {
+    fn gate_backward(&self, node: &NodeRef, upstream: Upstream<G>, needs: &Needs) -> Result<Gradients<G>> {
         let kept = node.keep(self.retain_graph)?;
         let gradients = match self.batch {
             None => G::backward(node, &kept, upstream, needs)?,
-            Some(size) => batch::backward(node, &kept, upstream, needs, size)?,
+            Some(size) => batch::backward(node, &kept, &upstream, needs, size)?,
         };
         if gradients.len() != node.edges().len() {
             return Err(Error::autograd(format!(
@@ -312,9 +314,9 @@ impl<'g, G: Carrier> Sweep<'g, G> {
         Ok(gradients)
     }
 
-    fn finish(self) -> Result<Found<'g>> {
-        let mut leaves = Vec::with_capacity(self.leaves.len());
-        for (leaf, gradient) in self.leaves {
+    fn finish(&mut self) -> Result<Found<'g>> {
+        let mut leaves = SmallVec::with_capacity(self.leaves.len());
+        for (leaf, gradient) in self.leaves.drain(..) {
             if self.goal.as_ref().is_some_and(|goal| !goal.wants_leaf(leaf)) {
                 continue;
             }
@@ -324,7 +326,7 @@ impl<'g, G: Carrier> Sweep<'g, G> {
             }
             leaves.push((leaf, gradient));
         }
-        let Some(goal) = self.goal else { return Ok(Found { leaves, wanted: Vec::new() }) };
+        let Some(goal) = self.goal.take() else { return Ok(Found { leaves, wanted: Vec::new() }) };
         let of_leaf = |target: &Target| {
             let Target::Leaf(own) = target else { return None };
             let found = leaves.iter().find(|(leaf, _)| Shared::ptr_eq(leaf, own));
