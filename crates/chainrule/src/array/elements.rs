@@ -97,8 +97,10 @@ impl Array {
     /// ```
     pub fn to_f64_vec(&self) -> Vec<f64> {
         dispatch!(self.dtype(), T => {
-            let buffer = self.buffer::<T>().unwrap_or_default();
-            Iter::new(buffer, &self.layout).map(Element::to_f64).collect()
+            match self.as_slice::<T>() {
+                Some(slice) => slice.iter().copied().map(Element::to_f64).collect(),
+                None => self.iter::<T>().into_iter().flatten().map(Element::to_f64).collect(),
+            }
         })
     }
 
@@ -111,8 +113,10 @@ impl Array {
     /// ```
     pub fn to_i64_vec(&self) -> Vec<i64> {
         dispatch!(self.dtype(), T => {
-            let buffer = self.buffer::<T>().unwrap_or_default();
-            Iter::new(buffer, &self.layout).map(Element::to_i64).collect()
+            match self.as_slice::<T>() {
+                Some(slice) => slice.iter().copied().map(Element::to_i64).collect(),
+                None => self.iter::<T>().into_iter().flatten().map(Element::to_i64).collect(),
+            }
         })
     }
 

@@ -247,9 +247,13 @@ fn places(x: &Array) -> Vec<usize> {
     places.into_iter().map(|place| place as usize).collect()
 }
 
-/// An array whose last two strides aren't negative, which the kernel can't walk.
+/// An array that the kernel can walk quickly: no stride is negative, and its matrices don't repeat elements, as the
+/// gradient of a sum does.
 fn walkable(x: &Array) -> Array {
-    if x.strides().iter().all(|&stride| stride >= 0) { x.clone() } else { x.contiguous() }
+    let backward = x.strides().iter().any(|&stride| stride < 0);
+    let dims = x.strides().iter().zip(x.shape().iter());
+    let repeats = dims.rev().take(2).any(|(&stride, &size)| stride == 0 && size > 1);
+    if backward || repeats { x.contiguous() } else { x.clone() }
 }
 
 fn batches<T: Tile>(a: &Array, b: &Array, (m, k, n): (usize, usize, usize), shape: Shape) -> Array {

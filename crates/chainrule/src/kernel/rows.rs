@@ -15,13 +15,6 @@ impl Body<2> for ExpMinus {
     }
 }
 
-struct Minus;
-impl Body<2> for Minus {
-    fn call<R: Real>(&self, [x, y]: [R; 2]) -> R {
-        x - y
-    }
-}
-
 struct Over;
 impl Body<2> for Over {
     fn call<R: Real>(&self, [x, y]: [R; 2]) -> R {
@@ -40,6 +33,10 @@ multiversion! {
     /// The largest element; NaN where one is NaN.
     fn largest[T: Float](row: &[T]) -> T {
         const LANES: usize = 32;
+        if row.len() < LANES {
+            let first = T::from_f64(f64::NEG_INFINITY);
+            return row.iter().fold(first, |m, &x| if (x > m) | (x != x) { x } else { m });
+        }
         let mut lanes = [T::from_f64(f64::NEG_INFINITY); LANES];
         let mut nan = [false; LANES];
         let chunks = row.chunks_exact(LANES);
@@ -119,41 +116,84 @@ pub(crate) fn softmax_gradient<T: Float + Add>(g: &[T], y: &[T], columns: usize,
 /// The gradient of the logarithm of softmax: `g − eʸ·Σ g` over rows of this length.
 pub(crate) fn log_softmax_gradient<T: Float + Add>(g: &[T], y: &[T], columns: usize, out: &mut [T]) {
     pool::chunks_mut(out, grain(columns) * columns, |start, out| {
-        for (i, out) in out.chunks_exact_mut(columns).enumerate() {
-            let place = start + i * columns;
-            let (g, y) = (&g[place..place + columns], &y[place..place + columns]);
-            let total = sum::sum(g);
-            T::run(&LogWeighted, [Operand::Slice(g), Operand::Slice(y), Operand::One(total)], out);
+        let (g, y) = (&g[start..start + out.len()], &y[start..start + out.len()]);
+        let together = together(columns) * columns;
+        let mut totals = vec![T::default(); if columns < SHORT { together.min(out.len()) } else { 0 }];
+        for (part, out) in out.chunks_mut(together).enumerate() {
+            let place = part * together;
+            let (g, y) = (&g[place..place + out.len()], &y[place..place + out.len()]);
+            let total = match columns < SHORT {
+                true => {
+                    let totals = &mut totals[..out.len()];
+                    for (totals, g) in totals.chunks_exact_mut(columns).zip(g.chunks_exact(columns)) {
+                        totals.fill(sum::sum(g));
+                    }
+                    Operand::Slice(&*totals)
+                }
+                false => Operand::One(sum::sum(g)),
+            };
+            T::run(&LogWeighted, [Operand::Slice(g), Operand::Slice(y), total], out);
         }
     });
+}
+
+/// Rows shorter than this are exponentiated several at a time: alone they wouldn't fill the vectors.
+const SHORT: usize = 64;
+
+/// How many rows of this length are worked on at a time.
+fn together(columns: usize) -> usize {
+    if columns < SHORT { 1024 / columns.max(1) } else { 1 }
 }
 
 /// `out[r] = ln Σ exp(x)` of each row.
 pub(crate) fn logsumexp<T: Float + Add>(x: &[T], columns: usize, out: &mut [T]) {
     pool::chunks_mut(out, grain(columns), |start, out| {
-        let mut row_exp = vec![T::default(); columns];
-        for (i, out) in out.iter_mut().enumerate() {
-            let row = &x[(start + i) * columns..(start + i + 1) * columns];
-            let m = largest(row);
-            if m.to_f64().is_infinite() {
-                // All −∞, or one +∞: the exponentials below would be NaN.
-                *out = m;
-                continue;
+        let x = &x[start * columns..(start + out.len()) * columns];
+        let together = together(columns);
+        let mut exponentials = vec![T::default(); together.min(out.len()) * columns];
+        let mut spread = if together > 1 { exponentials.clone() } else { Vec::new() };
+        for (part, out) in out.chunks_mut(together).enumerate() {
+            let x = &x[part * together * columns..][..out.len() * columns];
+            let exponentials = &mut exponentials[..x.len()];
+            out.iter_mut().enumerate().for_each(|(i, m)| *m = largest(&x[i * columns..(i + 1) * columns]));
+            if let [m] = out {
+                T::run(&ExpMinus, [Operand::Slice(x), Operand::One(*m)], exponentials);
+            } else {
+                spread.chunks_exact_mut(columns.max(1)).zip(&*out).for_each(|(row, &m)| row.fill(m));
+                let spread = &spread[..x.len()];
+                T::run(&ExpMinus, [Operand::Slice(x), Operand::Slice(spread)], exponentials);
             }
-            T::run(&ExpMinus, [Operand::Slice(row), Operand::One(m)], &mut row_exp);
-            *out = m + T::map_one(&Log, [sum::sum(&row_exp)]);
+            for (i, out) in out.iter_mut().enumerate() {
+                // All −∞, or one +∞: the exponentials are NaN.
+                if !out.to_f64().is_infinite() {
+                    *out = *out + T::map_one(&Log, [sum::sum(&exponentials[i * columns..(i + 1) * columns])]);
+                }
+            }
         }
     });
 }
 
 /// `out = x − logsumexp(x)` over rows of this length.
-pub(crate) fn log_softmax<T: Float + Add>(x: &[T], columns: usize, out: &mut [T]) {
+pub(crate) fn log_softmax<T: Float + Add + std::ops::Sub<Output = T>>(
+    x: &[T],
+    columns: usize,
+    out: &mut [T],
+) {
     let mut totals = vec![T::default(); x.len() / columns.max(1)];
     logsumexp(x, columns, &mut totals);
     pool::chunks_mut(out, grain(columns) * columns, |start, out| {
         let rows = x[start..start + out.len()].chunks_exact(columns);
         for ((row, out), total) in rows.zip(out.chunks_exact_mut(columns)).zip(&totals[start / columns..]) {
-            T::run(&Minus, [Operand::Slice(row), Operand::One(*total)], out);
+            subtract(row, *total, out);
         }
     });
+}
+
+multiversion! {
+    /// `out[i] = x[i] − y`
+    fn subtract[T: Float + std::ops::Sub<Output = T>](x: &[T], y: T, out: &mut [T]) {
+        for (out, x) in out.iter_mut().zip(x) {
+            *out = *x - y;
+        }
+    }
 }

@@ -70,10 +70,13 @@ multiversion! {
     /// The largest element of each range of a row; NaN where one is NaN.
     fn largest_of_row[T: Element](row: &[T], ranges: &[Range], out: &mut [T]) {
         for (out, range) in out.iter_mut().zip(ranges) {
-            let mut m = row[range.start];
-            for i in range.places() {
+            let row = &row[range.start..range.end];
+            let mut m = row[0];
+            let mut i = range.step;
+            while i < row.len() {
                 let x = row[i];
-                m = if x > m || x != x { x } else { m };
+                m = if (x > m) | (x != x) { x } else { m };
+                i += range.step;
             }
             *out = m;
         }
@@ -147,14 +150,17 @@ fn each_place<T: Element>(x: &[T], windows: &Windows, mut visit: impl FnMut(usiz
                 }
             }
             for range in &windows.ranges[2] {
-                let (mut m, mut place) = (combined[range.start], at[range.start]);
-                for i in range.places() {
-                    let (x, here) = (combined[i], at[i]);
+                let (row, at) = (&combined[range.start..range.end], &at[range.start..range.end]);
+                let (mut m, mut place) = (row[0], at[0]);
+                let mut i = range.step;
+                while i < row.len() {
+                    let (x, here) = (row[i], at[i]);
                     // Of equals the first in the plane, of NaNs the last.
                     let nan = (x != x) & ((m == m) | (here > place));
                     let better = (x > m) | ((x == m) & (here < place)) | nan;
                     m = if better { x } else { m };
                     place = if better { here } else { place };
+                    i += range.step;
                 }
                 visit(o, place);
                 o += 1;

@@ -395,8 +395,8 @@ impl Tensor {
             }
             return self.cross_entropy_of_probabilities(&log_probabilities, target, &weights, options);
         }
-        let plain = CrossEntropy { label_smoothing: 0.0, ..options.clone() };
-        let hard = log_probabilities.nll_loss_with(target, &plain)?;
+        let gate = NllLoss { ignore_index: options.ignore_index, reduction: options.reduction };
+        let hard = Tensor::apply(gate, &[&log_probabilities, target, &weights])?;
         if smoothing == 0.0 {
             return Ok(hard);
         }
