@@ -266,7 +266,9 @@ macro_rules! functions {
         /// The element type isn't accepted.
         #[track_caller]
         pub fn $method(&self) -> $crate::error::Result<$crate::tensor::Tensor> {
-            $crate::tensor::Tensor::apply($crate::gate::GateRef::Static(&$NAME), &[self])
+            // A static, so that the gate's loops are compiled here and not in every crate that calls this.
+            static GATE: &dyn $crate::gate::Gate = &$NAME;
+            $crate::tensor::Tensor::apply($crate::gate::GateRef::Static(GATE), &[self])
         }
     };
     (@method [$($doc:tt)*] $NAME:ident $method:ident $a:ident $b:ident) => {
@@ -279,9 +281,10 @@ macro_rules! functions {
             &self,
             other: impl $crate::tensor::Operand,
         ) -> $crate::error::Result<$crate::tensor::Tensor> {
+            static GATE: &dyn $crate::gate::Gate = &$NAME;
             let location = std::panic::Location::caller();
             other.with(self, |other| {
-                let gate = $crate::gate::GateRef::Static(&$NAME);
+                let gate = $crate::gate::GateRef::Static(GATE);
                 $crate::tensor::Tensor::apply_one(gate, &[self, other], location)
             })
         }

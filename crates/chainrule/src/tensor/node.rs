@@ -14,7 +14,7 @@ use super::{Leaf, Tensor};
 use crate::array::{Array, DType, Meta, Shape};
 use crate::error::{Error, Result};
 use crate::gate::arith::Neg;
-use crate::gate::{GateRef, Needs, SavedValues, Saves};
+use crate::gate::{Gate, GateRef, Needs, SavedValues, Saves};
 
 /// The reference-counted pointer to the graph's other blocks.
 pub(crate) type Shared<T> = Arc<T>;
@@ -268,7 +268,8 @@ impl Node {
         }
         if let GateRef::Shared(_) = &self.gate {
             // Any constant of the program may stand in for the gate that leaves.
-            later(Remains::Gate(std::mem::replace(&mut self.gate, GateRef::Static(&Neg))));
+            static NEG: &dyn Gate = &Neg;
+            later(Remains::Gate(std::mem::replace(&mut self.gate, GateRef::Static(NEG))));
         }
         if let Some(hooks) = self.hooks.take() {
             later(Remains::Hooks(hooks));
