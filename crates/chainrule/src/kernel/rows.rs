@@ -166,7 +166,7 @@ pub(crate) fn logsumexp<T: Float + Add>(x: &[T], columns: usize, out: &mut [T]) 
             for (i, out) in out.iter_mut().enumerate() {
                 // All −∞, or one +∞: the exponentials are NaN.
                 if !out.to_f64().is_infinite() {
-                    *out = *out + T::map_one(&Log, [sum::sum(&exponentials[i * columns..(i + 1) * columns])]);
+                    *out += T::map_one(&Log, [sum::sum(&exponentials[i * columns..(i + 1) * columns])]);
                 }
             }
         }
