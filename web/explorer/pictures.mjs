@@ -29,7 +29,7 @@ await picture("explorer-circuit", fork.file, { width: 1280, height: 720 }, async
   for (let i = 0; i < 2; i += 1) await page.keyboard.press("ArrowLeft");
 });
 
-const alexnet = cost("alexnet", "--batch", "1", "--threads", "1");
+const alexnet = cost("alexnet", "--batch", "1", "--threads", "1", "--steps", "25");
 await picture("explorer-network", alexnet.file, { width: 1280, height: 720 }, async (page) => {
   await page.click("#open-all");
   await page.click("#row-4");
