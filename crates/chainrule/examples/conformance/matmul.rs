@@ -42,7 +42,9 @@ enum Pairs {
 impl Pairs {
     fn of(self, rank: usize) -> (Vec<isize>, Vec<isize>) {
         match self {
-            Pairs::Count(n) => ((rank as isize - n..rank as isize).collect(), (0..n).collect()),
+            Pairs::Count(n) => {
+                (((rank as isize).saturating_sub(n)..rank as isize).collect(), (0..n).collect())
+            }
             Pairs::Lists(own, theirs) => (own, theirs),
         }
     }

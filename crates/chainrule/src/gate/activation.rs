@@ -156,7 +156,13 @@ gates! {
             R::constant(-lambda).if_gt(x, R::constant(1.0), R::constant(0.0))
         )];
         at_kink: "∂y/∂x = 0 at ±λ, and at NaN";
-        samples: samples(Hardshrink { lambda: 0.5 }, [0.2, -4.0, 4.0, -0.3], [(-0.5, 0.0), (0.5, 0.0)]);
+        samples: {
+            let gate = Hardshrink { lambda: 0.5 };
+            let mut all = samples(gate, [0.2, -4.0, 4.0, -0.3], [(-0.5, 0.0), (0.5, 0.0)]);
+            let nan = Sample::new(gate, [f64s([f64::NAN])]).at_kink([f64s([0.0])]);
+            all.push(nan.gives([f64s([f64::NAN])]));
+            all
+        };
     }
 }
 

@@ -204,7 +204,7 @@ impl Conv {
         if w[1] != channels / groups {
             return Err(Error::shape(format!(
                 "a weight of shape {w} with {groups} groups expects {} channels, and the input of shape {x} has {channels}",
-                w[1] * groups
+                w[1].saturating_mul(groups)
             )));
         }
         let spatial = |shape: &Shape| {

@@ -128,6 +128,7 @@ impl Normalize {
                 of(Over::Group(4), true, uneven([1, 4, 2, 3], 7)),
                 of(Over::Channel, true, uneven([0, 2, 3], 8)),
                 of(Over::Group(3), true, uneven([2, 4, 3], 9)).refused(ErrorKind::Argument),
+                of(Over::Group(1), true, uneven([2, 0, 3], 9)).refused(ErrorKind::Shape),
                 of(Over::Last(3), true, uneven([2, 4], 9)).refused(ErrorKind::Shape),
                 of(Over::Channel, true, uneven([4], 9)).refused(ErrorKind::Shape),
                 of(Over::Last(1), true, Array::zeros_of([4], DType::I64)).refused(ErrorKind::DType),

@@ -256,6 +256,9 @@ impl Tensor {
                 "sizes for {count} dimensions don't go with [n, channels, sizes…] of shape {shape}"
             )));
         }
+        if shape[1..].contains(&0) {
+            return Err(Error::shape(format!("there is nothing to resize in the shape {shape}")));
+        }
         if aligned && !matches!(mode, Mode::Linear | Mode::Cubic) {
             return Err(Error::argument(format!("{mode:?} has no corners to align")));
         }

@@ -56,6 +56,14 @@ pub(super) fn forward() -> Vec<Sample> {
         Sample::new(Conv::default().stride(2).padding(Padding::Same), [x(), w()])
             .refused(ErrorKind::Argument),
     );
+    all.push(Sample::new(Conv::default(), [x(), uneven([0, 2, 3, 3], 2)]).refused(ErrorKind::Shape));
+    // Numbers that would overflow.
+    let huge = usize::MAX;
+    for conv in [Conv::default().dilation(huge), Conv::default().padding(huge), Conv::default().stride(huge)]
+    {
+        all.push(Sample::new(conv, [x(), w()]).refused(ErrorKind::Argument));
+    }
+    all.push(Sample::new(Conv::default().groups(huge), [x(), w()]).refused(ErrorKind::Argument));
     all.push(Sample::new(Conv::default(), [x(), w().cast(DType::F32)]).refused(ErrorKind::DType));
     all
 }

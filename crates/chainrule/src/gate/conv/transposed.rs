@@ -206,7 +206,7 @@ fn transposed_shape(x: &Shape, w: &Shape, conv: Conv, extra: Sizes) -> Result<Sh
     let stride = conv.stride.on(rank, 1, "stride")?;
     let dilation = conv.dilation.on(rank, 1, "dilation")?;
     let (padding, extra) = (padding.on(rank, 0, "padding")?, extra.on(rank, 0, "output padding")?);
-    let mut sizes = vec![x[0], w[1] * conv.groups];
+    let mut sizes = vec![x[0], w[1].saturating_mul(conv.groups)];
     for d in 3 - rank..3 {
         let (size, kernel) = (x[d + rank - 1], w[d + rank - 1]);
         if extra[d] > 0 && extra[d] >= stride[d].max(dilation[d]) {
