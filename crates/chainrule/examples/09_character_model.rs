@@ -57,5 +57,8 @@ fn main() -> Result<()> {
         written.push(drawn.unwrap_or(letters - 1) as i64);
     }
     println!("\n{}", text.decode(&written)?);
+    if steps < 3000 {
+        println!("\n(after {steps} steps; --full learns for longer, and writes words)");
+    }
     Ok(())
 }

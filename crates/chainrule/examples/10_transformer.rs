@@ -37,5 +37,8 @@ fn main() -> Result<()> {
     }
     let beginning = text.encode("’Twas ")?;
     println!("\n{}", text.decode(&net.write(&beginning, 300, 0.8, &mut g)?)?);
+    if !full {
+        println!("\n(after {steps} steps; --full learns for longer, and writes words)");
+    }
     Ok(())
 }

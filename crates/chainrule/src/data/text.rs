@@ -158,7 +158,7 @@ impl Text {
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn stretches(&self, length: usize, random: bool) -> Result<Stretches> {
-        Ok(Stretches { windows: self.windows(length)?, random })
+        Ok(Stretches { windows: self.windows(length)?, random, rounds: 1 })
     }
 
     /// The part of the text from one character to another, with the whole's alphabet.
@@ -186,12 +186,33 @@ impl Text {
 pub struct Stretches {
     windows: Windows,
     random: bool,
+    rounds: usize,
+}
+
+impl Stretches {
+    /// The text several times over, so that there are at least so many stretches: an epoch of a short text would be over
+    /// after a step or two.
+    ///
+    /// ```
+    /// use chainrule::data::{Source, Text};
+    /// let stretches = Text::new("to be or not to be")?.stretches(4, true)?;
+    /// assert_eq!(stretches.at_least(10).len(), 12); // three times four
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    pub fn at_least(self, count: usize) -> Stretches {
+        Stretches { rounds: count.div_ceil(self.once()).max(1), ..self }
+    }
+
+    /// How many stretches the text has.
+    fn once(&self) -> usize {
+        // Each has a character after it.
+        (self.windows.codes.len() - 1) / self.windows.length
+    }
 }
 
 impl Source for Stretches {
     fn len(&self) -> usize {
-        // Each has a character after it.
-        (self.windows.codes.len() - 1) / self.windows.length
+        self.once() * self.rounds
     }
 
     fn example(&self, i: usize, random: &mut Generator) -> Result<Example> {
@@ -201,7 +222,7 @@ impl Source for Stretches {
         if i >= self.len() {
             return Err(Error::index(format!("there is no stretch {i}")));
         }
-        self.windows.example((i * length + shift).min(self.windows.len() - 1), random)
+        self.windows.example((i % self.once() * length + shift).min(self.windows.len() - 1), random)
     }
 }
 

@@ -12,6 +12,9 @@ use crate::error::{Error, Result};
 /// A share of a text that only tests the network: its end.
 const TEST_TEXT: f64 = 0.1;
 
+/// An epoch goes through a short text so often that it has so many batches.
+const LEAST_BATCHES: usize = 50;
+
 /// Prepared examples of at most this many bytes are kept, rather than made anew whenever they are seen.
 const MOST_KEPT: usize = 1 << 28;
 
@@ -102,10 +105,12 @@ impl Parts {
             Some(_) => return Err(other_data()),
             None => Preparation::fit(settings, &Data::Text(text.clone()))?,
         };
-        let part = |range, random| -> Result<Arc<dyn Source>> {
-            Ok(Arc::new(text.part(range).stretches(settings.length, random).map_err(|e| {
+        let part = |range, learn| -> Result<Arc<dyn Source>> {
+            let stretches = text.part(range).stretches(settings.length, learn).map_err(|e| {
                 e.hint("the text is divided into parts to learn from and to test with: shorten --length")
-            })?))
+            })?;
+            let least = if learn { LEAST_BATCHES * settings.batch } else { 1 };
+            Ok(Arc::new(stretches.at_least(least)))
         };
         Ok(Parts {
             train: part(0..judge, true)?,
