@@ -75,42 +75,46 @@ pub(crate) fn peak(threads: usize, seconds: f64) -> f64 {
 /// Enough chains of multiply-adds that don't wait for each other to keep the units busy.
 const CHAINS: usize = 12;
 
-#[inline(always)]
-fn run_chains<const LANES: usize>(rounds: usize) {
-    let (a, b) = (black_box([0.999_9f32; LANES]), black_box([0.000_1f32; LANES]));
-    let mut sums = [[1.0f32; LANES]; CHAINS];
-    for _ in 0..rounds {
-        for sum in &mut sums {
-            for lane in 0..LANES {
-                sum[lane] = sum[lane].mul_add(a[lane], b[lane]);
-            }
-        }
-    }
-    black_box(sums);
-}
-
 /// What runs so many rounds of the chains, and how many lanes each has.
 fn chains() -> (fn(usize), usize) {
     #[cfg(target_arch = "x86_64")]
     {
+        use std::arch::x86_64::*;
+        // Written with the instructions' own names: what a compiler makes of loops isn't the machine's limit.
+        macro_rules! chains {
+            ($name:ident, $features:literal, $splat:ident, $fma:ident) => {
+                #[target_feature(enable = $features)]
+                fn $name(rounds: usize) {
+                    let (factor, term) = ($splat(black_box(0.999_9)), $splat(black_box(0.000_1)));
+                    let mut sums = [$splat(1.0); CHAINS];
+                    for _ in 0..rounds {
+                        sums = sums.map(|sum| $fma(sum, factor, term));
+                    }
+                    black_box(sums);
+                }
+            };
+        }
+        chains!(avx512, "avx512f", _mm512_set1_ps, _mm512_fmadd_ps);
+        chains!(avx2, "avx2,fma", _mm256_set1_ps, _mm256_fmadd_ps);
         if std::is_x86_feature_detected!("avx512f") {
-            #[target_feature(enable = "avx512f")]
-            fn avx512(rounds: usize) {
-                run_chains::<16>(rounds);
-            }
             // SAFETY: the processor has the feature, as was just checked.
             return (|rounds| unsafe { avx512(rounds) }, 16);
         }
         if std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma") {
-            #[target_feature(enable = "avx2,fma")]
-            fn avx2(rounds: usize) {
-                run_chains::<8>(rounds);
-            }
             // SAFETY: the processor has both features, as was just checked.
             return (|rounds| unsafe { avx2(rounds) }, 8);
         }
     }
-    (run_chains::<8>, 8)
+    const LANES: usize = 8;
+    fn plain(rounds: usize) {
+        let (factor, term) = black_box((0.999_9f32, 0.000_1f32));
+        let mut sums = [[1.0f32; LANES]; CHAINS];
+        for _ in 0..rounds {
+            sums = sums.map(|sum| sum.map(|x| x * factor + term));
+        }
+        black_box(sums);
+    }
+    (plain, LANES)
 }
 
 /// Bytes a nanosecond of `a ← b + s·c` over slices that no cache holds.
