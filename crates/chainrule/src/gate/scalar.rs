@@ -2,7 +2,7 @@
 
 use super::{Dependence, Operand};
 
-/// A gate with one output on plain numbers, one at a time or slices of them; every [`Elementwise`] gate is one.
+/// A gate with one output on plain numbers, one at a time or slices of them; every [`Elementwise`](super::Elementwise) gate is one.
 ///
 /// ```
 /// use chainrule::gate::{arith::Div, ScalarGate};
