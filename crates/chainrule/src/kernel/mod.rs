@@ -28,21 +28,15 @@ pub(crate) mod tile;
 pub(crate) mod update;
 pub(crate) mod window;
 
+#[cfg(target_arch = "x86_64")]
 use std::sync::OnceLock;
 
 /// Whether this processor has AVX2 and fused multiply-add.
+#[cfg(target_arch = "x86_64")]
 #[inline]
 pub(crate) fn has_avx2() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    {
-        static FOUND: OnceLock<bool> = OnceLock::new();
-        *FOUND.get_or_init(|| std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma"))
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    {
-        static FOUND: OnceLock<bool> = OnceLock::new();
-        *FOUND.get_or_init(|| false)
-    }
+    static FOUND: OnceLock<bool> = OnceLock::new();
+    *FOUND.get_or_init(|| std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma"))
 }
 
 /// Whether this processor has what elementwise loops over 512-bit vectors use.

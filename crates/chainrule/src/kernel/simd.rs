@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 
 /// What a processor offers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
 pub(crate) enum Level {
     /// What every processor of the target has.
     Plain,
