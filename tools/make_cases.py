@@ -137,6 +137,7 @@ def ordinary_case(op, sample, number, draw):
     if kept and leaves:
         grads = torch.autograd.grad([y for y, _ in kept], list(leaves.values()), [g for _, g in kept], allow_unused=True)
     case["outputs"] = [writer.store(f"{number}.out{i}", y) for i, y in enumerate(results)]
+    case["grad_fns"] = [y.grad_fn and y.grad_fn.name() for y in results]
     case["upstream"] = [g if g is None else writer.store(f"{number}.up{i}", g) for i, g in enumerate(upstream)]
     case["grads"] = {
         name: None if grad is None else writer.store(f"{name}.grad", grad) for name, grad in zip(leaves, grads)

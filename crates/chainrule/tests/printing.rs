@@ -1,7 +1,7 @@
 //! Printing, to the character: vectors measured on PyTorch 2.15, for the element types that arrays have.
 #![allow(clippy::unwrap_used)]
 
-use chainrule::{Array, DType, PrintOptions, Tensor, param, tensor};
+use chainrule::{Array, DType, PrintOptions, Shape, Tensor, param, tensor};
 
 fn f64s(literal: impl chainrule::Literal) -> Tensor {
     Tensor::new(literal, DType::F64).unwrap()
@@ -244,7 +244,7 @@ fn gradients() {
     );
     let batch = Tensor::ones([1, 2, 2]).requires_grad_(true).unwrap();
     check(
-        &batch.matmul(&Tensor::ones([1, 2, 2])).unwrap(),
+        &batch.bmm(&Tensor::ones([1, 2, 2])).unwrap(),
         "tensor([[[2., 2.],\n         [2., 2.]]], grad_fn=<BmmBackward0>)",
     );
     check(
@@ -263,6 +263,33 @@ fn gradients() {
         &forty,
         &format!("tensor([{rows},\n        1.5000, 1.5000, 1.5000, 1.5000], grad_fn=<MulBackward0>)"),
     );
+}
+
+#[test]
+fn the_nodes_have_pytorchs_names() {
+    let ones = |sizes: &[usize]| Tensor::ones(Shape::new(sizes).unwrap()).requires_grad_(true).unwrap();
+    let (x, m, b) = (ones(&[3]), ones(&[3, 3]), ones(&[2, 3, 3]));
+    for (y, name) in [
+        (1.0 / &x, "MulBackward0"),
+        (2 / &x, "MulBackward0"),
+        (1.0 / &param(2.0), "MulBackward0"),
+        (x.pow(&x).unwrap(), "PowBackward1"),
+        (x.pow(&tensor(2.0)).unwrap(), "PowBackward1"),
+        (param(2.0).pow(&tensor(2.0)).unwrap(), "PowBackward1"),
+        (param(2.0).pow(2).unwrap(), "PowBackward0"),
+        (b.bmm(&b).unwrap(), "BmmBackward0"),
+        (b.matmul(&b).unwrap(), "UnsafeViewBackward0"),
+        (b.matmul(&x).unwrap(), "UnsafeViewBackward0"),
+        (x.matmul(&m).unwrap(), "SqueezeBackward4"),
+        (Tensor::stack(&[&x, &x], 0).unwrap(), "StackBackward0"),
+        (m.tril(0).unwrap(), "TrilBackward0"),
+        (m.triu(-1).unwrap(), "TriuBackward0"),
+        (m.flip(&[0, 1]).unwrap(), "FlipBackward0"),
+        (m.roll(&[1], &[0]).unwrap(), "RollBackward0"),
+        (m.roll(&[1], &[]).unwrap(), "RollBackward0"),
+    ] {
+        assert_eq!(y.grad_fn().unwrap().name(), name, "{y}");
+    }
 }
 
 #[test]

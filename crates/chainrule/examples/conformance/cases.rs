@@ -25,6 +25,8 @@ pub struct Case {
     pub args: Vec<Json>,
     pub kwargs: Vec<(String, Json)>,
     pub expected: Expected,
+    /// The names of the nodes that made the outputs, where the file tells them.
+    pub grad_fns: Option<Vec<Option<String>>>,
 }
 
 /// What a call must lead to.
@@ -128,6 +130,7 @@ impl Case {
             args: json.get("args")?.as_array()?.clone(),
             kwargs: json.get("kwargs")?.as_object()?.iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
             expected,
+            grad_fns: names("grad_fns"),
         })
     }
 }

@@ -1,11 +1,12 @@
 //! The conformance run: PyTorch's own samples of its operators, against chainrule.
 //!
-//!     cargo run --release -p chainrule --example conformance -- DIR [--require LIST] [--only NAME] [--every] [--json]
+//!     cargo run --release -p chainrule --example conformance -- DIR [--require LIST] [--only NAME] [--every] [--grad-fns] [--json]
 //!
 //! `DIR` holds one safetensors file an operator: what went in, what PyTorch gave, the gradients, and calls
 //! that must be refused. Each case calls chainrule through the table (`table.rs`, one file a family) and is
 //! compared element by element. The exit code is 0 where every operator named in `LIST` is whole, 1 where one
 //! isn't, 2 where the run itself failed. `--every` shows every case that failed, not only an operator's first.
+//! `--grad-fns` lists the operators whose results print another `grad_fn` than PyTorch's, which fails no case.
 
 mod arguments;
 mod cases;
@@ -41,21 +42,22 @@ use std::process::ExitCode;
 use arguments::{Call, Failure, Outcome};
 use cases::{Case, Expected, File, Leaves};
 use chainrule::{Array, Backward, Tensor};
-use report::{Report, Tally};
+use report::{GradFns, Report, Tally};
 
 struct Options {
     folder: PathBuf,
     require: Option<PathBuf>,
     only: Option<String>,
     every: bool,
+    grad_fns: bool,
     json: bool,
 }
 
-const USAGE: &str = "usage: conformance DIR [--require LIST] [--only NAME] [--every] [--json]";
+const USAGE: &str = "usage: conformance DIR [--require LIST] [--only NAME] [--every] [--grad-fns] [--json]";
 
 fn options() -> Result<Options, String> {
     let (mut folder, mut require, mut only) = (None, None, None);
-    let (mut every, mut json) = (false, false);
+    let (mut every, mut grad_fns, mut json) = (false, false, false);
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or_else(|| format!("{word} needs a value\n{USAGE}"));
@@ -63,6 +65,7 @@ fn options() -> Result<Options, String> {
             "--require" => require = Some(value()?.into()),
             "--only" => only = Some(value()?),
             "--every" => every = true,
+            "--grad-fns" => grad_fns = true,
             "--json" => json = true,
             _ if word.starts_with('-') || folder.is_some() => {
                 return Err(format!("what is {word}?\n{USAGE}"));
@@ -70,7 +73,7 @@ fn options() -> Result<Options, String> {
             _ => folder = Some(word.into()),
         }
     }
-    Ok(Options { folder: folder.ok_or(USAGE)?, require, only, every, json })
+    Ok(Options { folder: folder.ok_or(USAGE)?, require, only, every, grad_fns, json })
 }
 
 fn main() -> ExitCode {
@@ -112,7 +115,7 @@ fn run(options: &Options) -> Result<bool, String> {
     let report = Report::new(operators, listed);
     match options.json {
         true => println!("{:#}", report.json()),
-        false => println!("{}", report.text(options.every)),
+        false => println!("{}", report.text(options.every, options.grad_fns)),
     }
     Ok(report.broken.is_empty())
 }
@@ -128,12 +131,13 @@ fn tally(file: &File) -> Tally {
     let mut tally = Tally { operator: file.operator.clone(), ..Tally::default() };
     for case in &file.cases {
         let refusal = matches!(case.expected, Expected::Refusal(_));
-        let result = catch_unwind(AssertUnwindSafe(|| check(file, case))).unwrap_or_else(|payload| {
-            tally.panics += 1;
-            let text = payload.downcast_ref::<String>().map(String::as_str);
-            let text = text.or_else(|| payload.downcast_ref::<&str>().copied());
-            Err(format!("it panicked: {}", text.unwrap_or("without a text")))
-        });
+        let result = catch_unwind(AssertUnwindSafe(|| check(file, case, &mut tally.grad_fns)))
+            .unwrap_or_else(|payload| {
+                tally.panics += 1;
+                let text = payload.downcast_ref::<String>().map(String::as_str);
+                let text = text.or_else(|| payload.downcast_ref::<&str>().copied());
+                Err(format!("it panicked: {}", text.unwrap_or("without a text")))
+            });
         let passed = usize::from(result.is_ok());
         if refusal {
             tally.refusals += 1;
@@ -149,8 +153,8 @@ fn tally(file: &File) -> Tally {
     tally
 }
 
-/// Runs one case; an error says what was wrong.
-fn check(file: &File, case: &Case) -> Result<(), String> {
+/// Runs one case; an error says what was wrong. Names of nodes are compared on the side.
+fn check(file: &File, case: &Case, grad_fns: &mut GradFns) -> Result<(), String> {
     let mut leaves = Leaves::default();
     let called = call(file, case, &mut leaves);
     match (&case.expected, called) {
@@ -158,6 +162,9 @@ fn check(file: &File, case: &Case) -> Result<(), String> {
         (Expected::Refusal(theirs), Ok(_)) => Err(format!("it was accepted; PyTorch says: {theirs}")),
         (_, Err(failure)) => Err(failure.to_string()),
         (Expected::Values { outputs, upstream, grads }, Ok(ours)) => {
+            for (theirs, ours) in case.grad_fns.iter().flatten().zip(&ours) {
+                grad_fns.note(ours.grad_fn().map(|node| node.name()), theirs.clone());
+            }
             check_outputs(file, outputs, &ours)?;
             check_gradients(file, &leaves, upstream, grads, &ours)
         }

@@ -1,6 +1,33 @@
 //! Counting, and telling it to people and programs.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value as Json, json};
+
+/// The names of the nodes that made an operator's outputs, compared with PyTorch's.
+#[derive(Default)]
+pub struct GradFns {
+    pub compared: usize,
+    pub same: usize,
+    /// The pairs that differ: ours, theirs.
+    pub different: BTreeSet<(String, String)>,
+}
+
+impl GradFns {
+    /// Notes what made an output; where neither has a node there is nothing to compare.
+    pub fn note(&mut self, ours: Option<String>, theirs: Option<String>) {
+        if ours.is_none() && theirs.is_none() {
+            return;
+        }
+        self.compared += 1;
+        if ours == theirs {
+            self.same += 1;
+            return;
+        }
+        let told = |name: Option<String>| name.unwrap_or_else(|| "none".into());
+        self.different.insert((told(ours), told(theirs)));
+    }
+}
 
 /// What became of one operator's cases.
 #[derive(Default)]
@@ -11,6 +38,7 @@ pub struct Tally {
     pub refusals: usize,
     pub refused: usize,
     pub panics: usize,
+    pub grad_fns: GradFns,
     /// The cases that failed: their ids and what was wrong.
     pub failures: Vec<(i64, String)>,
 }
@@ -75,8 +103,31 @@ impl Report {
         )
     }
 
-    pub fn text(&self, every: bool) -> String {
+    /// One line an operator whose results don't all have PyTorch's names of nodes, and a sum.
+    fn grad_fn_lines(&self) -> Vec<String> {
+        let compared = || self.operators.iter().filter(|t| t.grad_fns.compared > 0);
+        let different = || compared().filter(|t| !t.grad_fns.different.is_empty());
+        let mut lines: Vec<String> = different()
+            .map(|t| {
+                let pairs = t.grad_fns.different.iter().map(|(ours, theirs)| format!("{ours}, not {theirs}"));
+                format!("{} grad_fn {}", t.operator, pairs.collect::<Vec<_>>().join("; "))
+            })
+            .collect();
+        lines.push(format!(
+            "grad_fn: {} of {} names are PyTorch's; {} of {} operators have all of them",
+            self.sum(|t| t.grad_fns.same),
+            self.sum(|t| t.grad_fns.compared),
+            compared().count() - different().count(),
+            compared().count(),
+        ));
+        lines
+    }
+
+    pub fn text(&self, every: bool, grad_fns: bool) -> String {
         let mut lines: Vec<String> = self.operators.iter().map(|tally| tally.line(every)).collect();
+        if grad_fns {
+            lines.extend(self.grad_fn_lines());
+        }
         lines.extend(self.no_cases.iter().map(|name| format!("{name} no cases")));
         lines.extend(self.broken.iter().map(|name| format!("{name} must be whole and isn't")));
         lines.push(self.last_line());

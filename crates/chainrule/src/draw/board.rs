@@ -102,6 +102,8 @@ fn folded(graph: &ComputationalGraph, gate: &GateReport) -> Option<(usize, Strin
                 "Add" if c < 0.0 => n,
                 "Add" => format!("+{n}"),
                 "Sub" => format!("−{}", wrapped(&n)),
+                "Rsub" => format!("{n}−x"),
+                "Rdiv" => format!("{n}/x"),
                 "Mul" => format!("×{}", wrapped(&n)),
                 "Div" => format!("÷{}", wrapped(&n)),
                 "Pow" => power(c),

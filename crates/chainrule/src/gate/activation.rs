@@ -256,7 +256,7 @@ gates! {
             x.if_gt(R::constant(0.0), R::constant(1.0), w),
             x.if_gt(R::constant(0.0), R::constant(0.0), x),
         ];
-        grad_fn: "PreluKernelBackward0";
+        grad_fn: |_: &Prelu| "PreluKernelBackward0";
         at_kink: "∂y/∂x = w at 0";
         samples: vec![
             Sample::new(Prelu, [f64s([0.5, -1.0, 2.0]), f64s([0.2])]),

@@ -10,7 +10,7 @@
 //! ```
 
 use super::elementwise::promoted;
-use super::{Entry, Gate, GateRef, Sample};
+use super::{Entry, Gate, GateRef, Next, Sample, SavedAs, TorchNode, Use};
 use crate::array::{Array, DType, Meta};
 use crate::error::{Error, ErrorKind, Result};
 use crate::gates;
@@ -23,6 +23,7 @@ pub(super) const GATES: &[Entry] = &[
     Rsub::ENTRY,
     Mul::ENTRY,
     Div::ENTRY,
+    Rdiv::ENTRY,
     Neg::ENTRY,
     Pow::ENTRY,
     Reciprocal::ENTRY,
@@ -113,7 +114,7 @@ gates! {
         local: [-1.0, 1.0];
         integer: |_: &Rsub, [a, b, _]: [i64; 3]| Some(b.wrapping_sub(a));
         check: |_: &Rsub, inputs: &[Meta]| not_bool("a difference", inputs);
-        grad_fn: "RsubBackward1";
+        grad_fn: |_: &Rsub| "RsubBackward1";
         samples: binary_samples(Rsub);
     }
 }
@@ -152,6 +153,31 @@ gates! {
 }
 
 gates! {
+    /// Reversed quotient: `y = b / a`: what a number divided by a tensor is.
+    ///
+    /// PyTorch records two nodes for it, a reciprocal and a product; one rounding is closer.
+    ///
+    /// ```
+    /// use chainrule::param;
+    /// assert_eq!((2.0 / param([1.0, 4.0])).to_string(), "tensor([2.0000, 0.5000], grad_fn=<MulBackward0>)");
+    /// ```
+    Rdiv(a, b) -> y as "rdiv" {
+        value: b / a;
+        local: [-(b / a / a), 1.0 / a]; // a² could overflow, or be 0
+        grad_fn: |_: &Rdiv| "MulBackward0";
+        torch_nodes: |_: &Rdiv, used: &Use| {
+            let reciprocal = TorchNode::new("ReciprocalBackward0", [Next::Input(0)]);
+            let result = SavedAs::Other(used.inputs[0].shape);
+            vec![
+                TorchNode::new("MulBackward0", [Next::Node(1), Next::Input(1)]),
+                reciprocal.saving("result", result),
+            ]
+        };
+        samples: binary_samples(Rdiv);
+    }
+}
+
+gates! {
     /// Negation: `y = −x`. Also as the operator `-`.
     ///
     /// ```
@@ -177,7 +203,7 @@ gates! {
     /// assert_eq!(tensor([1.0, 2.0, 3.0]).pow(2.0)?.to_string(), "tensor([1., 4., 9.])");
     /// # Ok::<(), chainrule::Error>(())
     /// ```
-    Pow(a, b) -> y as "pow" {
+    Pow { number: bool }(a, b) -> y as "pow" {
         value: a.pow(b);
         local: [
             b.if_eq(R::constant(0.0), R::constant(0.0), b * a.pow(b - 1.0)),
@@ -192,16 +218,35 @@ gates! {
             DType::Bool => not_bool("a power", inputs),
             _ => Ok(()),
         };
+        grad_fn: |gate: &Pow| if gate.number { "PowBackward0" } else { "PowBackward1" };
         at_kink: "∂y/∂a = 0 where b = 0, also at a = 0; ∂y/∂b = 0 where a = 0 and b ≥ 0";
         samples: vec![
-            Sample::new(Pow, [f64s([1.5, 2.0, 0.5]), f64s([0.7, -1.3, 3.0])]),
-            Sample::new(Pow, [matrix([[1.1, 2.2], [0.4, 1.5]]), Array::scalar(3.0f64)]),
-            Sample::new(Pow, [f64s([-1.5, -2.0]), f64s([2.0, 3.0])]).constant(1),
-            Sample::new(Pow, [f64s([0.0, 2.0]), f64s([0.0, 0.0])]).at_kink([f64s([0.0, 0.0]), f64s([0.0, 2f64.ln()])]),
-            Sample::new(Pow, [f64s([f64::NAN, 0.0, -8.0, 0.0]), f64s([0.0, -1.0, 1.0 / 3.0, 0.0])])
+            Sample::new(Pow::TENSORS, [f64s([1.5, 2.0, 0.5]), f64s([0.7, -1.3, 3.0])]),
+            Sample::new(Pow::NUMBER, [f64s([1.5, -2.0, 0.5]), Array::scalar(3.0f64)]).constant(1),
+            Sample::new(Pow::TENSORS, [matrix([[1.1, 2.2], [0.4, 1.5]]), Array::scalar(3.0f64)]),
+            Sample::new(Pow::TENSORS, [f64s([-1.5, -2.0]), f64s([2.0, 3.0])]).constant(1),
+            Sample::new(Pow::TENSORS, [f64s([0.0, 2.0]), f64s([0.0, 0.0])]).at_kink([f64s([0.0, 0.0]), f64s([0.0, 2f64.ln()])]),
+            Sample::new(Pow::TENSORS, [f64s([f64::NAN, 0.0, -8.0, 0.0]), f64s([0.0, -1.0, 1.0 / 3.0, 0.0])])
                 .gives([f64s([1.0, f64::INFINITY, f64::NAN, 1.0])]),
         ];
     }
+}
+
+impl Pow {
+    /// The power to a tensor of exponents.
+    ///
+    /// ```
+    /// use chainrule::gate::{arith::Pow, Gate};
+    /// assert_eq!(Gate::grad_fn(&Pow::TENSORS), "PowBackward1");
+    /// ```
+    pub const TENSORS: Pow = Pow { number: false };
+    /// The power to a plain number: the same, but for the name that PyTorch gives its node.
+    ///
+    /// ```
+    /// use chainrule::gate::{arith::Pow, Gate};
+    /// assert_eq!(Gate::grad_fn(&Pow::NUMBER), "PowBackward0");
+    /// ```
+    pub const NUMBER: Pow = Pow { number: true };
 }
 
 gates! {
@@ -232,7 +277,7 @@ gates! {
         local: [2.0 * x];
         integer: |_: &Square, [x, ..]: [i64; 3]| Some(x.wrapping_mul(x));
         check: |_: &Square, inputs: &[Meta]| not_bool("a square", inputs);
-        grad_fn: "PowBackward0";
+        grad_fn: |_: &Square| "PowBackward0";
         samples: vec![Sample::new(Square, [f64s([1.5, -2.0, 0.0])])];
     }
 }
@@ -316,13 +361,39 @@ impl Tensor {
     #[inline]
     pub fn div(&self, other: impl Operand) -> Result<Tensor> {
         static GATE: &dyn Gate = &Div;
-        let location = std::panic::Location::caller();
+        self.divided(GATE, other, std::panic::Location::caller())
+    }
+
+    #[inline]
+    fn divided(
+        &self,
+        gate: &'static dyn Gate,
+        other: impl Operand,
+        location: &'static std::panic::Location<'static>,
+    ) -> Result<Tensor> {
         if !self.dtype().is_float() && other.as_number().is_some() {
             // The quotient is a float, and so is the number below it: −3 is no u8.
             let float = Tensor::from_array(Array::scalar(0f32));
-            return other.with(&float, |b| Tensor::apply_one(GateRef::Static(GATE), &[self, b], location));
+            return other.with(&float, |b| Tensor::apply_one(GateRef::Static(gate), &[self, b], location));
         }
-        Tensor::apply_with(GATE, self, other, location)
+        Tensor::apply_with(gate, self, other, location)
+    }
+
+    /// `other / self`: see [`Rdiv`].
+    ///
+    /// ```
+    /// use chainrule::tensor;
+    /// assert_eq!(tensor([1, 2]).rdiv(1)?.to_string(), "tensor([1.0000, 0.5000])");
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The shapes don't broadcast.
+    #[track_caller]
+    #[inline]
+    pub fn rdiv(&self, other: impl Operand) -> Result<Tensor> {
+        static GATE: &dyn Gate = &Rdiv;
+        self.divided(GATE, other, std::panic::Location::caller())
     }
 
     /// `self` to the power `other`: see [`Pow`].
@@ -352,8 +423,10 @@ impl Tensor {
                     .with_inputs([self.meta()]));
             }
         }
-        static GATE: &dyn Gate = &Pow;
-        Tensor::apply_with(GATE, self, other, location)
+        static TENSORS: &dyn Gate = &Pow::TENSORS;
+        static NUMBER: &dyn Gate = &Pow::NUMBER;
+        let gate = if other.as_number().is_some() { NUMBER } else { TENSORS };
+        Tensor::apply_with(gate, self, other, location)
     }
 }
 

@@ -146,7 +146,7 @@ gates! {
             },
         ];
         integer: |_: &ClampBetween, [x, low, high]: [i64; 3]| Some(x.max(low).min(high));
-        grad_fn: "ClampBackward0";
+        grad_fn: |_: &ClampBetween| "ClampBackward0";
         at_kink: "on one limit x and the limit get half of the gradient each; where both limits meet x gets it";
         samples: vec![
             Sample::new(ClampBetween, [f64s([-2.0, 0.5, 3.0]), f64s([-1.0]), f64s([1.0, 1.0, 2.0])]),

@@ -16,7 +16,10 @@ use std::ops::{Add, Div, Mul, Sub};
 
 use super::lifted::Lifted;
 pub(crate) use super::places::map;
-use super::{Context, Gate, Gradients, Metas, Needs, Outputs, Saved, Saves, ScalarGate, Tangents, places};
+use super::{
+    Context, Gate, Gradients, Metas, Needs, Outputs, Saved, Saves, ScalarGate, Tangents, TorchNode, Use,
+    places,
+};
 use crate::array::{Array, DType, Meta, Shape};
 use crate::error::{Error, Result};
 use crate::formula::{self, Formula};
@@ -108,6 +111,23 @@ pub trait Elementwise: Debug + Send + Sync + 'static {
     /// ```
     fn grad_fn(&self) -> String {
         format!("{}Backward0", Self::NAME)
+    }
+
+    /// See [`Gate::torch_nodes`].
+    ///
+    /// ```
+    /// use chainrule::gate::{arith::Rdiv, Elementwise, Needs, Use};
+    /// use chainrule::{DType, Meta};
+    /// let meta = [Meta::new(DType::F32, [3]); 2];
+    /// let used = Use { inputs: &meta, outputs: &meta[..1], needs: &Needs::new([true, false]) };
+    /// assert_eq!(Elementwise::torch_nodes(&Rdiv, &used)[1].name, "ReciprocalBackward0");
+    /// ```
+    fn torch_nodes(&self, used: &Use) -> Vec<TorchNode>
+    where
+        Self: Sized,
+    {
+        let saves = Gate::saves(self, used.needs);
+        vec![super::pytorch::single(Elementwise::grad_fn(self), saves, &format!("{self:?}"), used)]
     }
 }
 
@@ -243,6 +263,10 @@ impl<E: Elementwise> Gate for E {
 
     fn grad_fn(&self) -> String {
         Elementwise::grad_fn(self)
+    }
+
+    fn torch_nodes(&self, used: &Use) -> Vec<TorchNode> {
+        Elementwise::torch_nodes(self, used)
     }
 
     #[inline]

@@ -76,7 +76,7 @@ impl Sample {
     /// use chainrule::Array;
     /// use chainrule::gate::{arith::Pow, Sample};
     /// // A negative base has a derivative by the base only.
-    /// let sample = Sample::new(Pow, [Array::scalar(-1.5f64), Array::scalar(2.0f64)]).constant(1);
+    /// let sample = Sample::new(Pow::TENSORS, [Array::scalar(-1.5f64), Array::scalar(2.0f64)]).constant(1);
     /// assert_eq!(sample.constants, [1]);
     /// ```
     pub fn constant(mut self, input: usize) -> Sample {

@@ -18,7 +18,7 @@ use crate::gate::macros::documented;
 use crate::tensor::Tensor;
 
 /// The gates of this family.
-pub(super) const GATES: &[Entry] = &[Cat::ENTRY, Split::ENTRY, Cast::ENTRY];
+pub(super) const GATES: &[Entry] = &[Cat::ENTRY, Stack::ENTRY, Split::ENTRY, Cast::ENTRY];
 
 documented! {
     /// Arrays one after another along an existing dimension.
@@ -43,7 +43,7 @@ impl Cat {
     /// This gate's row of the table of gates.
     pub const ENTRY: Entry = Entry {
         name: "Cat",
-        method: "cat, stack",
+        method: "cat",
         doc: Cat::DOC,
         at_kink: None,
         file: file!(),
@@ -139,6 +139,101 @@ impl Gate for Cat {
 
     fn formula(&self) -> Formula {
         Formula::rule("y = a, b, … one after another", ["∂L/∂input = its part of g"])
+    }
+}
+
+documented! {
+    /// Arrays of the same shape one after another along a new dimension.
+    ///
+    /// ```
+    /// use chainrule::gate::join::Stack;
+    /// use chainrule::{param, tensor, Tensor};
+    /// let (a, b) = (param([1.0, 2.0]), param([3.0, 4.0]));
+    /// let y = Tensor::apply(Stack { dim: 0 }, &[&a, &b])?;
+    /// y.backward_with(&tensor([[10.0, 20.0], [30.0, 40.0]]))?;
+    /// assert_eq!(b.grad().unwrap().to_string(), "tensor([30., 40.])"); // its row
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    pub struct Stack {
+        /// The new dimension.
+        pub dim: isize,
+    }
+}
+
+impl Stack {
+    /// This gate's row of the table of gates.
+    pub const ENTRY: Entry = Entry {
+        name: "Stack",
+        method: "stack",
+        doc: Stack::DOC,
+        at_kink: None,
+        file: file!(),
+        line: line!(),
+        samples: || {
+            let a = || matrix([[1.0, 2.0], [3.0, 4.0]]);
+            let b = || matrix([[5.0, 6.0], [7.0, 8.0]]);
+            vec![
+                Sample::new(Stack { dim: 0 }, [a(), b(), a()]),
+                Sample::new(Stack { dim: -1 }, [a(), b()]),
+                Sample::new(Stack { dim: 0 }, [Array::scalar(1.0f64), Array::scalar(2.0f64)]),
+                Sample::new(Stack { dim: 0 }, [a(), f64s([1.0])]).refused(ErrorKind::Shape),
+                Sample::new(Stack { dim: 3 }, [a(), b()]).refused(ErrorKind::Index),
+                Sample::new(Stack { dim: 0 }, []).refused(ErrorKind::Argument),
+            ]
+        },
+    };
+}
+
+impl Gate for Stack {
+    fn name(&self) -> &'static str {
+        "Stack"
+    }
+
+    fn infer(&self, inputs: &[Meta]) -> Result<Metas> {
+        let Some(first) = inputs.first() else {
+            return Err(Error::argument("there is nothing to stack: no tensors were given"));
+        };
+        if let Some(other) = inputs.iter().find(|meta| meta.shape != first.shape) {
+            return Err(Error::shape(format!(
+                "stacked tensors must have the same shape, not {} and {}",
+                first.shape, other.shape
+            )));
+        }
+        let raised = Array::phantom(*first).unsqueeze(self.dim)?;
+        let dim = raised.shape().dim(self.dim)?;
+        let shape = Shape::new(&raised.shape().with_size(dim, inputs.len()))?;
+        Ok([Meta { dtype: promoted(inputs), shape }].into())
+    }
+
+    fn forward(&self, inputs: &[&Array], context: &mut Context) -> Result<Outputs> {
+        let meta = context.output(0);
+        let mut out = Array::zeros_of(meta.shape, meta.dtype);
+        let whole = Array::phantom(meta);
+        for (i, x) in inputs.iter().enumerate() {
+            out.write_at(whole.select(self.dim, i as isize)?.layout(), &x.cast(meta.dtype));
+        }
+        Ok([out].into())
+    }
+
+    fn backward(&self, saved: &Saved, upstream: &[Option<Tensor>], needs: &Needs) -> Result<Gradients> {
+        let Some(g) = &upstream[0] else { return Ok(needs.none()) };
+        // From the end, where a batch of gradients has its dimensions too.
+        let rank = saved.output_meta(0).shape.rank() as isize;
+        let dim = if self.dim < 0 { self.dim } else { self.dim - rank };
+        (0..needs.len()).map(|i| needs.input(i).then(|| g.select(dim, i as isize)).transpose()).collect()
+    }
+
+    fn backward_takes_batches(&self) -> bool {
+        true
+    }
+
+    fn linearity(&self) -> Linearity {
+        Linearity::Joint
+    }
+
+    fn formula(&self) -> Formula {
+        Formula::rule("y = a, b, … along a new dimension", ["∂L/∂input = its part of g"])
     }
 }
 
@@ -316,7 +411,7 @@ impl Tensor {
         Tensor::apply(Cat { dim }, tensors)
     }
 
-    /// Tensors of the same shape one after another along a new dimension.
+    /// Tensors of the same shape one after another along a new dimension: see [`Stack`].
     ///
     /// # Errors
     /// There are none, or the shapes differ.
@@ -329,19 +424,7 @@ impl Tensor {
     /// ```
     #[track_caller]
     pub fn stack(tensors: &[&Tensor], dim: isize) -> Result<Tensor> {
-        let Some(first) = tensors.first() else {
-            return Err(Error::argument("there is nothing to stack: no tensors were given").at_gate("Cat"));
-        };
-        if let Some(other) = tensors.iter().find(|x| x.shape() != first.shape()) {
-            return Err(Error::shape(format!(
-                "stacked tensors must have the same shape, not {} and {}",
-                first.shape(),
-                other.shape()
-            ))
-            .at_gate("Cat"));
-        }
-        let raised: Vec<Tensor> = tensors.iter().map(|x| x.unsqueeze(dim)).collect::<Result<_>>()?;
-        Tensor::cat(&raised.iter().collect::<Vec<_>>(), dim)
+        Tensor::apply(Stack { dim }, tensors)
     }
 
     /// Parts of this size along a dimension (the last may be smaller): see [`Split`].

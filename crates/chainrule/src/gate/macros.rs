@@ -49,6 +49,7 @@ macro_rules! gates {
             $(integer: $integer:expr;)?
             $(check: $check:expr;)?
             $(grad_fn: $grad_fn:expr;)?
+            $(torch_nodes: $torch_nodes:expr;)?
             $(at_kink: $at_kink:expr;)?
             samples: $samples:expr;
         }
@@ -113,7 +114,14 @@ macro_rules! gates {
             )?
             $(
                 fn grad_fn(&self) -> String {
-                    String::from($grad_fn)
+                    #[allow(clippy::redundant_closure_call)]
+                    String::from(($grad_fn)(self))
+                }
+            )?
+            $(
+                fn torch_nodes(&self, used: &$crate::gate::Use) -> Vec<$crate::gate::TorchNode> {
+                    #[allow(clippy::redundant_closure_call)]
+                    ($torch_nodes)(self, used)
                 }
             )?
         }

@@ -11,12 +11,15 @@
 //! ```
 
 mod linear;
+mod nodes;
 
 pub use linear::Linear;
 
 use super::arith::{f64s, matrix};
 use super::elementwise::expect_inputs;
-use super::{Context, Entry, Gate, Gradients, Linearity, Metas, Needs, Outputs, Sample, Saved, Saves};
+use super::{
+    Context, Entry, Gate, Gradients, Linearity, Metas, Needs, Outputs, Sample, Saved, Saves, TorchNode, Use,
+};
 use crate::array::{Array, DType, Element, Meta, Shape, dispatch};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formula::Formula;
@@ -45,6 +48,8 @@ documented! {
     pub struct MatMul {
         /// The ranks of the operands that were multiplied, for PyTorch's name of the node.
         ranks: (u8, u8),
+        /// Whether it was asked for as a product of two batches one by one, which has a name of its own there.
+        one_by_one: bool,
     }
 }
 
@@ -77,6 +82,7 @@ impl MatMul {
                 of(a(), batch(2, 3, 2)),
                 of(batch(1, 2, 3), batch(4, 3, 2)),
                 of(batch(2, 2, 3), f64s([1.0, 2.0, 3.0])),
+                Sample::new(MatMul::one_by_one(), [batch(2, 2, 3), batch(2, 3, 4)]),
                 of(Array::zeros_of([2, 0], DType::F64), Array::zeros_of([0, 3], DType::F64)),
                 of(a(), a()).refused(ErrorKind::Shape),
                 Sample::new(MatMul::of(1, 1), [a(), b()]).refused(ErrorKind::Shape),
@@ -94,7 +100,18 @@ impl MatMul {
     /// assert_eq!(MatMul::of(1, 1).grad_fn(), "DotBackward0");
     /// ```
     pub fn of(rank_a: usize, rank_b: usize) -> MatMul {
-        MatMul { ranks: (rank_a as u8, rank_b as u8) }
+        MatMul { ranks: (rank_a as u8, rank_b as u8), one_by_one: false }
+    }
+
+    /// The products of two batches of as many matrices, one by one.
+    ///
+    /// ```
+    /// use chainrule::gate::{matmul::MatMul, Gate};
+    /// assert_eq!(MatMul::one_by_one().grad_fn(), "BmmBackward0");
+    /// assert_eq!(MatMul::of(3, 3).grad_fn(), "UnsafeViewBackward0"); // may broadcast
+    /// ```
+    pub fn one_by_one() -> MatMul {
+        MatMul { ranks: (3, 3), one_by_one: true }
     }
 }
 
@@ -128,10 +145,14 @@ impl Gate for MatMul {
             (1, 1) => "DotBackward0".into(),
             (2, 1) => "MvBackward0".into(),
             (2, 2) => "MmBackward0".into(),
-            (3, 3) => "BmmBackward0".into(),
+            (3, 3) if self.one_by_one => "BmmBackward0".into(),
             (1, 2) => "SqueezeBackward4".into(),
             _ => "UnsafeViewBackward0".into(),
         }
+    }
+
+    fn torch_nodes(&self, used: &Use) -> Vec<TorchNode> {
+        nodes::of(self.one_by_one, used)
     }
 
     fn infer(&self, inputs: &[Meta]) -> Result<Metas> {
@@ -145,7 +166,7 @@ impl Gate for MatMul {
         }
         let (a, b) = (&inputs[0].shape, &inputs[1].shape);
         let (left, right, batch) = batched(a, b)?;
-        if MatMul::of(a.rank(), b.rank()) != *self {
+        if MatMul::of(a.rank(), b.rank()).ranks != self.ranks {
             let (of_a, of_b) = self.ranks;
             return Err(Error::shape(format!(
                 "this product is of operands with {of_a} and {of_b} dimensions, not of {a} and {b}"

@@ -40,6 +40,7 @@ mod places;
 mod pointwise;
 pub mod pool;
 mod pytorch;
+pub mod rearrange;
 pub mod reduce;
 mod reference;
 pub mod rounding;
@@ -115,6 +116,7 @@ pub fn table() -> impl Iterator<Item = &'static Entry> {
         pool::GATES,
         view::GATES,
         copy::GATES,
+        rearrange::GATES,
         join::GATES,
         index::GATES,
         norm::GATES,

@@ -175,6 +175,7 @@ pub(super) fn single(name: String, saves: super::Saves, debug: &str, used: &Use)
     node.attributes = match &node.name[..] {
         // PyTorch's sums carry a factor; ours is always 1.
         "AddBackward0" | "SubBackward0" => vec![("alpha".into(), "1".into())],
+        "PowBackward0" | "PowBackward1" => Vec::new(), // which of the two is in the name
         _ => parameters(debug),
     };
     node

@@ -58,7 +58,7 @@ impl ComputationalGraph {
             Kind::Sub(a, b) => self.binary(arith::Sub, a, b, names),
             Kind::Mul(a, b) => self.binary(arith::Mul, a, b, names),
             Kind::Div(a, b) => self.binary(arith::Div, a, b, names),
-            Kind::Pow(a, b) => self.binary(arith::Pow, a, b, names),
+            Kind::Pow(a, b) => self.binary(arith::Pow { number: b.as_number().is_some() }, a, b, names),
             Kind::Vector(elements) => self.vector(elements, names),
             Kind::Call(function, arguments) => self.call(*function, arguments, names),
             Kind::Choose(comparison, parts) => {

@@ -1,6 +1,6 @@
 //! Constants and other tensors in place of elements: everywhere, or where a mask is true.
 
-use crate::array::{Array, DType, Meta};
+use crate::array::DType;
 use crate::error::{Error, Result};
 use crate::tensor::{Operand, Tensor};
 
@@ -105,10 +105,5 @@ impl Tensor {
         }
         let rule = format!("a value to fill with is 0-d, not of shape {}", value.shape());
         Err(Error::shape(rule).at_gate("Fill").with_inputs([self.meta(), value.meta()]))
-    }
-
-    /// 0 in this tensor's element type, to choose with.
-    pub(super) fn zero(&self) -> Tensor {
-        Tensor::from_array(Array::constant(0.0, Meta::new(self.dtype(), [])))
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::array::Shape;
 use crate::error::{Error, Result};
+use crate::gate::matmul::MatMul;
 use crate::tensor::Tensor;
 
 /// `beta·input + alpha·product`; a beta of 0 leaves the input out, so that its NaNs do too.
@@ -100,7 +101,7 @@ impl Tensor {
     #[track_caller]
     pub fn bmm(&self, other: &Tensor) -> Result<Tensor> {
         same_batch("Bmm", self, other)?;
-        self.matmul(other)
+        Tensor::apply(MatMul::one_by_one(), &[self, other])
     }
 
     /// Scalar product of two vectors; for real numbers the same as [`Tensor::dot`].

@@ -1,7 +1,8 @@
 //! Other shapes and orders of the same elements.
 
-use crate::array::{Array, NewShape, Shape, Slice};
+use crate::array::{Array, NewShape, Shape};
 use crate::error::{Error, Result};
+use crate::gate::rearrange::{Flip, Roll};
 use crate::gate::view::View;
 use crate::kernel::memory;
 use crate::tensor::Tensor;
@@ -199,12 +200,7 @@ impl Tensor {
     /// ```
     #[track_caller]
     pub fn flip(&self, dims: &[isize]) -> Result<Tensor> {
-        let places = crate::array::dims(&self.shape(), dims).map_err(refused(self, "Slice"))?;
-        if self.rank() == 0 {
-            return Ok(self.clone());
-        }
-        let backwards = Slice::from(..).step(-1);
-        places.into_iter().try_fold(self.clone(), |x, dim| x.slice(dim as isize, backwards))
+        Tensor::apply(Flip::of(dims), &[self])
     }
 
     /// The columns (dimension 1) in reverse order.
@@ -220,7 +216,7 @@ impl Tensor {
     #[track_caller]
     pub fn fliplr(&self) -> Result<Tensor> {
         if self.rank() < 2 {
-            return Err(refused(self, "Slice")(Error::shape("left and right need at least two dimensions")));
+            return Err(refused(self, "Flip")(Error::shape("left and right need at least two dimensions")));
         }
         self.flip(&[1])
     }
@@ -238,7 +234,7 @@ impl Tensor {
     #[track_caller]
     pub fn flipud(&self) -> Result<Tensor> {
         if self.rank() == 0 {
-            return Err(refused(self, "Slice")(Error::shape("up and down need at least one dimension")));
+            return Err(refused(self, "Flip")(Error::shape("up and down need at least one dimension")));
         }
         self.flip(&[0])
     }
@@ -256,28 +252,7 @@ impl Tensor {
     /// ```
     #[track_caller]
     pub fn roll(&self, shifts: &[isize], dims: &[isize]) -> Result<Tensor> {
-        if dims.is_empty() && shifts.len() == 1 {
-            return self.ravel()?.roll(shifts, &[0])?.reshape(self.shape());
-        }
-        if shifts.is_empty() || shifts.len() != dims.len() {
-            let rule = format!("{} shifts don't go with {} dimensions", shifts.len(), dims.len());
-            return Err(refused(self, "Roll")(Error::argument(rule)));
-        }
-        let mut rolled = self.clone();
-        for (&shift, &dim) in shifts.iter().zip(dims) {
-            if self.rank() == 0 {
-                return Err(refused(self, "Roll")(Error::index(format!(
-                    "a 0-d tensor has no dimension {dim}"
-                ))));
-            }
-            let size = self.shape()[self.shape().dim(dim).map_err(refused(self, "Roll"))?];
-            let start = if size == 0 { 0 } else { (-shift).rem_euclid(size as isize) };
-            if start != 0 {
-                let (head, tail) = (rolled.slice(dim, ..start)?, rolled.slice(dim, start..)?);
-                rolled = Tensor::cat(&[&tail, &head], dim)?;
-            }
-        }
-        Ok(rolled)
+        Tensor::apply(Roll { shifts: shifts.into(), dims: dims.into() }, &[self])
     }
 
     /// The whole tensor repeated along each dimension; new dimensions are added in front.

@@ -1,7 +1,8 @@
 //! Diagonals and triangles of matrices.
 
-use crate::array::{Array, Shape};
+use crate::array::Shape;
 use crate::error::{Error, Result};
+use crate::gate::rearrange::Triangle;
 use crate::gate::view::{Unview, View};
 use crate::tensor::Tensor;
 
@@ -18,7 +19,7 @@ impl Tensor {
     /// ```
     #[track_caller]
     pub fn tril(&self, diagonal: isize) -> Result<Tensor> {
-        self.triangle("Tril", |row, column| column - row <= diagonal)
+        Tensor::apply(Triangle::Lower(diagonal), &[self])
     }
 
     /// The elements on and above the diagonal with this offset of each matrix, 0 below.
@@ -33,20 +34,7 @@ impl Tensor {
     /// ```
     #[track_caller]
     pub fn triu(&self, diagonal: isize) -> Result<Tensor> {
-        self.triangle("Triu", |row, column| column - row >= diagonal)
-    }
-
-    fn triangle(&self, name: &'static str, kept: impl Fn(isize, isize) -> bool) -> Result<Tensor> {
-        let shape = self.shape();
-        let Some(last) = shape.rank().checked_sub(2) else {
-            let rule = format!("a triangle is of matrices, not of the shape {shape}");
-            return Err(Error::shape(rule).at_gate(name).with_inputs([self.meta()]));
-        };
-        let (rows, columns) = (shape[last], shape[last + 1]);
-        let mask = (0..rows).flat_map(|row| (0..columns).map(move |column| (row as isize, column as isize)));
-        let mask =
-            Array::filled(mask.map(|(row, column)| kept(row, column)).collect(), [rows, columns].into());
-        Tensor::from_array(mask).where_(self, &self.zero())
+        Tensor::apply(Triangle::Upper(diagonal), &[self])
     }
 
     /// The sum of a matrix's diagonal.

@@ -114,6 +114,9 @@ macro_rules! operators_with_number {
     (@ sub, $number:expr, $tensor:expr) => {
         Tensor::rsub($tensor, $number)
     };
+    (@ div, $number:expr, $tensor:expr) => {
+        Tensor::rdiv($tensor, $number)
+    };
     (@ $method:ident, $number:expr, $tensor:expr) => {
         $number.with($tensor, |x| x.$method($tensor))
     };

@@ -108,6 +108,35 @@ fn normalisations_are_one_node_each() {
 }
 
 #[test]
+fn matrix_products_bring_their_operands_to_form() {
+    let ones =
+        |sizes: &[usize]| Tensor::ones(chainrule::Shape::new(sizes).unwrap()).requires_grad_(true).unwrap();
+    let (x, m, b, b4) = (ones(&[3]), ones(&[3, 3]), ones(&[2, 3, 3]), ones(&[2, 2, 3, 3]));
+    // The chain of nodes, depth first, as PyTorch 2.15 has it.
+    for (y, expected) in [
+        (x.matmul(&m), "Squeeze Mm Unsqueeze"),
+        (b.matmul(&m), "UnsafeView Mm View"),
+        (b.matmul(&x), "UnsafeView Mv View"),
+        (b.matmul(&b4), "UnsafeView Bmm UnsafeView Clone Expand View Expand"),
+        (b.matmul(&b.exp().unwrap()), "UnsafeView Bmm View Expand View Expand Exp"),
+        (x.matmul(&b), "UnsafeView Mv UnsafeView Clone Transpose"),
+        (m.matmul(&b), "Clone Transpose UnsafeView Mm UnsafeView Clone Transpose T"),
+        (m.detach().matmul(&b), "UnsafeView Bmm View Expand"),
+        (b.bmm(&b), "Bmm"),
+        (m.exp().unwrap().rdiv(2.0), "Mul Reciprocal Exp"),
+    ] {
+        let picture = make_dot(&y.unwrap(), NO_PARAMS, &DotOptions::default());
+        let mut names: Vec<String> = (picture.nodes.iter())
+            .filter_map(|node| node.label.split_once("Backward").map(|(name, _)| name.to_string()))
+            .collect();
+        let mut expected: Vec<&str> = expected.split(' ').collect();
+        names.sort();
+        expected.sort();
+        assert_eq!(names, expected);
+    }
+}
+
+#[test]
 fn ids_are_the_same_in_every_run() {
     let text = || {
         let (leaves, loss) = lecture();

@@ -189,7 +189,10 @@ impl Maker<'_> {
                 }
             });
         }
-        Some(inputs)
+        // Where its inputs are equal, PyTorch's convention for this gate is no derivative along both together.
+        let [a, b] = [0, 1].map(|i| inputs.get(i).map_or(vec![], |source| self.value(source).to_f64_vec()));
+        let meet = kind.name == "Nextafter" && a.iter().any(|a| b.contains(a));
+        (!meet).then_some(inputs)
     }
 
     /// The sample's matrices, moved a little by the value: any others may be singular, where no gradient exists. They
