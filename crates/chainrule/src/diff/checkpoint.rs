@@ -1,13 +1,14 @@
 //! Activation checkpointing: values that backward needs are computed again there, not kept.
 
 use std::fmt;
+use std::panic::Location;
 use std::sync::Arc;
 
 use crate::array::{Array, Generator, Meta};
 use crate::error::{Error, Result};
 use crate::formula::Formula;
 use crate::gate::{Context, Gate, Gradients, Metas, Needs, Outputs, Saved, Saves};
-use crate::tensor::{AnomalyGuard, Backward, Tensor, enable_grad, is_anomaly_enabled};
+use crate::tensor::{AnomalyGuard, Backward, CallerGuard, Tensor, enable_grad, is_anomaly_enabled, line_of};
 
 type Segment = Arc<dyn Fn(&[Tensor]) -> Result<Vec<Tensor>> + Send + Sync>;
 
@@ -41,6 +42,7 @@ pub fn checkpoint(
 ) -> Result<Vec<Tensor>> {
     let generator = Generator::of_thread();
     let anomaly = is_anomaly_enabled();
+    let caller = line_of(Location::caller());
     // Run once with gradients, to see which parameters the segment uses; its graph is dropped at once.
     let stand_ins: Vec<Tensor> =
         inputs.iter().map(|x| x.detach().requires_grad_(x.requires_grad())).collect::<Result<_>>()?;
@@ -53,7 +55,8 @@ pub fn checkpoint(
     }
     let values = outputs.iter().map(Tensor::array).collect();
     drop(outputs);
-    let gate = Checkpoint { segment: Arc::new(segment), inputs: inputs.len(), values, generator, anomaly };
+    let gate =
+        Checkpoint { segment: Arc::new(segment), inputs: inputs.len(), values, generator, anomaly, caller };
     let all: Vec<&Tensor> = inputs.iter().copied().chain(&captured).collect();
     Tensor::apply_many(gate, &all)
 }
@@ -66,6 +69,8 @@ struct Checkpoint {
     values: Vec<Array>,
     generator: Generator,
     anomaly: bool,
+    /// Where the checkpoint was made.
+    caller: &'static Location<'static>,
 }
 
 impl fmt::Debug for Checkpoint {
@@ -104,6 +109,7 @@ impl Gate for Checkpoint {
         self.generator.set_thread();
         let again = {
             let _anomaly = AnomalyGuard::set(self.anomaly);
+            let _line = CallerGuard::enter(self.caller);
             enable_grad(|| (self.segment)(&inputs))
         };
         now.set_thread();

@@ -143,6 +143,7 @@ impl Explorer {
     ///
     /// # Errors
     /// The input doesn't fit the network, or its loss isn't one number that depends on a parameter.
+    #[track_caller]
     pub fn of_network(
         network: &dyn Module,
         x: &Tensor,

@@ -1,12 +1,13 @@
 //! Activation checkpointing of a chain of modules.
 
+use std::panic::Location;
 use std::sync::Arc;
 
 use super::module::Replacements;
 use super::{Module, Sequential};
 use crate::diff;
 use crate::error::{Error, Result};
-use crate::tensor::Tensor;
+use crate::tensor::{CallerGuard, Tensor};
 
 /// The value of a chain of modules, cut into so many segments of about the same number of modules, of which all but
 /// the last keep only their input and are run again in backward: see [`diff::checkpoint`]. √n segments keep the
@@ -36,6 +37,7 @@ use crate::tensor::Tensor;
 /// ```
 #[track_caller]
 pub fn checkpoint_sequential(net: &Arc<Sequential>, segments: usize, x: &Tensor) -> Result<Tensor> {
+    let _line = CallerGuard::enter(Location::caller());
     let count = net.children().len();
     if segments == 0 {
         return Err(Error::argument("a chain of modules is cut into at least one segment"));

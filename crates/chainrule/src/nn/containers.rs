@@ -1,8 +1,10 @@
 //! Modules made of modules: one after the other, in a list, or beside a shortcut.
 
+use std::panic::Location;
+
 use super::{Module, Owned};
 use crate::error::Result;
-use crate::tensor::Tensor;
+use crate::tensor::{CallerGuard, Tensor};
 
 /// Modules one after another; their parameters are named by their places, `0.weight`, `2.bias`, or by names.
 ///
@@ -74,7 +76,9 @@ impl Sequential {
     /// assert_eq!(values.len(), 2);
     /// # Ok::<(), chainrule::Error>(())
     /// ```
+    #[track_caller]
     pub fn activations(&self, x: &Tensor) -> Result<Vec<Tensor>> {
+        let _line = CallerGuard::enter(Location::caller());
         let mut all: Vec<Tensor> = Vec::with_capacity(self.0.len());
         for module in self.0.iter() {
             let next = module.call(all.last().unwrap_or(x))?;
@@ -85,7 +89,9 @@ impl Sequential {
 }
 
 impl Module for Sequential {
+    #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let _line = CallerGuard::enter(Location::caller());
         self.0.iter().try_fold(x.clone(), |x, module| module.call(&x))
     }
 

@@ -1,9 +1,11 @@
 //! A network's graph, with its modules and the names of its parameters.
 
+use std::panic::Location;
+
 use super::Module;
 use crate::error::Result;
 use crate::graph::ComputationalGraph;
-use crate::tensor::{Tensor, enable_grad};
+use crate::tensor::{CallerGuard, Tensor, enable_grad};
 
 impl ComputationalGraph {
     /// Every gate that a network and `loss` run on this input, each with the module that ran it; `loss` makes
@@ -22,11 +24,13 @@ impl ComputationalGraph {
     ///
     /// # Errors
     /// The input doesn't fit the network, or `loss` fails.
+    #[track_caller]
     pub fn of_network(
         network: &dyn Module,
         x: &Tensor,
         loss: impl FnOnce(&Tensor) -> Result<Tensor>,
     ) -> Result<ComputationalGraph> {
+        let _line = CallerGuard::enter(Location::caller());
         let mut names = network.named_parameters();
         // A parameter that two modules share has the name that it has first.
         for i in (1..names.len()).rev() {

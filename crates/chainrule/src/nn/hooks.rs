@@ -403,34 +403,3 @@ impl<M: Module> Module for Hooked<M> {
         self.module.describe()
     }
 }
-
-/// A borrowed module is a module.
-impl<M: Module + ?Sized> Module for &M {
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        (**self).forward(x)
-    }
-
-    fn owned(&self) -> Vec<(&'static str, Owned)> {
-        (**self).owned()
-    }
-
-    fn children(&self) -> Vec<(String, &dyn Module)> {
-        (**self).children()
-    }
-
-    fn training_flag(&self) -> Option<&AtomicBool> {
-        (**self).training_flag()
-    }
-
-    fn describe(&self) -> String {
-        (**self).describe()
-    }
-
-    fn call(&self, x: &Tensor) -> Result<Tensor> {
-        (**self).call(x)
-    }
-
-    fn identity(&self) -> super::module::Identity {
-        (**self).identity()
-    }
-}

@@ -32,6 +32,7 @@ mod layers;
 mod load;
 mod module;
 mod norm;
+mod pointers;
 mod scope;
 mod spatial;
 mod summary;

@@ -3,6 +3,7 @@
 use std::any::type_name;
 use std::cell::{Cell, RefCell};
 use std::fmt::Debug;
+use std::panic::Location;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::hooks;
@@ -10,7 +11,7 @@ use super::load::load;
 use super::{LoadReport, scope};
 use crate::array::Shape;
 use crate::error::{Error, Result};
-use crate::tensor::{Recording, Tensor, is_recording};
+use crate::tensor::{CallerGuard, Recording, Tensor, is_recording};
 
 /// What a module owns under a name.
 ///
@@ -144,6 +145,10 @@ pub trait Module: Debug + Send + Sync {
 
     /// [`Module::forward`], noticed by summaries, by recorded graphs, and by the hooks that watch all modules.
     ///
+    /// Gates that layers of the library make inside carry the source line of this call, for errors, anomaly mode and
+    /// the explorer; those that a module of your own makes carry their own lines. (A call through `&dyn Module`
+    /// has no line; one through `Box<dyn Module>` has.)
+    ///
     /// # Errors
     /// As `forward`.
     ///
@@ -153,7 +158,9 @@ pub trait Module: Debug + Send + Sync {
     /// assert_eq!(Activation::Relu.call(&tensor([-1.0, 2.0]))?.to_string(), "tensor([0., 2.])");
     /// # Ok::<(), chainrule::Error>(())
     /// ```
+    #[track_caller]
     fn call(&self, x: &Tensor) -> Result<Tensor> {
+        let _line = CallerGuard::enter(Location::caller());
         let run = |x: &Tensor| match hooks::are_watching() {
             false => self.forward(x),
             true => hooks::watched(&self, x, |x| self.forward(x)),
@@ -243,7 +250,9 @@ pub trait Module: Debug + Send + Sync {
     /// assert_eq!(y.item()?, 12.0);
     /// # Ok::<(), chainrule::Error>(())
     /// ```
+    #[track_caller]
     fn forward_with(&self, parameters: &mut dyn Iterator<Item = Tensor>, x: &Tensor) -> Result<Tensor> {
+        let _line = CallerGuard::enter(Location::caller());
         let replaced = self.named_parameters().into_iter().map(|(name, own)| {
             let other = parameters.next().ok_or_else(|| {
                 Error::argument(format!("there are too few parameters for the network: {name} has none"))
@@ -270,7 +279,9 @@ pub trait Module: Debug + Send + Sync {
     ///
     /// # Errors
     /// A name isn't one of the module's, or its shape is another; and as `forward`.
+    #[track_caller]
     fn functional_call(&self, values: &[(&str, Tensor)], x: &Tensor) -> Result<Tensor> {
+        let _line = CallerGuard::enter(Location::caller());
         let state = self.state();
         let replaced = values.iter().map(|(name, other)| {
             let Some((_, own)) = state.iter().find(|(own, _)| own == name) else {

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 
 use smallvec::SmallVec;
 
+use super::caller::line_of;
 use super::mode::{Recording, Step, is_anomaly_enabled, is_grad_enabled, is_recording};
 use super::node::{Edge, Edges, Node, Scalar, Work};
 use super::{Handle, NodeRef, Operand, Tensor, saved_hooks};
@@ -117,6 +118,7 @@ pub(crate) fn apply_at(
     inputs: &[&Tensor],
     location: &'static Location<'static>,
 ) -> Result<Tensors> {
+    let location = line_of(location);
     let before = is_recording().then(Generator::of_thread);
     let (outputs, metas, extras) = forward(&gate, inputs, location)?;
 
@@ -194,7 +196,7 @@ fn scalar_output(
     edges: Edges,
     location: &'static Location<'static>,
 ) -> Tensor {
-    Tensor::scalar(NodeRef::new(Node::new(gate, edges, Work::Scalar(Scalar::new(x, y)), location)))
+    Tensor::scalar(NodeRef::new(Node::new(gate, edges, Work::Scalar(Scalar::new(x, y)), line_of(location))))
 }
 
 /// The gate's checks and forward pass; errors name the gate and show what it was given.

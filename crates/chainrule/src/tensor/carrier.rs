@@ -6,6 +6,7 @@
 
 use smallvec::SmallVec;
 
+use super::caller::CallerGuard;
 use super::node::Kept;
 use super::{NodeRef, Tensor};
 use crate::array::{Array, Meta, Shape};
@@ -17,6 +18,10 @@ pub(super) type Upstream<G> = SmallVec<[Option<G>; 1]>;
 
 /// A gradient on its way: a plain [`Gradient`], or a [`Tensor`] where the gradient is to be differentiated again.
 pub(super) trait Carrier: Clone + Sized {
+    /// Gives the gates of a gradient the source line of the node that it goes through.
+    fn attributed_to(_node: &NodeRef) -> Option<CallerGuard> {
+        None
+    }
     fn from_tensor(tensor: &Tensor) -> Self;
     fn into_tensor(self) -> Tensor;
     fn meta(&self) -> Meta;
@@ -184,6 +189,10 @@ pub(crate) fn fitted(gradient: Array, meta: Meta) -> Result<Array> {
 }
 
 impl Carrier for Tensor {
+    fn attributed_to(node: &NodeRef) -> Option<CallerGuard> {
+        Some(CallerGuard::enter(node.location()))
+    }
+
     fn from_tensor(tensor: &Tensor) -> Tensor {
         tensor.clone()
     }

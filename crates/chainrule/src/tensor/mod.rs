@@ -22,6 +22,7 @@ mod accumulated;
 mod apply;
 mod backward;
 mod batch;
+mod caller;
 mod carrier;
 mod create;
 mod grad_fn;
@@ -42,6 +43,7 @@ mod weak;
 
 pub use backward::{Backward, grad};
 pub(crate) use batch::batched;
+pub(crate) use caller::{CallerGuard, line_of};
 pub(crate) use carrier::{array_backward, fitted};
 pub use create::{param, tensor};
 pub use grad_fn::{GradFn, GradientEdge};

@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 use super::backward::Options;
 use super::carrier::{Carrier, Upstream};
 use super::hooks::{NodeHooks, Slots};
-use super::mode::is_anomaly_enabled;
+use super::mode::{AnomalyGuard, is_anomaly_enabled};
 use super::node::{Edge, Node, Scalar, Shared};
 use super::pending::{Pending, Waiting};
 use super::{Leaf, NodeRef, Tensor, batch};
@@ -176,6 +176,7 @@ impl<'g, G: Carrier> Sweep<'g, G> {
     /// Runs one node: hooks, the gate's backward, and the gradients' way to the inputs.
     #[inline]
     fn run_node(&mut self, Pending { node, mut upstream }: Pending<'g, G>) -> Result<()> {
+        let _line = G::attributed_to(node);
         let hooks = node.hooks();
         if let Some(hooks) = hooks {
             for (output, slot) in upstream.iter_mut().enumerate() {
@@ -292,9 +293,13 @@ impl<'g, G: Carrier> Sweep<'g, G> {
 
     fn gate_backward(&self, node: &NodeRef, upstream: Upstream<G>, needs: &Needs) -> Result<Gradients<G>> {
         let kept = node.keep(self.retain_graph)?;
-        let gradients = match self.batch {
-            None => G::backward(node, &kept, upstream, needs)?,
-            Some(size) => batch::backward(node, &kept, &upstream, needs, size)?,
+        let gradients = {
+            // What counts is what comes out of it, and then this node is named, not a gate that it uses.
+            let _unwatched = self.anomaly.then(|| AnomalyGuard::set(false));
+            match self.batch {
+                None => G::backward(node, &kept, upstream, needs)?,
+                Some(size) => batch::backward(node, &kept, &upstream, needs, size)?,
+            }
         };
         if gradients.len() != node.edges().len() {
             return Err(Error::autograd(format!(
