@@ -31,9 +31,14 @@ fn is_ours(line: Line) -> bool {
 #[inline]
 pub(crate) fn line_of(called: Line) -> Line {
     match CALLER.get() {
-        Some(caller) if is_ours(called) => caller,
-        _ => called,
+        None => called,
+        Some(caller) => line_within(caller, called),
     }
+}
+
+#[inline(never)]
+fn line_within(caller: Line, called: Line) -> Line {
+    if is_ours(called) { caller } else { called }
 }
 
 /// Until it is dropped, gates made by the library carry this line.
