@@ -47,7 +47,8 @@ fn layers_carry_the_line_of_their_networks_call() {
     all_at(&net.call(&x).unwrap(), line!());
     all_at(&net.forward(&x).unwrap(), line!());
     all_at(&net.activations(&x).unwrap()[2], line!());
-    all_at(&(&net).call(&x).unwrap(), line!());
+    let borrowed: &dyn Module = &net;
+    all_at(&Module::call(&borrowed, &x).unwrap(), line!());
     let values = net.parameters();
     all_at(&net.forward_with(&mut values.into_iter(), &x).unwrap(), line!());
     all_at(&net.functional_call(&[], &x).unwrap(), line!());
