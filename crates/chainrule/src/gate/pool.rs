@@ -79,6 +79,9 @@ impl MaxPool {
                 MaxPool { window: Window::new(2), indices: true },
                 [distinct([2, 1, 4, 4])],
             ));
+            // Squares beside each other by vectors.
+            all.push(of(Window::new(2), distinct([1, 2, 4, 10])));
+            all.push(of(Window::new(2), distinct([1, 1, 5, 19])));
             all.push(of(Window::new(4), tie).at_kink([expected]));
             all.push(of(Window::new(2).padding(2), distinct([1, 1, 4, 4])).refused(ErrorKind::Argument));
             all.push(of(Window::new(5), distinct([1, 1, 4, 4])).refused(ErrorKind::Shape));

@@ -51,6 +51,19 @@ pub(super) trait Simd: Copy {
     const ROWS: usize;
     unsafe fn load(from: *const Self::Element) -> Self;
     unsafe fn store(self, to: *mut Self::Element);
+    /// Stores the first `count` numbers.
+    #[inline(always)]
+    unsafe fn store_first(self, to: *mut Self::Element, count: usize) {
+        // SAFETY: the caller's promise; no vector has more than 16 numbers.
+        unsafe {
+            let mut all = std::mem::MaybeUninit::<[Self::Element; 16]>::uninit();
+            let all = all.as_mut_ptr().cast::<Self::Element>();
+            self.store(all);
+            for i in 0..count.min(Self::LANES) {
+                *to.add(i) = *all.add(i);
+            }
+        }
+    }
     /// Stores past the caches, to a place at a multiple of the vector's size; to be followed by [`Simd::fence`].
     unsafe fn stream(self, to: *mut Self::Element) {
         // SAFETY: the caller's promise.
@@ -133,7 +146,7 @@ mod x86 {
 
     macro_rules! vector {
         ($V:ty, $T:ty, $LANES:literal, $ROWS:literal, [$load:ident, $store:ident, $stream:ident, $splat:ident, $add:ident,
-         $fma:ident] $(, $transpose:ident)?) => {
+         $fma:ident] $(, $transpose:ident)? $(; $masked:ident $Mask:ty)?) => {
             impl Simd for $V {
                 type Element = $T;
                 const LANES: usize = $LANES;
@@ -175,6 +188,13 @@ mod x86 {
                 }
                 $(
                     #[inline(always)]
+                    unsafe fn store_first(self, to: *mut $T, count: usize) {
+                        // SAFETY: as above; places behind the first `count` are not touched.
+                        unsafe { $masked(to, ((1u32 << count.min($LANES)) - 1) as $Mask, self) }
+                    }
+                )?
+                $(
+                    #[inline(always)]
                     unsafe fn transpose(from: [*const $T; SIDE], to: *mut $T, row: usize) {
                         // SAFETY: as above.
                         unsafe { $transpose(from, to, row) }
@@ -205,14 +225,14 @@ mod x86 {
         16,
         12,
         [_mm512_loadu_ps, _mm512_storeu_ps, _mm512_stream_ps, _mm512_set1_ps, _mm512_add_ps, _mm512_fmadd_ps],
-        transpose
+        transpose; _mm512_mask_storeu_ps __mmask16
     );
     vector!(
         __m512d,
         f64,
         8,
         12,
-        [_mm512_loadu_pd, _mm512_storeu_pd, _mm512_stream_pd, _mm512_set1_pd, _mm512_add_pd, _mm512_fmadd_pd]
+        [_mm512_loadu_pd, _mm512_storeu_pd, _mm512_stream_pd, _mm512_set1_pd, _mm512_add_pd, _mm512_fmadd_pd]; _mm512_mask_storeu_pd __mmask8
     );
 
     /// [`Simd::transpose`] in registers: pairs of rows, then of pairs, then of halves change places.

@@ -11,7 +11,9 @@ use super::simd::{Level, Simd, Vectors, at_level, unroll};
 use crate::array::Element;
 
 /// Numbers that matrix products and convolutions are computed in.
-pub(crate) trait Tile: Element + super::thin::Thin {
+pub(crate) trait Tile:
+    Element + super::thin::Thin + super::conv::rows::Rows + super::conv::lanes::Lanes
+{
     /// Numbers in a vector, and rows in a tile, of this level.
     fn tile(level: Level) -> (usize, usize);
     /// Computes one block of a product.

@@ -9,6 +9,8 @@
 use super::{multiversion, pool};
 use crate::array::Element;
 
+mod square;
+
 /// The elements of one dimension that a window sees: `start, start + step, …` before `end`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Range {
@@ -39,18 +41,32 @@ impl Windows {
     pub(crate) fn outputs(&self) -> usize {
         self.ranges.iter().map(Vec::len).product()
     }
+
+    /// How many squares of 2×2 lie beside each other, where the windows are all such squares of a plane.
+    fn squares(&self) -> Option<usize> {
+        let [outer, rows, columns] = &self.ranges;
+        let pairs = |ranges: &[Range]| {
+            ranges.iter().enumerate().all(|(i, r)| (r.start, r.end, r.step) == (2 * i, 2 * i + 2, 1))
+        };
+        let plane = self.input[0] == 1 && outer.len() == 1 && self.outputs() > 0;
+        (plane && pairs(rows) && pairs(columns)).then_some(columns.len())
+    }
 }
 
 /// Output elements that are worth a task.
 const GRAIN: usize = 4096;
+
+/// Planes that are worth a task, where one is so much work.
+fn planes_of_a_task(work: usize) -> usize {
+    (GRAIN / work.max(1)).max(1)
+}
 
 /// `body(plane, out)` for each plane of so many elements, several planes a task.
 fn each_plane<T: Send>(out: &mut [T], plane: usize, work: usize, body: impl Fn(usize, &mut [T]) + Sync) {
     if plane == 0 {
         return;
     }
-    let planes = (GRAIN / work.max(1)).max(1);
-    pool::chunks_mut(out, planes * plane, |start, out| {
+    pool::chunks_mut(out, planes_of_a_task(work) * plane, |start, out| {
         for (i, out) in out.chunks_exact_mut(plane).enumerate() {
             body(start / plane + i, out);
         }
@@ -86,6 +102,13 @@ multiversion! {
 /// The largest element of each window of each plane; NaN where one is NaN.
 pub(crate) fn largest<T: Element>(x: &[T], windows: &Windows, out: &mut [T]) {
     let [_, height, width] = windows.input;
+    if let Some(columns) = windows.squares() {
+        let planes = square::planes_at_once(windows);
+        return pool::chunks_mut(out, planes * windows.outputs(), |start, out| {
+            let first = start / windows.outputs() * windows.plane();
+            square::largest(&x[first..], width, columns, out);
+        });
+    }
     each_plane(out, windows.outputs(), windows.plane(), |plane, out| {
         let x = &x[plane * windows.plane()..(plane + 1) * windows.plane()];
         let mut combined = vec![T::default(); width];
@@ -177,10 +200,17 @@ pub(crate) fn largest_gradient<T: Element + std::ops::AddAssign>(
     out: &mut [T],
 ) {
     let outputs = windows.outputs();
+    if let Some(columns) = windows.squares() {
+        let planes = square::planes_at_once(windows);
+        return pool::chunks_mut(out, planes * windows.plane(), |start, out| {
+            let (x, g) = (&x[start..start + out.len()], &upstream[start / windows.plane() * outputs..]);
+            square::largest_gradient(x, g, windows.input[2], columns, out);
+        });
+    }
     each_plane(out, windows.plane(), windows.plane(), |plane, out| {
-        out.fill(T::default());
         let x = &x[plane * windows.plane()..(plane + 1) * windows.plane()];
         let upstream = &upstream[plane * outputs..(plane + 1) * outputs];
+        out.fill(T::default());
         each_place(x, windows, |o, place| out[place] += upstream[o]);
     });
 }

@@ -33,6 +33,8 @@ fn settings() -> Vec<(Conv, Array, Array)> {
             uneven([2, 1, 2, 2, 2], 12),
         ),
         (Conv::default(), uneven([0, 2, 4, 4], 13), uneven([3, 2, 3, 3], 14)),
+        // Few filters, and rows that fill vectors.
+        (Conv::default(), uneven([1, 1, 4, 8], 16), uneven([6, 1, 3, 3], 17)),
     ]
 }
 

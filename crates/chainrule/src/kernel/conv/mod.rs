@@ -9,6 +9,8 @@
 //!
 //! Work is cut by images, by blocks of pixels (or of taps) and of filters, all of which shapes alone decide.
 
+pub(crate) mod lanes;
+pub(crate) mod rows;
 pub(crate) mod single;
 mod spread;
 mod turned;
@@ -102,6 +104,13 @@ fn forward_at<T: Tile>(level: Level, g: &Geometry, x: &[T], w: &[T], b: Option<&
     let (pixels, filters, taps) = (g.pixels(), g.group_filters(), g.taps());
     assert!(w.len() >= g.filters * taps && out.len() >= g.batch * g.filters * pixels);
     let spread = g.spread();
+    if let Some(plan) = rows::Plan::of::<T>(level, g, &spread) {
+        let image = g.channels * spread.channel();
+        return spread.each_chunk(g, x, lanes, |first, count, data| {
+            let out = &mut out[first * g.filters * pixels..(first + count) * g.filters * pixels];
+            rows::forward(level, &plan, g, (data, image, spread.channel()), w, b, out);
+        });
+    }
     let (lines, runs) = (spread.taps(g), spread.pixels(g));
     let parts: Vec<(usize, usize)> = depths(taps).collect();
     let deepest = parts.iter().map(|part| part.1).max().unwrap_or(0);
@@ -109,7 +118,7 @@ fn forward_at<T: Tile>(level: Level, g: &Geometry, x: &[T], w: &[T], b: Option<&
     let block = pixels.div_ceil(blocks).next_multiple_of(2 * lanes);
     let blocks = pixels.div_ceil(block);
     let image = g.channels * spread.channel();
-    spread.each_chunk(g, x, |first, count, data| {
+    spread.each_chunk(g, x, 0, |first, count, data| {
         let cuts = TASKS.div_ceil(count * g.groups * blocks).min(filters.div_ceil(2 * high));
         let tall = filters.div_ceil(cuts).next_multiple_of(high);
         let cuts = filters.div_ceil(tall);
@@ -175,6 +184,18 @@ fn weight_gradient_at<T: Tile>(level: Level, g: &Geometry, x: &[T], upstream: &[
     assert!(upstream.len() >= g.batch * g.filters * pixels && out.len() >= g.filters * taps);
     let spread = g.spread();
     let (lines, runs) = (spread.taps(g), spread.pixels(g));
+    if let Some(plan) = lanes::Plan::of::<T>(level, g, &lines, &runs) {
+        let parts = lanes::parts(g);
+        let mut sums = memory::take::<T>(plan.sums(g, parts));
+        sums.fill(T::default());
+        let image = g.channels * spread.channel();
+        spread.each_chunk(g, x, 0, |first, count, data| {
+            let upstream = &upstream[first * g.filters * pixels..(first + count) * g.filters * pixels];
+            lanes::gradient(level, &plan, g, (data, image, spread.channel()), upstream, &mut sums, parts);
+        });
+        plan.add_up(g, &sums, out);
+        return memory::give(sums);
+    }
     let parts: Vec<(usize, usize)> = depths(pixels).collect();
     let deepest = parts.iter().map(|part| part.1).max().unwrap_or(0);
     let blocks = taps.div_ceil(PACKED / deepest.max(1));
@@ -186,7 +207,7 @@ fn weight_gradient_at<T: Tile>(level: Level, g: &Geometry, x: &[T], upstream: &[
     let mut others = memory::take::<T>((sums - 1) * out.len());
     others.fill(T::default());
     let image = g.channels * spread.channel();
-    spread.each_chunk(g, x, |first, count, data| {
+    spread.each_chunk(g, x, 0, |first, count, data| {
         let (dw, rest, size) = (Shared(out.as_mut_ptr()), Shared(others.as_mut_ptr()), g.filters * taps);
         pool::parallel(g.groups * blocks * sums, &|task| {
             let mut buffer = memory::take::<T>(packed(lanes, block) * deepest);

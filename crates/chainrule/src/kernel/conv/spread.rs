@@ -121,19 +121,21 @@ impl Spread {
         }
     }
 
-    /// Runs `body(first, count, spread)` on the images, some at a time, spread out.
+    /// Runs `body(first, count, spread)` on the images, some at a time, spread out, with so many arbitrary elements
+    /// behind the last one.
     pub(super) fn each_chunk<T: Tile>(
         &self,
         g: &Geometry,
         x: &[T],
+        slack: usize,
         mut body: impl FnMut(usize, usize, &[T]),
     ) {
         let image = g.channels * self.channel();
-        if self.identical {
+        if self.identical && slack == 0 {
             return body(0, g.batch, x);
         }
         let together = (SPREAD / image.max(1)).clamp(1, g.batch.max(1));
-        let mut spread = memory::take::<T>(together * image);
+        let mut spread = memory::take::<T>(together * image + slack);
         for first in (0..g.batch).step_by(together) {
             let count = together.min(g.batch - first);
             let input = &x[first * g.channels * g.plane()..];
@@ -147,7 +149,7 @@ impl Spread {
                     }
                 });
             }
-            body(first, count, &spread[..count * image]);
+            body(first, count, &spread[..count * image + slack]);
         }
         memory::give(spread);
     }

@@ -73,6 +73,37 @@ fn geometries() -> Vec<Geometry> {
             Geometry { input: [1, 13, 22], channels: 13, filters: 29, kernel: [1, 5, 5], ..base },
             [0, 1, 1],
         ),
+        // Few filters, and rows that fill vectors.
+        with_output(
+            Geometry {
+                batch: 3,
+                channels: 5,
+                filters: 6,
+                input: [1, 6, 14],
+                kernel: [1, 5, 5],
+                before: [0, 2, 2],
+                ..base
+            },
+            [0, 2, 2],
+        ),
+        with_output(Geometry { channels: 18, filters: 16, input: [1, 5, 30], ..base }, [0, 1, 1]),
+        with_output(
+            Geometry { groups: 2, channels: 6, filters: 26, input: [1, 9, 15], kernel: [1, 5, 5], ..base },
+            [0, 3, 3],
+        ),
+        with_output(
+            Geometry {
+                batch: 9,
+                filters: 23,
+                input: [3, 9, 16],
+                kernel: [2, 3, 3],
+                stride: [1, 2, 1],
+                dilation: [1, 2, 1],
+                before: [1, 3, 1],
+                ..base
+            },
+            [0, 1, 1],
+        ),
         with_output(Geometry { batch: 0, ..base }, [0, 1, 1]),
     ]
 }
@@ -116,7 +147,12 @@ fn all_three_agree_with_the_definition() {
 
 #[test]
 fn results_do_not_depend_on_threads() {
-    let g = geometries()[10];
+    for g in [geometries()[10], geometries()[11], geometries()[13]] {
+        check_threads(g);
+    }
+}
+
+fn check_threads(g: Geometry) {
     let single =
         |numbers: Vec<f64>| numbers.into_iter().map(|x| (x * 0.37).sin() as f32).collect::<Vec<f32>>();
     let x = single(numbers(g.batch * g.channels * g.plane(), 1));
