@@ -4,29 +4,38 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use chainrule::check::Report;
+use chainrule::check::Finding;
 use chainrule::train::{Data, TrainedModel, Training};
 use clap::Args;
 
 use crate::Failure;
-use crate::layout::cell;
+use crate::layout::{cell, grouped};
 use crate::train::{Network, at_least_one};
+
+/// A check compares at most so many elements of each parameter, …
+const ELEMENTS: usize = 200;
+/// … and of large networks as few as take about this many multiply-adds: some seconds.
+const AFFORDABLE: f64 = 2e10;
 
 /// Options of `chainrule check`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chainrule check                            a fresh network for the digits
   chainrule check --model runs/digits-mlp-1  a trained one
-  chainrule check --arch softmax --elements 650")]
+  chainrule check --arch softmax --all
+  chainrule check --arch resnet18 --elements 3")]
 pub struct Options {
     /// A run's folder, or its model.safetensors (a fresh network where none is given)
     #[arg(long, conflicts_with = "Network")]
     model: Option<PathBuf>,
     #[command(flatten)]
     network: Network,
-    /// How many elements of each parameter are compared at most
-    #[arg(long, default_value = "200", value_parser = at_least_one)]
-    elements: usize,
+    /// How many elements of each parameter are compared at most [default: 200, fewer in large networks]
+    #[arg(long, value_parser = at_least_one)]
+    elements: Option<usize>,
+    /// Compare every element
+    #[arg(long, conflicts_with = "elements")]
+    all: bool,
 }
 
 /// Checks the network and prints the worst element of each parameter.
@@ -43,21 +52,68 @@ pub fn run(options: Options) -> Result<ExitCode, Failure> {
             Training::with_network(model, data)?
         }
     };
-    let report = training.check_gradients(options.elements)?;
-    let text = if report.passed() { table(&report) } else { format!("{report}\n") };
-    std::io::stdout().write_all(text.as_bytes())?;
+    let at_most = match options.all {
+        true => None,
+        false => Some(match options.elements {
+            Some(elements) => elements,
+            None => training.elements_within(AFFORDABLE, ELEMENTS)?,
+        }),
+    };
+    let parameters = training.network().named_parameters();
+    let sizes: Vec<usize> = parameters.iter().map(|(_, p)| p.elements()).collect();
+    // Every so many elements one is taken.
+    let taken = |size: usize, most: usize| size.div_ceil(size.div_ceil(most).max(1));
+    let total: usize = sizes.iter().sum();
+    let compared = sizes.iter().map(|&size| at_most.map_or(size, |most| taken(size, most))).sum();
+    let mut out = std::io::stdout();
+    writeln!(out, "{}", plan(total, sizes.len(), compared, at_most))?;
+    let names = parameters.iter().map(|(name, p)| format!("{name} {}", p.shape()).chars().count());
+    let table = Table { name: names.max().unwrap_or(0).max(17) };
+    write!(out, "{}", table.header())?;
+    // Each row as soon as it is known: a large network takes its time.
+    let mut broken_pipe = None;
+    let report = training.check_gradients_telling(at_most, &mut |finding| {
+        if let Err(error) = write!(out, "{}", table.rows(finding)).and_then(|()| out.flush()) {
+            broken_pipe.get_or_insert(error);
+        }
+    })?;
+    if let Some(error) = broken_pipe {
+        return Err(error.into());
+    }
     let passed = report.passed();
-    writeln!(std::io::stdout(), "gradient check {}", if passed { "passed" } else { "FAILED" })?;
+    if !passed {
+        writeln!(out, "{report}")?;
+    }
+    let compared: usize = report.findings.iter().map(|finding| finding.compared).sum();
+    let verdict = if passed { "passed" } else { "FAILED" };
+    writeln!(out, "gradient check {verdict}: {} of {} elements compared", grouped(compared), grouped(total))?;
     if passed { Ok(ExitCode::SUCCESS) } else { Err("a gradient is wrong; see the report above".into()) }
 }
 
-/// One row a parameter: how many elements agree, and the worst of them.
-fn table(report: &Report) -> String {
-    let widest = report.findings.iter().map(|f| f.name.chars().count()).max().unwrap_or(0).max(17);
-    let row = |columns: [&str; 6]| {
+/// What will be compared, in words.
+fn plan(total: usize, parameters: usize, compared: usize, at_most: Option<usize>) -> String {
+    let whole = format!("{} elements in {parameters} parameters", grouped(total));
+    match at_most {
+        Some(most) if compared < total => format!(
+            "{whole}; {} of each are compared at most, evenly chosen: {} (--all compares every element)",
+            grouped(most),
+            grouped(compared)
+        ),
+        _ => format!("{whole}; all are compared"),
+    }
+}
+
+/// The table of findings, one row a parameter: how many elements agree, and the worst of them.
+struct Table {
+    /// The width of the longest name.
+    name: usize,
+}
+
+impl Table {
+    fn row(&self, columns: [&str; 6]) -> String {
         let [name, agree, worst, analytic, numeric, error] = columns;
         let cells = [
-            cell(name, widest + 2),
+            cell(name, self.name + 2),
             cell(agree, 9),
             cell(worst, 11),
             cell(analytic, 15),
@@ -65,12 +121,16 @@ fn table(report: &Report) -> String {
             error.to_string(),
         ];
         format!("{}\n", cells.concat())
-    };
-    let mut text = row(["parameter", "agree", "worst at", "backprop.", "differences", "relative"]);
-    for finding in &report.findings {
+    }
+
+    fn header(&self) -> String {
+        self.row(["parameter", "agree", "worst at", "backprop.", "differences", "relative"])
+    }
+
+    fn rows(&self, finding: &Finding) -> String {
         let agree = format!("{}/{}", finding.compared - finding.wrong, finding.compared);
-        text += &match &finding.worst {
-            Some(m) => row([
+        let mut text = match &finding.worst {
+            Some(m) => self.row([
                 &finding.name,
                 &agree,
                 &format!("{:?}", m.index),
@@ -78,7 +138,7 @@ fn table(report: &Report) -> String {
                 &format!("{:.6e}", m.numeric),
                 &format!("{:.1e}", m.relative),
             ]),
-            None => row([&finding.name, &agree, "", "", "", ""]),
+            None => self.row([&finding.name, &agree, "", "", "", ""]),
         };
         if !finding.kinks.is_empty() {
             text += &format!("  {} elements at kinks were left out\n", finding.kinks.len());
@@ -87,6 +147,6 @@ fn table(report: &Report) -> String {
             let count = finding.undecided.len();
             text += &format!("  {count} elements were left out where differences are too rough to tell\n");
         }
+        text
     }
-    text
 }

@@ -1,8 +1,8 @@
 //! Operators at special points: NaN, infinities, zeros of either sign, integers, nothing at all.
 
 use chainrule::gate::softmax::Reduction;
-use chainrule::ops::{Attention, Ctc, Interpolation};
-use chainrule::{DType, ErrorKind, Result, Tensor, param, tensor};
+use chainrule::ops::{Attention, Combine, Ctc, Interpolation};
+use chainrule::{DType, ErrorKind, Index, Result, Tensor, param, tensor};
 
 const NAN: f64 = f64::NAN;
 const INF: f64 = f64::INFINITY;
@@ -232,5 +232,73 @@ fn matrices_at_special_points() -> Result<()> {
     assert_eq!(linalg::svdvals(&tensor([[NAN]])).unwrap_err().kind(), ErrorKind::Argument);
     assert_eq!(linalg::cholesky_inverse(&tensor([[0.0]]), false).unwrap_err().kind(), ErrorKind::Argument);
     assert_eq!(linalg::eigh(&tensor([[1.0, NAN], [2.0, 1.0]]), false)?.0.to_f64_vec(), [-1.0, 3.0]);
+    Ok(())
+}
+
+#[test]
+fn numbers_beside_integers_are_not_cut_to_their_type() -> Result<()> {
+    let bytes = || tensor([0, 5, 255]).cast(DType::U8);
+    assert_eq!(bytes()?.clamp_min(-300)?.to_vec::<u8>()?, [0, 5, 255]);
+    assert_eq!(bytes()?.clamp_max(300)?.to_vec::<u8>()?, [0, 5, 255]);
+    assert_eq!(bytes()?.clamp_max(-2).unwrap_err().kind(), ErrorKind::Argument);
+    assert_eq!(bytes()?.clamp_min(300).unwrap_err().kind(), ErrorKind::Argument);
+    // Where the result is a float the number is one: 2⁴⁰ isn't 0.
+    assert_eq!(bytes()?.div(-1)?.to_vec::<f32>()?, [-0.0, -5.0, -255.0]);
+    assert_eq!(bytes()?.rdiv(-300)?.to_vec::<f32>()?, [-f32::INFINITY, -60.0, -300.0 / 255.0]);
+    let five = tensor([5]).cast(DType::I32)?;
+    assert!((five.xlogy(1 << 40)?.item()? - 5.0 * 40.0 * 2f64.ln()).abs() < 1e-4);
+    // What is to be kept must fit.
+    assert_eq!(bytes()?.fill(-1)?.to_vec::<u8>()?, [255; 3]);
+    for refused in [bytes()?.fill(NAN), bytes()?.fill(-1.5), bytes()?.fill(300), five.fill(1 << 40)] {
+        assert_eq!(refused.unwrap_err().kind(), ErrorKind::Argument);
+    }
+    let (mask, index) = (tensor([true, false, true]), tensor([0]));
+    assert!(bytes()?.masked_fill(&mask, 300).is_err() && bytes()?.index_fill(0, &index, INF).is_err());
+    assert!(bytes()?.scatter_value(0, &index, 1000).is_err());
+    assert_eq!(bytes()?.any(&[], false)?.dtype(), DType::U8);
+    Ok(())
+}
+
+#[test]
+fn products_and_powers_of_integers_are_exact() -> Result<()> {
+    let large = tensor([i64::MAX, 1]);
+    let product = large.index_reduce(0, &tensor([0, 0]), &tensor([3, i64::MAX]), Combine::Product, true)?;
+    assert_eq!(product.to_vec::<i64>()?, [3, 1]); // 3·(2⁶³ − 1)², wrapped around
+    let x = Tensor::new([1.5], DType::F64)?;
+    assert_eq!(x.ldexp(&tensor([900]))?.item()?, 1.5 * 2f64.powi(900)); // more than f32 holds
+    assert_eq!(tensor([true]).square()?.dtype(), DType::I64);
+    Ok(())
+}
+
+#[test]
+fn shapes_at_their_ends() -> Result<()> {
+    assert_eq!(tensor(3).flip(&[-1])?.to_vec::<i64>()?, [3]);
+    assert_eq!(tensor(3).topk(0, 0, true)?.0.to_vec::<i64>()?, [3]);
+    assert_eq!(Tensor::zeros([0, 2]).diff(3, -1)?.shape(), [0, 0]);
+    // A single number is a place, so that one list of indices remains, which needn't go to the front.
+    let x = Tensor::zeros([5, 1, 4, 3]);
+    let index = [
+        Index::Range((..3).into()),
+        Index::New,
+        Index::Of(tensor([[0], [0]])),
+        Index::Range((-1..).into()),
+        Index::Of(tensor(0)),
+    ];
+    assert_eq!(x.index(&index)?.shape(), [3, 1, 2, 1, 1]);
+    assert!(x.index(&[Index::Of(tensor(5))]).is_err());
+    Ok(())
+}
+
+#[test]
+fn gradients_beside_other_types() -> Result<()> {
+    let x = param([1.0, -2.0]);
+    x.atan2(&tensor([true, false]))?.sum()?.backward()?;
+    assert_eq!(x.grad().map(|g| g.to_f64_vec()), Some(vec![0.5, 0.0]));
+    // Far below 1 the cube of an element is 0.
+    let tiny = param([1e-30, -1e-30]);
+    let norm = tiny.vector_norm(3.0, &[], false)?;
+    norm.backward()?;
+    assert!(tiny.grad().is_some_and(|g| g.to_f64_vec().iter().all(|g| g.is_finite())));
+    assert!(tensor([INF, 1.0]).log_softmax(0)?.to_f64_vec().iter().all(|y| y.is_nan()));
     Ok(())
 }

@@ -337,6 +337,14 @@ impl Operand for Scalar {
             Scalar::Bool(b) => body(&Tensor::from_array(chainrule::Array::scalar(*b))),
         }
     }
+
+    fn as_number(&self) -> Option<f32> {
+        match self {
+            Scalar::Int(i) => i.as_number(),
+            Scalar::Float(x) => x.as_number(),
+            Scalar::Bool(_) => None,
+        }
+    }
 }
 
 /// A tensor or a number.
@@ -360,6 +368,13 @@ impl Operand for Other {
         match self {
             Other::Tensor(x) => x.with(other, body),
             Other::Number(x) => x.with(other, body),
+        }
+    }
+
+    fn as_number(&self) -> Option<f32> {
+        match self {
+            Other::Tensor(_) => None,
+            Other::Number(x) => x.as_number(),
         }
     }
 }

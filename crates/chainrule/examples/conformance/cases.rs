@@ -137,21 +137,44 @@ impl Case {
 
 /// The input tensors of one case, by name.
 #[derive(Default)]
-pub struct Leaves(HashMap<String, Result<chainrule::Tensor, Failure>>);
+pub struct Leaves {
+    found: HashMap<String, Result<chainrule::Tensor, Failure>>,
+    strided: bool,
+}
 
 impl Leaves {
+    /// No tensors yet; they will be views that aren't contiguous where that is asked for.
+    pub fn new(strided: bool) -> Leaves {
+        Leaves { strided, ..Leaves::default() }
+    }
+
     fn get(&mut self, file: &File, name: &str, requires_grad: bool) -> Result<chainrule::Tensor, Failure> {
         let make = || {
-            let tensor = chainrule::Tensor::from_array(file.array(name)?);
+            let array = file.array(name)?;
+            let tensor = chainrule::Tensor::from_array(if self.strided { scattered(&array)? } else { array });
             if requires_grad { Ok(tensor.requires_grad_(true)?) } else { Ok(tensor) }
         };
-        self.0.entry(name.to_string()).or_insert_with(make).clone()
+        self.found.entry(name.to_string()).or_insert_with(make).clone()
     }
 
     /// The leaf of this name, if the case's arguments have it.
     pub fn leaf(&self, name: &str) -> Option<&chainrule::Tensor> {
-        self.0.get(name)?.as_ref().ok()
+        self.found.get(name)?.as_ref().ok()
     }
+}
+
+/// The same values in a buffer with an offset, with its dimensions in reverse order and a gap behind each element.
+fn scattered(x: &Array) -> Result<Array, Failure> {
+    if x.rank() == 0 || x.rank() == chainrule::MAX_RANK {
+        return Ok(x.clone());
+    }
+    let reversed: Vec<isize> = (0..x.rank() as isize).rev().collect();
+    let turned = x.permute(&reversed)?.unsqueeze(-1)?;
+    let mut sizes = turned.shape().to_vec();
+    sizes.pop();
+    sizes.push(2);
+    let doubled = turned.expand(Shape::new(&sizes)?)?.copied();
+    Ok(doubled.select(-1, 1)?.permute(&reversed)?)
 }
 
 /// A stored tensor as an array. Too many dimensions for chainrule is chainrule's own refusal; an element type

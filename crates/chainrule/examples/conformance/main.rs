@@ -1,11 +1,12 @@
 //! The conformance run: PyTorch's own samples of its operators, against chainrule.
 //!
-//!     cargo run --release -p chainrule --example conformance -- DIR [--require LIST] [--only NAME] [--every] [--grad-fns] [--json]
+//!     cargo run --release -p chainrule --example conformance -- DIR [--require LIST] [--only NAME] [--every] [--grad-fns] [--strided] [--json]
 //!
 //! `DIR` holds one safetensors file an operator: what went in, what PyTorch gave, the gradients, and calls
 //! that must be refused. Each case calls chainrule through the table (`table.rs`, one file a family) and is
 //! compared element by element. The exit code is 0 where every operator named in `LIST` is whole, 1 where one
 //! isn't, 2 where the run itself failed. `--every` shows every case that failed, not only an operator's first.
+//! `--strided` gives every input as a view that isn't contiguous.
 //! `--grad-fns` lists the operators whose results print another `grad_fn` than PyTorch's, which fails no case.
 
 mod arguments;
@@ -50,14 +51,16 @@ struct Options {
     only: Option<String>,
     every: bool,
     grad_fns: bool,
+    strided: bool,
     json: bool,
 }
 
-const USAGE: &str = "usage: conformance DIR [--require LIST] [--only NAME] [--every] [--grad-fns] [--json]";
+const USAGE: &str =
+    "usage: conformance DIR [--require LIST] [--only NAME] [--every] [--grad-fns] [--strided] [--json]";
 
 fn options() -> Result<Options, String> {
     let (mut folder, mut require, mut only) = (None, None, None);
-    let (mut every, mut grad_fns, mut json) = (false, false, false);
+    let (mut every, mut grad_fns, mut strided, mut json) = (false, false, false, false);
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or_else(|| format!("{word} needs a value\n{USAGE}"));
@@ -66,6 +69,7 @@ fn options() -> Result<Options, String> {
             "--only" => only = Some(value()?),
             "--every" => every = true,
             "--grad-fns" => grad_fns = true,
+            "--strided" => strided = true,
             "--json" => json = true,
             _ if word.starts_with('-') || folder.is_some() => {
                 return Err(format!("what is {word}?\n{USAGE}"));
@@ -73,7 +77,7 @@ fn options() -> Result<Options, String> {
             _ => folder = Some(word.into()),
         }
     }
-    Ok(Options { folder: folder.ok_or(USAGE)?, require, only, every, grad_fns, json })
+    Ok(Options { folder: folder.ok_or(USAGE)?, require, only, every, grad_fns, strided, json })
 }
 
 fn main() -> ExitCode {
@@ -106,7 +110,7 @@ fn run(options: &Options) -> Result<bool, String> {
             && !file.cases.is_empty()
             && options.only.as_ref().is_none_or(|only| *only == file.operator)
         {
-            operators.push(tally(&file));
+            operators.push(tally(&file, options.strided));
         }
     }
     if operators.is_empty() {
@@ -127,11 +131,11 @@ fn read_list(path: &Path) -> Result<Vec<String>, String> {
     Ok(lines.filter(|line| !line.is_empty()).collect())
 }
 
-fn tally(file: &File) -> Tally {
+fn tally(file: &File, strided: bool) -> Tally {
     let mut tally = Tally { operator: file.operator.clone(), ..Tally::default() };
     for case in &file.cases {
         let refusal = matches!(case.expected, Expected::Refusal(_));
-        let result = catch_unwind(AssertUnwindSafe(|| check(file, case, &mut tally.grad_fns)))
+        let result = catch_unwind(AssertUnwindSafe(|| check(file, case, strided, &mut tally.grad_fns)))
             .unwrap_or_else(|payload| {
                 tally.panics += 1;
                 let text = payload.downcast_ref::<String>().map(String::as_str);
@@ -154,8 +158,8 @@ fn tally(file: &File) -> Tally {
 }
 
 /// Runs one case; an error says what was wrong. Names of nodes are compared on the side.
-fn check(file: &File, case: &Case, grad_fns: &mut GradFns) -> Result<(), String> {
-    let mut leaves = Leaves::default();
+fn check(file: &File, case: &Case, strided: bool, grad_fns: &mut GradFns) -> Result<(), String> {
+    let mut leaves = Leaves::new(strided);
     let called = call(file, case, &mut leaves);
     match (&case.expected, called) {
         (Expected::Refusal(_), Err(Failure::Refused(_))) => Ok(()),

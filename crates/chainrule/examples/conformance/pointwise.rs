@@ -78,6 +78,8 @@ operators! {
     "__rmod__"(x: Tensor, other: Other) => first(&x, &other, |other| other.remainder(&x));
     "div.floor_rounding" | "div.trunc_rounding"(x: Tensor, other: Other, rounding_mode: String)
         => if rounding_mode == "floor" { x.div_floor(other) } else { x.div_trunc(other) };
+    "floor_divide"(x: Tensor, other: Other) => x.floor_divide(other);
+    "heaviside"(x: Tensor, other: Tensor) => x.heaviside(&other);
     "copysign"(x: Tensor, other: Other) => x.copysign(other);
     "nextafter"(x: Tensor, other: Tensor) => x.nextafter(&other);
     "ldexp"(x: Tensor, other: Tensor) => x.ldexp(&other);

@@ -11,6 +11,11 @@ fn freedom(unbiased: Option<bool>, correction: Option<f64>) -> f64 {
     correction.unwrap_or(if unbiased == Some(false) { 0.0 } else { 1.0 })
 }
 
+/// A result of all elements, with the dimensions of what it was taken of.
+fn kept(y: Tensor, x: &Tensor, keep: bool) -> chainrule::Result<Tensor> {
+    if keep { y.reshape(chainrule::Shape::new(&vec![1; x.rank()])?) } else { Ok(y) }
+}
+
 fn pair((first, second): (Tensor, Tensor)) -> Vec<Tensor> {
     vec![first, second]
 }
@@ -28,6 +33,13 @@ operators! {
         => match dim { Some(dim) => as_type(&x, dtype)?.prod_dim(dim, keepdim), None => as_type(&x, dtype)?.prod() };
     "amax"(x: Tensor, dim: Vec<isize> = vec![], keepdim: bool = false) => x.amax(&dim, keepdim);
     "amin"(x: Tensor, dim: Vec<isize> = vec![], keepdim: bool = false) => x.amin(&dim, keepdim);
+    "argmax"(x: Tensor, dim: Option<isize> = None, keepdim: bool = false)
+        => match dim { Some(dim) => x.argmax_dim(dim, keepdim), None => kept(x.argmax()?, &x, keepdim) };
+    "argmin"(x: Tensor, dim: Option<isize> = None, keepdim: bool = false)
+        => match dim { Some(dim) => x.argmin_dim(dim, keepdim), None => kept(x.argmin()?, &x, keepdim) };
+    "all"(x: Tensor, dim: Vec<isize> = vec![], keepdim: bool = false) => x.all(&dim, keepdim);
+    "any"(x: Tensor, dim: Vec<isize> = vec![], keepdim: bool = false) => x.any(&dim, keepdim);
+    "count_nonzero"(x: Tensor, dim: Option<Vec<isize>> = None) => x.count_nonzero(&dim.unwrap_or_default());
     "aminmax"(x: Tensor, dim: Vec<isize> = vec![], keepdim: bool = false) => x.aminmax(&dim, keepdim);
     "max.reduction_no_dim"(x: Tensor) => x.max();
     "min.reduction_no_dim"(x: Tensor) => x.min();

@@ -290,6 +290,31 @@ impl GradCheck {
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn run(&self, function: impl Fn(&[Tensor]) -> Result<Tensor>, inputs: &[Tensor]) -> Result<Report> {
+        self.run_telling(function, inputs, &mut |_| {})
+    }
+
+    /// [`GradCheck::run`], which tells what it found about each tensor as soon as it did: a check of a large network
+    /// takes its time.
+    ///
+    /// # Errors
+    /// As [`gradcheck`].
+    ///
+    /// ```
+    /// use chainrule::check::GradCheck;
+    /// use chainrule::{DType, Tensor};
+    /// let of = |x| Tensor::new(x, DType::F64)?.requires_grad_(true);
+    /// let mut told = Vec::new();
+    /// let tell = &mut |finding: &chainrule::check::Finding| told.push(finding.name.clone());
+    /// GradCheck::default().run_telling(|x| x[0].mul(&x[1]), &[of(0.5)?, of(2.0)?], tell)?;
+    /// assert_eq!(told, ["input 0 f64[]", "input 1 f64[]"]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    pub fn run_telling(
+        &self,
+        function: impl Fn(&[Tensor]) -> Result<Tensor>,
+        inputs: &[Tensor],
+        tell: &mut dyn FnMut(&Finding),
+    ) -> Result<Report> {
         // What has a history is given as a leaf: moving what it was computed from wouldn't move its value.
         let leaf = |x: &Tensor| match x.requires_grad() && !x.is_leaf() {
             true => Tensor::leaf(x.array(), true),
@@ -337,7 +362,9 @@ impl GradCheck {
         let mut findings = Vec::new();
         for (i, (leaf, gradient)) in checked.iter().zip(gradients).enumerate() {
             let gradient = gradient.map_or_else(|| vec![0.0; leaf.elements()], |g| g.to_f64_vec());
-            findings.push(self.compare(self.name(i, leaf, inputs), leaf, &gradient, &loss, magnitude)?);
+            let finding = self.compare(self.name(i, leaf, inputs), leaf, &gradient, &loss, magnitude)?;
+            tell(&finding);
+            findings.push(finding);
         }
         let mut report = Report { findings, faults: Vec::new() };
         if !report.passed() {

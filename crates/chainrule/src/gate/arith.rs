@@ -361,22 +361,7 @@ impl Tensor {
     #[inline]
     pub fn div(&self, other: impl Operand) -> Result<Tensor> {
         static GATE: &dyn Gate = &Div;
-        self.divided(GATE, other, std::panic::Location::caller())
-    }
-
-    #[inline]
-    fn divided(
-        &self,
-        gate: &'static dyn Gate,
-        other: impl Operand,
-        location: &'static std::panic::Location<'static>,
-    ) -> Result<Tensor> {
-        if !self.dtype().is_float() && other.as_number().is_some() {
-            // The quotient is a float, and so is the number below it: −3 is no u8.
-            let float = Tensor::from_array(Array::scalar(0f32));
-            return other.with(&float, |b| Tensor::apply_one(GateRef::Static(gate), &[self, b], location));
-        }
-        Tensor::apply_with(gate, self, other, location)
+        Tensor::apply_with(GATE, self, other, std::panic::Location::caller())
     }
 
     /// `other / self`: see [`Rdiv`].
@@ -393,7 +378,7 @@ impl Tensor {
     #[inline]
     pub fn rdiv(&self, other: impl Operand) -> Result<Tensor> {
         static GATE: &dyn Gate = &Rdiv;
-        self.divided(GATE, other, std::panic::Location::caller())
+        Tensor::apply_with(GATE, self, other, std::panic::Location::caller())
     }
 
     /// `self` to the power `other`: see [`Pow`].
@@ -467,14 +452,29 @@ unary_methods! {
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     reciprocal, Reciprocal;
-    /// `self²`: see [`Square`].
+}
+
+impl Tensor {
+    /// `self²`: see [`Square`]; truth values become integers.
     ///
     /// ```
-    /// use chainrule::param;
+    /// use chainrule::{param, tensor};
     /// let x = param([3.0, -4.0]);
     /// x.square()?.sum()?.backward()?;
     /// assert_eq!(x.grad().unwrap().to_string(), "tensor([ 6., -8.])"); // 2x
+    /// assert_eq!(tensor([true, false]).square()?.to_string(), "tensor([1, 0])");
     /// # Ok::<(), chainrule::Error>(())
     /// ```
-    square, Square;
+    ///
+    /// # Errors
+    /// None: the result is one for the sake of uniformity.
+    #[track_caller]
+    #[inline]
+    pub fn square(&self) -> Result<Tensor> {
+        let location = std::panic::Location::caller();
+        if self.dtype() == DType::Bool {
+            return Tensor::apply_one(GateRef::Static(&Square), &[&self.cast(DType::I64)?], location);
+        }
+        Tensor::apply_one(GateRef::Static(&Square), &[self], location)
+    }
 }

@@ -133,7 +133,9 @@ impl<const N: usize> Gate for Pointwise<N> {
                 Local::Inputs(_, local) => {
                     let mut x = Vec::with_capacity(N);
                     for i in 0..N {
-                        x.push(saved.input(i)?);
+                        let x_i = saved.input(i)?;
+                        // Beside floats the numbers of another type, which have no arithmetic of their own.
+                        x.push(if x_i.dtype().is_float() { x_i } else { x_i.cast(g.dtype())? });
                     }
                     let x = <[Tensor; N]>::try_from(x).map_err(|_| Error::autograd("an input is missing"))?;
                     Some(g.mul(local(&x)?)?)
@@ -282,11 +284,7 @@ macro_rules! functions {
             other: impl $crate::tensor::Operand,
         ) -> $crate::error::Result<$crate::tensor::Tensor> {
             static GATE: &dyn $crate::gate::Gate = &$NAME;
-            let location = std::panic::Location::caller();
-            other.with(self, |other| {
-                let gate = $crate::gate::GateRef::Static(GATE);
-                $crate::tensor::Tensor::apply_one(gate, &[self, other], location)
-            })
+            $crate::tensor::Tensor::apply_with(GATE, self, other, std::panic::Location::caller())
         }
     };
 }

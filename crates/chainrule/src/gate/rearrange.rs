@@ -57,6 +57,7 @@ impl Flip {
                 Sample::new(Flip::of(&[-1, 0]), [x()]),
                 Sample::new(Flip::of(&[]), [x()]),
                 Sample::new(Flip::of(&[1]), [Array::zeros_of([2, 0], DType::F64)]),
+                Sample::new(Flip::of(&[-1]), [Array::scalar(1.0f64)]),
                 Sample::new(Flip::of(&[2]), [x()]).refused(ErrorKind::Index),
                 Sample::new(Flip::of(&[0, -2]), [x()]).refused(ErrorKind::Argument),
             ]
@@ -95,6 +96,9 @@ impl Gate for Flip {
     }
 
     fn forward(&self, inputs: &[&Array], _context: &mut Context) -> Result<Outputs> {
+        if inputs[0].rank() == 0 {
+            return Ok([inputs[0].clone()].into());
+        }
         let places = crate::array::dims(inputs[0].shape(), &self.dims)?;
         let backwards = Slice::from(..).step(-1);
         let flipped =
@@ -104,7 +108,11 @@ impl Gate for Flip {
 
     fn backward(&self, saved: &Saved, upstream: &[Option<Tensor>], needs: &Needs) -> Result<Gradients> {
         let Some(g) = &upstream[0] else { return Ok(needs.none()) };
-        let dims = from_end(&self.dims, saved.input_meta(0)?.shape.rank());
+        let rank = saved.input_meta(0)?.shape.rank();
+        if rank == 0 {
+            return Ok([Some(g.clone())].into_iter().collect());
+        }
+        let dims = from_end(&self.dims, rank);
         Ok([Some(Tensor::apply(Flip::of(&dims), &[g])?)].into_iter().collect())
     }
 

@@ -181,7 +181,11 @@ impl Gate for ScatterProduct {
             let source = source.to_vec::<T>()?;
             if let Some(out) = out.make_mut::<T>() {
                 for (&i, x) in places.iter().zip(source) {
-                    out[i] = T::from_f64(out[i].to_f64() * x.to_f64());
+                    // Integers wrap around; in f64 large ones would be rounded.
+                    out[i] = match T::DTYPE.is_float() {
+                        true => T::from_f64(out[i].to_f64() * x.to_f64()),
+                        false => T::from_i64(out[i].to_i64().wrapping_mul(x.to_i64())),
+                    };
                 }
             }
         });
@@ -266,6 +270,7 @@ impl Tensor {
     /// ```
     #[track_caller]
     pub fn scatter_value(&self, dim: isize, index: &Tensor, value: impl Operand) -> Result<Tensor> {
+        self.holds("Scatter", &value)?;
         let source = value.with(self, |value| value.cast(self.dtype())?.expand(index.shape()))?;
         self.scatter(dim, index, &source)
     }

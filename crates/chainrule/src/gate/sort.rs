@@ -192,11 +192,7 @@ impl Tensor {
         }
         let (values, places) = self.sort(dim, largest)?;
         if self.rank() == 0 {
-            return if k == 1 {
-                Ok((values, places))
-            } else {
-                Err(self.refuse_rank("a 0-d tensor has one element".into()))
-            };
+            return Ok((values, places)); // its one element, as in PyTorch also where k = 0
         }
         Ok((values.narrow(dim, 0, k as isize)?, places.narrow(dim, 0, k as isize)?))
     }

@@ -162,8 +162,9 @@ impl Gate for Norm {
             let scaled = unless(x.eq(0.0)?, x.sign()?.mul(&x.abs()?.pow(p - 1.0)?)?)?;
             scaled.mul(&g.mul(&y.pow(1.0 - p)?)?)?
         } else {
-            let scaled = x.sign()?.mul(&x.abs()?.pow(p - 1.0)?)?;
-            scaled.mul(&unless(y.eq(0.0)?, g.div(&y.pow(p - 1.0)?)?)?)?
+            // The ratio first: the powers alone may be too small for the type, or too large.
+            let ratio = unless(y.eq(0.0)?, x.abs()?.div(&y)?)?;
+            g.mul(&x.sign()?.mul(&ratio.pow(p - 1.0)?)?)?
         };
         Ok([Some(gradient)].into_iter().collect())
     }

@@ -184,7 +184,9 @@ pub(crate) fn log_softmax<T: Float + Add + std::ops::Sub<Output = T>>(
     pool::chunks_mut(out, grain(columns) * columns, |start, out| {
         let rows = x[start..start + out.len()].chunks_exact(columns);
         for ((row, out), total) in rows.zip(out.chunks_exact_mut(columns)).zip(&totals[start / columns..]) {
-            subtract(row, *total, out);
+            // One infinite value leaves no finite logarithm, nor one of zero: all are NaN, as in PyTorch.
+            let infinite = *total == T::from_f64(f64::INFINITY);
+            subtract(row, if infinite { T::from_f64(f64::NAN) } else { *total }, out);
         }
     });
 }

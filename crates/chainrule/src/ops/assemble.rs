@@ -276,7 +276,7 @@ impl Tensor {
                 crate::DType::Bool => later.ne(&earlier)?,
                 _ => later.sub(&earlier)?,
             };
-            if x.elements() == 0 {
+            if x.shape()[x.shape().dim(dim)?] == 0 {
                 break;
             }
         }

@@ -1,6 +1,6 @@
 //! Constants and other tensors in place of elements: everywhere, or where a mask is true.
 
-use crate::array::DType;
+use crate::array::{Array, DType};
 use crate::error::{Error, Result};
 use crate::tensor::{Operand, Tensor};
 
@@ -18,6 +18,7 @@ impl Tensor {
     /// ```
     #[track_caller]
     pub fn fill(&self, value: impl Operand) -> Result<Tensor> {
+        self.holds("Fill", &value)?;
         value.with(self, |value| self.single(value)?.expand(self.shape()))
     }
 
@@ -34,6 +35,7 @@ impl Tensor {
     /// ```
     #[track_caller]
     pub fn masked_fill(&self, mask: &Tensor, value: impl Operand) -> Result<Tensor> {
+        self.holds("MaskedFill", &value)?;
         value.with(self, |value| mask.where_(&self.single(value)?, self))
     }
 
@@ -98,6 +100,22 @@ impl Tensor {
         Err(Error::dtype(rule).at_gate("Mask").with_inputs([self.meta(), mask.meta()]))
     }
 
+    /// Checks that a number to be stored among integers is one of them; a negative one down to −255 may stand for the
+    /// byte that its bits are.
+    pub(crate) fn holds(&self, gate: &'static str, value: &impl Operand) -> Result<()> {
+        let (Some(Number { value, is_float }), Some((least, most))) =
+            (Number::of(value), range(self.dtype()))
+        else {
+            return Ok(());
+        };
+        let least = if self.dtype() == DType::U8 && !is_float { -most } else { least };
+        if least <= value && value <= most {
+            return Ok(());
+        }
+        let rule = format!("{value} can't be kept in {}", self.dtype());
+        Err(Error::argument(rule).at_gate(gate).with_inputs([self.meta()]).hint("cast to a wider type first"))
+    }
+
     /// A value that stands for one number, in this tensor's element type.
     pub(super) fn single(&self, value: &Tensor) -> Result<Tensor> {
         if value.rank() == 0 {
@@ -105,5 +123,33 @@ impl Tensor {
         }
         let rule = format!("a value to fill with is 0-d, not of shape {}", value.shape());
         Err(Error::shape(rule).at_gate("Fill").with_inputs([self.meta(), value.meta()]))
+    }
+}
+
+/// The number that an operand is.
+pub(super) struct Number {
+    pub value: f64,
+    pub is_float: bool,
+}
+
+impl Number {
+    /// `None` for a tensor.
+    pub fn of(operand: &impl Operand) -> Option<Number> {
+        operand.as_number()?;
+        // Beside f64 it is what it was; beside a truth value it keeps its kind.
+        let beside = |array| Tensor::from_array(array);
+        let value = operand.with(&beside(Array::scalar(0f64)), |x| x.array().to_f64_vec()[0]);
+        let is_float = operand.with(&beside(Array::scalar(false)), |x| x.dtype().is_float());
+        Some(Number { value, is_float })
+    }
+}
+
+/// The least and the largest number of an integer type.
+pub(super) fn range(dtype: DType) -> Option<(f64, f64)> {
+    match dtype {
+        DType::U8 => Some((0.0, 255.0)),
+        DType::I32 => Some((f64::from(i32::MIN), f64::from(i32::MAX))),
+        DType::I64 => Some((i64::MIN as f64, i64::MAX as f64)),
+        DType::Bool | DType::F32 | DType::F64 => None,
     }
 }

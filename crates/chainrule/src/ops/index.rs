@@ -112,6 +112,10 @@ impl Tensor {
             let dim = plan.wanted.len() as isize;
             match index {
                 Index::At(place) => plan.view = plan.view.select(dim, *place)?,
+                // One number is a place, whatever holds it; it is no index that takes part in broadcasting.
+                Index::Of(place) if place.rank() == 0 && is_integer(place) => {
+                    plan.view = plan.view.select(dim, place.array().to_i64_vec()[0] as isize)?;
+                }
                 Index::Range(range) => {
                     plan.view = plan.view.slice(dim, *range)?;
                     plan.wanted.push(None);
@@ -229,6 +233,7 @@ impl Tensor {
     /// ```
     #[track_caller]
     pub fn index_fill(&self, dim: isize, index: &Tensor, value: impl Operand) -> Result<Tensor> {
+        self.holds("IndexFill", &value)?;
         let value = value.with(self, |value| self.single(value))?;
         if self.rank() == 0 {
             return self.atleast_1d()?.index_fill(dim, index, value)?.reshape(Shape::SCALAR);
@@ -385,4 +390,8 @@ fn flat_places(shape: &Shape, wanted: &[Option<Tensor>]) -> Result<Tensor> {
         total = total.add(&part.mul(strides(d))?)?;
     }
     Ok(total)
+}
+
+fn is_integer(x: &Tensor) -> bool {
+    !x.dtype().is_float() && x.dtype() != DType::Bool
 }

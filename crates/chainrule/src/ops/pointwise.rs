@@ -1,5 +1,6 @@
 //! Arithmetic of several tensors, limits, and repairs of single numbers.
 
+use super::fill;
 use crate::array::{Array, DType, dispatch};
 use crate::error::{Error, Result};
 use crate::gate::GateRef;
@@ -107,13 +108,24 @@ impl Tensor {
     /// ```
     /// use chainrule::tensor;
     /// assert_eq!(tensor([-2.0, 3.0]).clamp_min(0.0)?.to_string(), "tensor([0., 3.])");
+    /// let bytes = tensor([3, 200]).cast(chainrule::DType::U8)?;
+    /// assert_eq!(bytes.clamp_min(-300)?.to_vec::<u8>()?, [3, 200]);
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     ///
     /// # Errors
-    /// The shapes don't broadcast.
+    /// The shapes don't broadcast, or the limit is above all integers of the type.
     #[track_caller]
     pub fn clamp_min(&self, low: impl Operand) -> Result<Tensor> {
+        if let (Some(number), Some((least, most))) = (fill::Number::of(&low), fill::range(self.dtype()))
+            && !number.is_float
+        {
+            if number.value > most {
+                return Err(self.beyond(number.value));
+            } else if number.value < least {
+                return self.clamp_min(least as i64);
+            }
+        }
         let number = low.as_number().is_some();
         low.with(self, |low| match number {
             true => self.gt(low)?.where_(self, &self.detach().maximum(low)?),
@@ -131,14 +143,30 @@ impl Tensor {
     /// ```
     ///
     /// # Errors
-    /// The shapes don't broadcast.
+    /// The shapes don't broadcast, or the limit is below all integers of the type.
     #[track_caller]
     pub fn clamp_max(&self, high: impl Operand) -> Result<Tensor> {
+        if let (Some(number), Some((least, most))) = (fill::Number::of(&high), fill::range(self.dtype()))
+            && !number.is_float
+        {
+            if number.value < least {
+                return Err(self.beyond(number.value));
+            } else if number.value > most {
+                return self.clamp_max(most as i64);
+            }
+        }
         let number = high.as_number().is_some();
         high.with(self, |high| match number {
             true => self.lt(high)?.where_(self, &self.detach().minimum(high)?),
             false => self.minimum(high),
         })
+    }
+
+    /// The refusal of a limit that no element could keep to.
+    fn beyond(&self, limit: f64) -> Error {
+        Error::argument(format!("no {} is on that side of {limit}", self.dtype()))
+            .at_gate("Clamp")
+            .with_inputs([self.meta()])
     }
 
     /// The larger of two, and the other where one is NaN; ties share the gradient.
@@ -233,7 +261,15 @@ impl Tensor {
     /// The shapes don't broadcast.
     #[track_caller]
     pub fn ldexp(&self, other: impl Operand) -> Result<Tensor> {
-        other.with(self, |other| self.mul(&other.exp2()?))
+        // The power of two in the result's type: an integer alone would make it f32.
+        other.with(self, |other| {
+            let exponent = if self.dtype().is_float() && !other.dtype().is_float() {
+                other.cast(self.dtype())?
+            } else {
+                other.clone()
+            };
+            self.mul(&exponent.exp2()?)
+        })
     }
 
     /// Mantissa and exponent: `x = mantissa·2^exponent`, ½ ≤ |mantissa| < 1 (both 0 for 0).

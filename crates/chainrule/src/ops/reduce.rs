@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use crate::array::Array;
+use crate::array::{Array, DType};
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
@@ -161,7 +161,7 @@ impl Tensor {
     /// A dimension doesn't exist.
     #[track_caller]
     pub fn any(&self, dims: &[isize], keep: bool) -> Result<Tensor> {
-        self.ne(0.0)?.sum_dim(dims, keep)?.gt(0)
+        self.as_truth(self.ne(0.0)?.sum_dim(dims, keep)?.gt(0)?)
     }
 
     /// Whether no element is 0; true of no elements.
@@ -176,7 +176,12 @@ impl Tensor {
     /// A dimension doesn't exist.
     #[track_caller]
     pub fn all(&self, dims: &[isize], keep: bool) -> Result<Tensor> {
-        self.eq(0.0)?.sum_dim(dims, keep)?.eq(0)
+        self.as_truth(self.eq(0.0)?.sum_dim(dims, keep)?.eq(0)?)
+    }
+
+    /// The truth values of a test of this tensor: bytes for bytes, as in PyTorch, else bools.
+    fn as_truth(&self, truth: Tensor) -> Result<Tensor> {
+        if self.dtype() == DType::U8 { truth.cast(DType::U8) } else { Ok(truth) }
     }
 
     /// The middle one of all elements in order, the lower of two; NaN where one is NaN. Elements that tie

@@ -9,7 +9,7 @@ use super::caller::line_of;
 use super::mode::{Recording, Step, is_anomaly_enabled, is_grad_enabled, is_recording};
 use super::node::{Edge, Edges, Node, Scalar, Work};
 use super::{Handle, NodeRef, Operand, Tensor, saved_hooks};
-use crate::array::{Array, Generator, Meta};
+use crate::array::{Array, DType, Generator, Meta};
 use crate::error::{Error, ErrorKind, Result};
 use crate::gate::{Context, Gate, GateRef, Metas, Needs, Outputs, SavedValues};
 use crate::kernel::memory;
@@ -88,6 +88,11 @@ impl Tensor {
                 }
                 false => Tensor::from_number(y),
             });
+        }
+        // Where integers become floats so does the number beside them: −3 is no u8.
+        if !x.dtype().is_float() && other.as_number().is_some() && makes_floats(&gate, x.dtype()) {
+            let float = Tensor::from_number(0.0);
+            return other.with(&float, |other| Tensor::apply_one(gate, &[x, other], location));
         }
         other.with(x, |other| Tensor::apply_one(gate, &[x, other], location))
     }
@@ -274,4 +279,9 @@ fn note(
 ) {
     let inputs = inputs.iter().map(|&x| x.clone()).collect();
     Recording::note(Step { gate, inputs, outputs: outputs.to_vec(), location, generator, scope: None });
+}
+
+/// Whether a gate with two inputs of this type has a float as its output.
+fn makes_floats(gate: &GateRef, dtype: DType) -> bool {
+    gate.infer(&[Meta::new(dtype, []); 2]).is_ok_and(|outputs| outputs[0].dtype.is_float())
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::step::Buffers;
 use super::{Confusion, Evaluation, Mistake, Score, Training};
 use crate::array::{Array, Generator};
-use crate::check::{GradCheck, Report};
+use crate::check::{Finding, GradCheck, Report};
 use crate::data::{Loader, Source};
 use crate::error::{Error, Result};
 use crate::explorer::Explorer;
@@ -35,9 +35,32 @@ impl Training {
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn check_gradients(&self, at_most: usize) -> Result<Report> {
+        self.check_gradients_telling(Some(at_most), &mut |_| {})
+    }
+
+    /// [`Training::check_gradients`], which tells what it found about each parameter as soon as it did; all elements
+    /// are compared where `at_most` is `None`.
+    ///
+    /// # Errors
+    /// As there.
+    ///
+    /// ```
+    /// use chainrule::{data::digits, train::{Settings, Training}};
+    /// let data = digits().stratified_split(0.2, 0)?;
+    /// let settings = Settings { epochs: 1, hidden: vec![2], ..Settings::default() };
+    /// let mut compared = 0;
+    /// Training::new(settings, data)?.check_gradients_telling(None, &mut |found| compared += found.compared)?;
+    /// assert_eq!(compared, 64 * 2 + 2 + 2 * 10 + 10);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    pub fn check_gradients_telling(
+        &self,
+        at_most: Option<usize>,
+        tell: &mut dyn FnMut(&Finding),
+    ) -> Result<Report> {
         let n = self.parts.train.len();
         let rows: Vec<usize> = (0..n).step_by((n / CHECKED_EXAMPLES).max(1)).take(CHECKED_EXAMPLES).collect();
-        self.check_on(&self.parts.train.examples(&rows, &fixed)?, at_most)
+        self.check_on(&self.parts.train.examples(&rows, &fixed)?, at_most, tell)
     }
 
     /// [`Training::check_gradients`] on the run's next batch as it is: with what is random in it, class weights and
@@ -57,13 +80,18 @@ impl Training {
         let mut batches =
             self.loader.epoch_from(self.progress.epoch, self.progress.step * self.settings.accumulate);
         let batch = batches.next().ok_or_else(|| Error::argument("the epoch has no batch"))??;
-        self.check_on(&(batch.inputs, batch.targets), at_most)
+        self.check_on(&(batch.inputs, batch.targets), Some(at_most), &mut |_| {})
     }
 
-    fn check_on(&self, (x, labels): &(Array, Array), at_most: usize) -> Result<Report> {
+    fn check_on(
+        &self,
+        (x, labels): &(Array, Array),
+        at_most: Option<usize>,
+        tell: &mut dyn FnMut(&Finding),
+    ) -> Result<Report> {
         let _kept = Buffers::of(&*self.network);
         self.network.set_training(true);
-        self.seeded(|| check_network(&*self.network, x, labels, &self.loss, at_most))
+        self.seeded(|| check_network(&*self.network, x, labels, &self.loss, at_most, tell))
     }
 
     /// How many multiply-adds [`Training::check_gradients`] takes, roughly.
@@ -85,6 +113,25 @@ impl Training {
         let one = Summary::of(&*self.network, &Tensor::from_array(x))?.multiply_adds as f64;
         let compared: usize = self.network.parameters().iter().map(|p| p.elements().min(at_most)).sum();
         Ok(one * (2 * compared * CHECKED_EXAMPLES.min(self.parts.train.len())) as f64)
+    }
+
+    /// How many elements of each parameter [`Training::check_gradients`] can compare for so many multiply-adds: at
+    /// least one, and at most `most`.
+    ///
+    /// # Errors
+    /// The network can't be evaluated.
+    ///
+    /// ```
+    /// use chainrule::{data::digits, train::{Settings, Training}};
+    /// let data = digits().stratified_split(0.2, 0)?;
+    /// let training = Training::new(Settings { epochs: 1, hidden: vec![8], ..Settings::default() }, data)?;
+    /// assert_eq!(training.elements_within(1e9, 200)?, 200);
+    /// assert_eq!(training.elements_within(1.0, 200)?, 1);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    pub fn elements_within(&self, multiply_adds: f64, most: usize) -> Result<usize> {
+        let share = multiply_adds / self.check_costs(most)?.max(1.0);
+        Ok(((most as f64 * share) as usize).clamp(1, most.max(1)))
     }
 
     /// The explorer's page: the loss of the network as it is now, on a few training examples.
@@ -215,7 +262,8 @@ fn check_network(
     x: &Array,
     labels: &Array,
     loss: &CrossEntropy,
-    at_most: usize,
+    at_most: Option<usize>,
+    tell: &mut dyn FnMut(&Finding),
 ) -> Result<Report> {
     let named = network.named_parameters();
     // Differences need double precision: the parameters are f64 while the check runs.
@@ -225,16 +273,17 @@ fn check_network(
     let doubled: Vec<Tensor> =
         named.iter().map(|(_, p)| Tensor::leaf(p.array().cast(crate::DType::F64), true)).collect();
     let check = GradCheck {
-        at_most: Some(at_most),
+        at_most,
         names: named.iter().map(|(name, p)| format!("{name} {}", p.shape())).collect(),
         ..GradCheck::default()
     };
-    check.run(
+    check.run_telling(
         |parameters| {
             let logits = network.forward_with(&mut parameters.iter().cloned(), &x)?;
             by_answer(logits)?.cross_entropy_with(&labels, loss)
         },
         &doubled,
+        tell,
     )
 }
 
