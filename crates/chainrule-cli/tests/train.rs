@@ -158,7 +158,7 @@ fn networks_for_images_and_texts_are_trained_and_asked() {
         (&["predict", "--model", "lenet", "--text", "one"], "writes no text"),
         (&["train", "--data", "rows.csv", "--arch", "lenet"], "takes images"),
         (&["train", "--data", "rhyme.txt", "--arch", "mlp"], "--arch chargpt"),
-        (&["train", "--arch", "chargpt"], "learns from a text"),
+        (&["train", "--arch", "chargpt", "--data", "digits"], "learns from a text"),
     ] {
         let error = folder.fails(1, arguments);
         assert!(error.contains(expected) && error.trim_end().lines().count() == 1, "{arguments:?}: {error}");

@@ -202,7 +202,7 @@ fn images_and_folders_of_them_are_read() {
 
     let png = std::fs::read(golden("pixels.png")).unwrap();
     let folder = Folder::new("images");
-    for name in ["cat/b.png", "cat/a.PNG", "dog/c.png", "dog/.hidden.png", "dog/notes.txt"] {
+    for name in ["cat/b.png", "cat/a.PNG", "dog/by night/c.png", "dog/.hidden.png", "dog/notes.txt"] {
         folder.write(name, &png);
     }
     folder.write("readme.txt", b"not a class");

@@ -321,7 +321,7 @@ fn settings_that_make_no_sense_are_refused() {
             "1 class weights and 2 classes",
         ),
         (Settings { freeze: vec![String::new()], ..base.clone() }, "all parameters are frozen"),
-        (Settings { validation: 0.001, ..base.clone() }, "leaves none to judge by"),
+        (Settings { validation: 0.001, ..base.clone() }, "0 to judge by"),
     ] {
         let error = Training::new(settings, stripes(1, 8)).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
@@ -340,6 +340,51 @@ fn settings_that_make_no_sense_are_refused() {
     std::fs::write(&path, "roses are red").unwrap();
     assert!(open(Arch::LeNet, path.to_str().unwrap()).contains("--arch chargpt"));
     assert_eq!(DataKind::of(path.to_str().unwrap(), false).unwrap(), DataKind::Text);
+}
+
+#[test]
+fn sources_from_which_nothing_can_be_learned_are_refused_by_name() {
+    let folder = Folder::new("sources");
+    let write = |name: &str, bytes: &[u8]| {
+        let path = folder.0.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    };
+    let idx = |sizes: &[u32]| {
+        let mut bytes = vec![0, 0, 8, sizes.len() as u8];
+        sizes.iter().for_each(|size| bytes.extend(size.to_be_bytes()));
+        bytes.resize(bytes.len() + sizes.iter().product::<u32>() as usize, 3);
+        bytes
+    };
+    let mnist = |name: &str, train: [u32; 3], test: [u32; 3]| {
+        for (part, [n, height, width]) in [("train", train), ("t10k", test)] {
+            write(&format!("{name}/{part}-images-idx3-ubyte"), &idx(&[n, height, width]));
+            write(&format!("{name}/{part}-labels-idx1-ubyte"), &idx(&[n]));
+        }
+    };
+    mnist("none", [0, 28, 28], [4, 28, 28]);
+    mnist("untested", [4, 28, 28], [0, 28, 28]);
+    mnist("flat", [4, 0, 28], [4, 0, 28]);
+    mnist("other", [4, 28, 28], [4, 14, 14]);
+    write("row.csv", b"a,b\n1,x\n");
+    write("single.csv", b"a,b\n1,x\n2,x\n3,x\n4,x\n");
+    write("short.txt", &[b'a'; 400]);
+    write("photos/cat/1.png", b"");
+    for (data, arch, expected) in [
+        ("none", Arch::LeNet, "0 examples to learn from"),
+        ("untested", Arch::LeNet, "0 to test with"),
+        ("flat", Arch::Mlp, "[1, 0, 28]: there is nothing in them"),
+        ("other", Arch::LeNet, "those of the test part [1, 14, 14]"),
+        ("row.csv", Arch::Mlp, "1 examples to learn from and 0 to test with are too few; where no test part"),
+        ("single.csv", Arch::Mlp, "all examples are of one class, \"x\""),
+        ("short.txt", Arch::CharGpt, "of the text's 400 characters 40 are to test with"),
+        ("photos", Arch::LeNet, "1 examples to learn from"),
+    ] {
+        let path = folder.0.join(data).to_string_lossy().into_owned();
+        let error = Data::open(&Settings { arch, data: path.clone(), length: 64, ..Settings::default() });
+        let error = error.unwrap_err().to_string();
+        assert!(error.starts_with(&path) && error.contains(expected), "{error}");
+    }
 }
 
 #[test]

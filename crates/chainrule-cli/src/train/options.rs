@@ -91,7 +91,8 @@ fn weights(text: &str) -> Result<Weights, String> {
 #[serde(rename_all = "kebab-case")]
 pub struct Network {
     /// A table (CSV; Parquet where the program is built with it), a text, a folder of IDX files (MNIST), of CIFAR's
-    /// files or of images (a folder for each class), or the embedded digits [default: digits]
+    /// files or of images (a folder for each class), the embedded digits, or the embedded novel alice [default:
+    /// digits; alice for chargpt]
     #[arg(long, value_name = "PATH", help_heading = "Data")]
     data: Option<String>,
     /// The column of a table that holds the classes: its name or its number from 0 (default: the last)
@@ -376,8 +377,9 @@ fn settle(given: Table, fault: impl Fn(toml::de::Error) -> Failure) -> Result<Se
     fn text<'a>(given: &'a Table, name: &str) -> Option<&'a str> {
         given.get(name).and_then(Value::as_str)
     }
-    let data = text(&given, "data").unwrap_or("digits");
     let arch = text(&given, "arch").map(Arch::of_name).transpose()?;
+    let embedded = if arch == Some(Arch::CharGpt) { "alice" } else { "digits" };
+    let data = text(&given, "data").unwrap_or(embedded);
     let kind = DataKind::of(data, arch == Some(Arch::CharGpt))?;
     let arch = arch.unwrap_or(if kind == DataKind::Text { Arch::CharGpt } else { Arch::Mlp });
     let optimizer =

@@ -111,7 +111,10 @@ fn parse(files: &[&[u8]], kind: Cifar) -> std::result::Result<Dataset, (usize, E
         let wrong = |offset: usize, rule: String| {
             (file, Error::new(crate::ErrorKind::Format, rule).offset(offset as u64))
         };
-        if bytes.is_empty() || bytes.len() % row != 0 {
+        if bytes.is_empty() {
+            return Err(wrong(0, format!("the file is empty, and every image takes {row} bytes")));
+        }
+        if bytes.len() % row != 0 {
             return Err(wrong(
                 bytes.len() / row * row,
                 format!("every image takes {row} bytes, and the last one has {}", bytes.len() % row),

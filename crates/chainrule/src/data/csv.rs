@@ -103,6 +103,8 @@ pub struct Column {
 
 /// Reads a CSV table, plain or gzip: numbers as features, one column as the class of each row.
 ///
+/// Fields are divided by commas, semicolons or tabs: whichever the first line has most of.
+///
 /// Classes that are texts are sorted; classes that are whole numbers are sorted by value.
 ///
 /// # Errors
@@ -220,6 +222,10 @@ fn number(field: &str, place: impl Fn() -> String) -> Result<f32> {
         text => match text.parse::<f32>() {
             Ok(x) if x.is_finite() => Ok(x),
             Ok(_) => Err(wrong(format!("{}: {text} is not finite", place()))),
+            Err(_) if text.replace(',', ".").parse::<f32>().is_ok() => {
+                Err(wrong(format!("{}: {text:?} is not a number", place()))
+                    .hint("write it with a decimal point in place of the comma"))
+            }
             Err(_) => Err(wrong(format!("{}: {text:?} is not a number", place()))
                 .hint("take columns of texts as categories (--categories), or another column as the target")),
         },
@@ -267,8 +273,9 @@ fn interpret(table: &Table, options: &CsvOptions) -> Result<(Dataset, Columns)> 
     };
     let mut targets = Vec::with_capacity(table.rows.len());
     for (line, row) in &table.rows {
-        if row[target].trim().is_empty() {
-            return Err(wrong(format!("{}: the class is missing", table.place(*line, target))));
+        if is_missing(&row[target]) {
+            return Err(wrong(format!("{}: the class is missing", table.place(*line, target)))
+                .hint("leave such rows out (--missing drop)"));
         }
         targets.push(row[target].trim().to_string());
     }
@@ -404,6 +411,10 @@ mod tests {
         assert_eq!(named.labels, [0, 1, 0]);
         let bare = parse(b"1,2,0\n3,4,10\n5,6,9\n", &CsvOptions::default()).unwrap();
         assert_eq!(bare.classes, ["0", "9", "10"]);
+        for other in ["a;b;kind\n1;2;x\n3;4;y,z\n", "\u{FEFF}a\tb\tkind\r\n1\t2\t\"x\"\r\n3\t4\t\"y,z\"\r\n"]
+        {
+            assert_eq!(parse(other.as_bytes(), &CsvOptions::default()).unwrap().classes, ["x", "y,z"]);
+        }
         let first = CsvOptions { target: Some("kind".into()), ..CsvOptions::default() };
         assert_eq!(parse(b"kind,a\n1,2\n0,4\n", &first).unwrap().labels, [1, 0]);
     }
@@ -437,11 +448,19 @@ mod tests {
             ("a,b\n1,x\n,y\n", "line 3, column a: the value is missing"),
             ("a,b\n1,x\ntwo,y\n", "line 3, column a: \"two\" is not a number"),
             ("a,b\ninf,x\n", "not finite"),
+            ("a,b\n1,NA\n2,x\n", "line 2, column b: the class is missing"),
+            (
+                "a;b;k\n1;2;x\n3,5;4;y\n",
+                "line 3, column a: \"3,5\" is not a number; write it with a decimal point",
+            ),
+            ("a,b,k\n1,2,x\n3,4,\"y\n5,6,x\n", "line 3: a quote is opened"),
             ("a,a\n1,2\n", "two columns"),
         ] {
             let error = parse(text.as_bytes(), &CsvOptions::default()).unwrap_err().to_string();
             assert!(error.contains(expected), "{text:?}: {error}");
         }
+        let error = parse(b"a,k\n1,caf\xe9\n", &CsvOptions::default()).unwrap_err().to_string();
+        assert!(error.starts_with("line 2, field 2: the text isn't UTF-8"), "{error}");
         let missing = CsvOptions { target: Some("z".into()), ..CsvOptions::default() };
         assert!(parse(b"a,b\n1,2\n", &missing).unwrap_err().to_string().contains("there is no column z"));
     }

@@ -124,8 +124,8 @@ fn decode_png(bytes: &[u8]) -> std::result::Result<Pixels, String> {
 
 /// A folder with a folder of JPEG and PNG images for each class, named like it.
 ///
-/// Classes are sorted by name, images by path; hidden files and files with other endings are passed over. Images are
-/// read when they are asked for.
+/// Classes are sorted by name, images by path, those in folders within a class's folder too; hidden files and files
+/// with other endings are passed over. Images are read when they are asked for.
 ///
 /// ```
 /// use chainrule::data::{ImageFolder, Loader};
@@ -174,8 +174,7 @@ impl ImageFolder {
         for path in classes {
             let before = found.images.len();
             let class = found.classes.len() as i64;
-            let images = entries(&path)?.into_iter().filter(|path| is_image(path));
-            found.images.extend(images.map(|image| (image, class)));
+            found.images.extend(images_below(&path)?.into_iter().map(|image| (image, class)));
             if found.images.len() == before {
                 return Err(Error::format(&path, "the class has no image (.jpg, .jpeg or .png)"));
             }
@@ -213,6 +212,25 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     }
     all.sort_unstable();
     Ok(all)
+}
+
+/// The images in a folder and in the folders within it. A folder that is met again through a link isn't gone into
+/// once more.
+fn images_below(folder: &Path) -> Result<Vec<PathBuf>> {
+    let (mut found, mut waiting, mut met) = (Vec::new(), vec![folder.to_path_buf()], Vec::new());
+    while let Some(folder) = waiting.pop() {
+        let real = folder.canonicalize().map_err(|e| Error::io(&folder, &e))?;
+        if met.contains(&real) {
+            continue;
+        }
+        met.push(real);
+        let (folders, files): (Vec<_>, Vec<_>) =
+            entries(&folder)?.into_iter().partition(|path| path.is_dir());
+        waiting.extend(folders);
+        found.extend(files.into_iter().filter(|path| is_image(path)));
+    }
+    found.sort_unstable();
+    Ok(found)
 }
 
 fn is_image(path: &Path) -> bool {

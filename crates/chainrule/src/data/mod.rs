@@ -11,6 +11,7 @@
 //! # Ok::<(), chainrule::Error>(())
 //! ```
 
+mod alice;
 mod cifar;
 mod csv;
 mod dataset;
@@ -27,6 +28,7 @@ mod table;
 mod text;
 mod transform;
 
+pub use self::alice::alice;
 pub use self::cifar::{Cifar, load_cifar, read_cifar};
 pub use self::csv::{Column, Columns, CsvOptions, Missing, read_csv, read_features, read_table};
 pub use self::dataset::Dataset;

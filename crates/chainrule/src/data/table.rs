@@ -42,13 +42,33 @@ impl Table {
     }
 
     pub(super) fn of_csv(bytes: &[u8], header: Option<bool>) -> Result<Table> {
+        if bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]) {
+            return Err(wrong("the table is in UTF-16".into()).hint("save it as UTF-8"));
+        }
         let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
-        let mut reader = ::csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes);
+        let mut reader = ::csv::ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .delimiter(delimiter(bytes))
+            .from_reader(bytes);
         let mut rows: Vec<(u64, Vec<String>)> = Vec::new();
-        for record in reader.records() {
+        for record in reader.byte_records() {
             let record = record.map_err(|e| wrong(e.to_string()))?;
             let line = record.position().map_or(0, |p| p.line());
-            rows.push((line, record.iter().map(String::from).collect()));
+            let text = |(column, field): (usize, &[u8])| {
+                String::from_utf8(field.to_vec()).map_err(|_| {
+                    wrong(format!("line {line}, field {}: the text isn't UTF-8", column + 1))
+                        .hint("save the table as UTF-8, for example with iconv -t UTF-8")
+                })
+            };
+            rows.push((line, record.iter().enumerate().map(text).collect::<Result<_>>()?));
+        }
+        // A quote that is never closed would swallow all rows behind it.
+        if let Some((line, last)) = rows.last()
+            && bytes.iter().filter(|byte| **byte == b'"').count() % 2 == 1
+            && last.last().is_some_and(|field| field.contains('\n'))
+        {
+            return Err(wrong(format!("line {line}: a quote is opened in it and never closed")));
         }
         let Some((_, first)) = rows.first() else {
             return Err(wrong("the table is empty".into()));
@@ -76,8 +96,9 @@ impl Table {
         }
         if let Some((number, row)) = rows.iter().find(|(_, row)| row.len() != header.len()) {
             return Err(wrong(format!(
-                "{unit} {number} has {} fields where {} were expected",
+                "{unit} {number} has {} field{} where {} were expected",
                 row.len(),
+                if row.len() == 1 { "" } else { "s" },
                 header.len()
             )));
         }
@@ -88,6 +109,19 @@ impl Table {
     pub(super) fn place(&self, number: u64, column: usize) -> String {
         format!("{} {number}, column {}", self.unit, self.header[column])
     }
+}
+
+/// What stands between the fields of a CSV table: whichever of comma, semicolon and tab the first line has most of
+/// outside quotes; a comma, where it has none.
+fn delimiter(bytes: &[u8]) -> u8 {
+    let (mut counts, mut quoted) = ([(b',', 0usize), (b';', 0), (b'\t', 0)], false);
+    for &byte in bytes.iter().take_while(|byte| **byte != b'\n') {
+        quoted ^= byte == b'"';
+        counts.iter_mut().filter(|(own, _)| *own == byte && !quoted).for_each(|(_, count)| *count += 1);
+    }
+    // The first of several that are equal.
+    let most = counts.iter().rev().max_by_key(|(_, count)| *count);
+    most.map_or(b',', |(byte, _)| *byte)
 }
 
 #[cfg(feature = "parquet")]

@@ -61,14 +61,19 @@ impl Text {
     /// # let path = std::env::temp_dir().join(format!("chainrule-doc-text-{}.txt", std::process::id()));
     /// std::fs::write(&path, b"ab\xff").unwrap();
     /// let error = Text::read(&path).unwrap_err();
-    /// assert!(error.to_string().ends_with("at byte 2: the text isn't UTF-8"));
+    /// assert!(error.to_string().contains("at byte 2: the text isn't UTF-8"));
     /// # std::fs::remove_file(path).unwrap();
     /// ```
     pub fn read(path: impl AsRef<Path>) -> Result<Text> {
         let path = path.as_ref();
         let bytes = read_file(path)?;
-        let text = std::str::from_utf8(&bytes)
-            .map_err(|e| Error::format(path, "the text isn't UTF-8").offset(e.valid_up_to() as u64))?;
+        // A byte order mark is none of the text's characters.
+        let text = std::str::from_utf8(&bytes).map(|text| text.trim_start_matches('\u{FEFF}'));
+        let text = text.map_err(|e| {
+            Error::format(path, "the text isn't UTF-8")
+                .offset(e.valid_up_to() as u64)
+                .hint("save it as UTF-8, for example with iconv -t UTF-8")
+        })?;
         Text::new(text).map_err(|e| e.path(path))
     }
 

@@ -2,10 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use super::parts::divided_text;
 use super::{Arch, MissingValues, Settings, Takes};
 #[cfg(feature = "images")]
 use crate::data::ImageFolder;
-use crate::data::{Columns, CsvOptions, Dataset, Missing, Text, digits, load_cifar, load_mnist, read_table};
+use crate::data::{
+    Columns, CsvOptions, Dataset, Missing, Text, alice, digits, load_cifar, load_mnist, read_table,
+};
 use crate::error::{Error, Result};
 
 /// The share of examples that only tests the network, where the source doesn't say which.
@@ -47,8 +50,10 @@ impl DataKind {
     /// ```
     pub fn of(data: &str, characters: bool) -> Result<DataKind> {
         let path = Path::new(data);
-        if data == "digits" && !path.exists() {
-            return Ok(DataKind::Digits);
+        match data {
+            "digits" if !path.exists() => return Ok(DataKind::Digits),
+            "alice" if !path.exists() => return Ok(DataKind::Text),
+            _ => {}
         }
         if path.is_dir() {
             let has = |start: &str| -> bool {
@@ -68,7 +73,7 @@ impl DataKind {
         if !path.exists() {
             return Err(Error::argument(format!(
                 "{data}: there is no such file or folder; --data takes a table (CSV), a text, a folder of images, of \
-                 IDX files or of CIFAR's, or digits"
+                 IDX files or of CIFAR's, digits, or alice"
             )));
         }
         let name = data.to_lowercase();
@@ -121,7 +126,7 @@ impl From<(Dataset, Dataset)> for Data {
 }
 
 impl Data {
-    /// Reads what the settings name: `digits`, a table, a text, a folder of IDX files, of CIFAR's or of images.
+    /// Reads what the settings name: `digits` and `alice`, which are embedded, a table, a text, a folder of IDX files, of CIFAR's or of images.
     ///
     /// Where the source doesn't say what is to test with, a fifth of each class is, by seed.
     ///
@@ -134,6 +139,12 @@ impl Data {
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn open(settings: &Settings) -> Result<Data> {
+        let data = Data::read(settings)?;
+        data.check(settings).map_err(|error| error.path(&settings.data))?;
+        Ok(data)
+    }
+
+    fn read(settings: &Settings) -> Result<Data> {
         let characters = settings.arch.takes() == Takes::Characters;
         let kind = DataKind::of(&settings.data, characters)?;
         let path = PathBuf::from(&settings.data);
@@ -168,6 +179,7 @@ impl Data {
             DataKind::Idx => load_mnist(path)?,
             DataKind::Cifar => load_cifar(path)?,
             DataKind::Photos => return Data::photos(&path, settings),
+            DataKind::Text if settings.data == "alice" && !path.exists() => return Ok(Data::Text(alice())),
             DataKind::Text => return Ok(Data::Text(Text::read(path)?)),
             DataKind::Table => {
                 let options = CsvOptions {
@@ -186,6 +198,43 @@ impl Data {
             }
         };
         Ok(parts.into())
+    }
+
+    /// Refuses data that nothing can be learned from, or that can't test what was learned.
+    pub(super) fn check(&self, settings: &Settings) -> Result<()> {
+        let (learn, judge, classes) = match self {
+            Data::Text(text) => return divided_text(settings, text).map(drop),
+            Data::Arrays { train, test, .. } => {
+                let sizes =
+                    |part: &Dataset| part.features.shape().iter().skip(1).copied().collect::<Vec<_>>();
+                let (own, other) = (sizes(train), sizes(test));
+                if own != other && !test.is_empty() {
+                    return Err(Error::shape(format!(
+                        "the examples of the training part are {own:?}, and those of the test part {other:?}"
+                    )));
+                }
+                if own.contains(&0) {
+                    return Err(Error::shape(format!("the examples are {own:?}: there is nothing in them")));
+                }
+                (train.len(), test.len(), &train.classes)
+            }
+            #[cfg(feature = "images")]
+            Data::Photos { train, test } => (train.images.len(), test.images.len(), &train.classes),
+        };
+        if learn == 0 || judge == 0 {
+            return Err(Error::argument(format!(
+                "{learn} examples to learn from and {judge} to test with are too few"
+            ))
+            .hint(
+                "where no test part is given, a fifth of each class is kept to test with, so that at least one class needs 3 examples",
+            ));
+        }
+        if let [only] = &classes[..] {
+            return Err(Error::argument(format!(
+                "all examples are of one class, {only:?}: there is nothing to tell apart"
+            )));
+        }
+        Ok(())
     }
 
     #[cfg(feature = "images")]

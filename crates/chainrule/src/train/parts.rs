@@ -1,5 +1,6 @@
 //! The data of a run divided: what to learn from, to judge by, and to test with.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::{Augment, Data, Preparation, Settings};
@@ -37,16 +38,28 @@ impl Parts {
     /// The data divided and prepared: as the settings say, or as a trained network needs it.
     pub(super) fn new(settings: &Settings, data: Data, known: Option<Preparation>) -> Result<Parts> {
         // What is kept back to judge by must not be among what the preparation learns from.
-        let kept_back = |labels: &[i64], classes: usize| match settings.validation {
-            0.0 => ((0..labels.len()).collect(), Vec::new()),
-            share => split(labels, classes, share, settings.seed ^ 0x5641_4C49),
+        let kept_back = |labels: &[i64], classes: usize| -> Result<(Vec<usize>, Vec<usize>)> {
+            let share = settings.validation;
+            if share == 0.0 {
+                return Ok(((0..labels.len()).collect(), Vec::new()));
+            }
+            let (learn, judge) = split(labels, classes, share, settings.seed ^ 0x5641_4C49);
+            match learn.is_empty() || judge.is_empty() {
+                true => Err(Error::argument(format!(
+                    "a share of {share} of each class leaves {} examples to learn from and {} to judge by",
+                    learn.len(),
+                    judge.len()
+                ))
+                .hint("choose another share with --validation, or leave it out")),
+                false => Ok((learn, judge)),
+            }
         };
         match data {
             Data::Text(text) => Parts::of_text(settings, &text, known),
             #[cfg(feature = "images")]
             Data::Photos { train, test } => {
                 let labels: Vec<i64> = train.images.iter().map(|(_, class)| *class).collect();
-                let (learn, judge) = kept_back(&labels, train.classes.len());
+                let (learn, judge) = kept_back(&labels, train.classes.len())?;
                 let preparation = match known {
                     Some(preparation) => preparation,
                     None => Preparation::fit(
@@ -71,7 +84,7 @@ impl Parts {
                 })
             }
             Data::Arrays { train, test, columns } => {
-                let (learn, judge) = kept_back(&train.labels, train.classes.len());
+                let (learn, judge) = kept_back(&train.labels, train.classes.len())?;
                 let validation = if judge.is_empty() { None } else { Some(train.select(&judge)?) };
                 let train = if validation.is_some() { train.select(&learn)? } else { train };
                 let preparation = match known {
@@ -97,27 +110,22 @@ impl Parts {
     }
 
     fn of_text(settings: &Settings, text: &Text, known: Option<Preparation>) -> Result<Parts> {
-        let all = text.codes.len();
-        let test = all - (all as f64 * TEST_TEXT) as usize;
-        let judge = test - (test as f64 * settings.validation) as usize;
+        let [learn, judge, test] = divided_text(settings, text)?;
         let preparation = match known {
             Some(Preparation::Text { alphabet }) => Preparation::Text { alphabet },
             Some(_) => return Err(other_data()),
             None => Preparation::fit(settings, &Data::Text(text.clone()))?,
         };
         let part = |range, learn| -> Result<Arc<dyn Source>> {
-            let stretches = text.part(range).stretches(settings.length, learn).map_err(|e| {
-                e.hint("the text is divided into parts to learn from and to test with: shorten --length")
-            })?;
             let least = if learn { LEAST_BATCHES * settings.batch } else { 1 };
-            Ok(Arc::new(stretches.at_least(least)))
+            Ok(Arc::new(text.part(range).stretches(settings.length, learn)?.at_least(least)))
         };
         Ok(Parts {
-            train: part(0..judge, true)?,
-            validation: if judge < test { Some(part(judge..test, false)?) } else { None },
-            test: part(test..all, false)?,
+            counts: counts(text.codes[learn.clone()].iter().copied(), text.alphabet.len()),
+            train: part(learn, true)?,
+            validation: if judge.is_empty() { None } else { Some(part(judge, false)?) },
+            test: part(test, false)?,
             classes: text.alphabet.iter().map(|c| format!("{c:?}")).collect(),
-            counts: counts(text.codes[..judge].iter().copied(), text.alphabet.len()),
             preparation,
             slow: false,
         })
@@ -127,6 +135,29 @@ impl Parts {
     pub(super) fn example_shape(&self) -> Result<Vec<usize>> {
         Ok(self.train.example(0, &mut Generator::new(0))?.input.shape().to_vec())
     }
+}
+
+/// Which characters of a text are to learn from, to judge by and to test with.
+///
+/// # Errors
+/// A part is too short.
+pub(super) fn divided_text(settings: &Settings, text: &Text) -> Result<[Range<usize>; 3]> {
+    let all = text.codes.len();
+    let test = all - (all as f64 * TEST_TEXT) as usize;
+    let judge = test - (test as f64 * settings.validation) as usize;
+    let parts = [("learn from", 0..judge), ("judge by", judge..test), ("test with", test..all)];
+    for (what, part) in &parts {
+        let empty_as_asked = *what == "judge by" && settings.validation == 0.0;
+        if part.len() <= settings.length && !empty_as_asked {
+            return Err(Error::argument(format!(
+                "of the text's {all} characters {} are to {what}, too few for a stretch of {} and a character after it",
+                part.len(),
+                settings.length
+            ))
+            .hint("take a longer text, or a shorter --length"));
+        }
+    }
+    Ok(parts.map(|(_, part)| part))
 }
 
 fn other_data() -> Error {

@@ -140,21 +140,8 @@ impl Training {
     /// A run whose network has its initial values.
     pub(super) fn build(settings: Settings, data: Data, known: Option<Preparation>) -> Result<Training> {
         settings.check()?;
+        data.check(&settings)?;
         let parts = Parts::new(&settings, data, known)?;
-        if parts.train.is_empty() || parts.test.is_empty() {
-            return Err(Error::argument(format!(
-                "{} training and {} test examples are not enough to learn from",
-                parts.train.len(),
-                parts.test.len()
-            )));
-        }
-        if settings.validation > 0.0 && parts.validation.as_ref().is_none_or(|part| part.is_empty()) {
-            return Err(Error::argument(format!(
-                "a share of {} of {} examples leaves none to judge by",
-                settings.validation,
-                parts.train.len()
-            )));
-        }
         let network = settings.network(&parts.example_shape()?, parts.classes.len())?;
         for (name, parameter) in network.named_parameters() {
             if settings.freeze.iter().any(|start| name.starts_with(start.as_str())) {

@@ -329,6 +329,7 @@ impl Settings {
                 ..settings
             },
             Arch::CharGpt => Settings {
+                data: "alice".into(),
                 epochs: 20,
                 lr: if gradient_descent { 0.1 } else { 3e-3 },
                 schedule: Decay::Cosine,
