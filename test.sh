@@ -4,8 +4,9 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 log=$(mktemp)
+page=$(mktemp)
 conformance=$(mktemp)
-trap 'rm -f "$log" "$conformance"' EXIT
+trap 'rm -f "$log" "$page" "$conformance"' EXIT
 
 echo "== format"
 cargo fmt --all -- --check
@@ -32,7 +33,7 @@ else
     echo "NOT RUN: the check with Rust $minimum, which needs 'rustup toolchain install $minimum.0'"
 fi
 echo "== tests"
-cargo test --workspace --all-features 2>&1 | tee "$log"
+cargo test --workspace --all-features --no-fail-fast 2>&1 | tee "$log"
 echo "== examples"
 for example in crates/chainrule/examples/*.rs; do
     [ -e "$example" ] || continue
@@ -58,15 +59,18 @@ if ! cargo run --quiet --package chainrule --all-features --example conformance 
     exit 1
 fi
 tail -n 1 "$conformance"
-echo "== closing lines of the tests"
-grep -E '^test result: ' "$log"
 echo "== explorer page"
 browser=${CHROMIUM:-/usr/bin/chromium}
 if [ -x "$browser" ] && [ -d web/explorer/node_modules ] && command -v node >/dev/null; then
-    (cd web/explorer && npm run --silent check && npm run --silent current && CHROMIUM="$browser" npm test --silent)
+    (cd web/explorer && npm run --silent check && npm run --silent current && CHROMIUM="$browser" npm test --silent) 2>&1 | tee "$page"
 else
-    echo "NOT RUN: the explorer page's build check and its tests in a browser. They need Node.js, 'npm ci' in"
-    echo "web/explorer, and Chromium at $browser (or at \$CHROMIUM). These tests have NOT run:"
-    sed -nE 's/^ *test\([`"]([^`"]*).*/  - \1/p' web/explorer/tests/*.test.mjs
+    {
+        echo "NOT RUN: the explorer page's build check and its tests in a browser. They need Node.js, 'npm ci' in"
+        echo "web/explorer, and Chromium at $browser (or at \$CHROMIUM). These tests have NOT run:"
+        sed -nE 's/^ *test\([`"]([^`"]*).*/  - \1/p' web/explorer/tests/*.test.mjs
+    } | tee "$page"
     [ -z "${REQUIRE_BROWSER:-}" ] || exit 1
 fi
+echo "== closing lines of the tests"
+grep -E '^test result: ' "$log"
+grep -E '^(ℹ|#) (tests|pass|fail|skipped) |NOT (RUN|run)' "$page" || true
