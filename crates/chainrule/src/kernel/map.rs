@@ -27,6 +27,8 @@ pub enum Operand<'a, T> {
 pub(crate) trait Float: Element {
     /// `out[i] = body(x₀[i], x₁[i], …)` on the calling thread.
     fn run<const N: usize, B: Body<N>>(body: &B, x: [Operand<'_, Self>; N], out: &mut [Self]);
+    /// One element with nothing but what every processor of the target has; compiled once for all that need it.
+    fn plain<const N: usize, B: Body<N>>(body: &B, x: [Self; N]) -> Self;
     /// One element, the same bits as [`Float::run`] gives.
     fn map_one<const N: usize, B: Body<N>>(body: &B, x: [Self; N]) -> Self;
 }
@@ -88,7 +90,7 @@ macro_rules! float {
                 }
                 // What hardly any processor of this kind still runs is not worth a vector loop a gate.
                 #[cfg(target_arch = "x86_64")]
-                one_by_one(x, out, &|x| $unwrap(body.call::<$Plain>(x.map($wrap))));
+                one_by_one(x, out, &|x| Self::plain(body, x));
                 #[cfg(not(target_arch = "x86_64"))]
                 each::<N, $LANES, $T>(
                     x,
@@ -96,6 +98,11 @@ macro_rules! float {
                     #[inline(always)]
                     |x| $unwrap(body.call::<$Plain>(x.map($wrap))),
                 );
+            }
+
+            #[inline(never)]
+            fn plain<const N: usize, B: Body<N>>(body: &B, x: [$T; N]) -> $T {
+                $unwrap(body.call::<$Plain>(x.map($wrap)))
             }
 
             #[inline(always)]
@@ -110,9 +117,7 @@ macro_rules! float {
                     // SAFETY: the processor has both features, as was just checked.
                     return unsafe { avx2(body, x) };
                 }
-                let mut out = [<$T>::default()];
-                Self::run(body, x.map(Operand::One), &mut out);
-                out[0]
+                Self::plain(body, x)
             }
         }
     };
@@ -121,8 +126,9 @@ macro_rules! float {
 float!(f32, 16, F32<true>, F32<false>, F32, F32::number, has_avx512);
 float!(f64, 4, f64, f64, |x| x, |y| y);
 
-/// `out[i] = body(x₀[i], x₁[i], …)` by a call an element.
+/// `out[i] = body(x₀[i], x₁[i], …)` by a call an element. One loop for all gates: it must not be inlined.
 #[cfg(target_arch = "x86_64")]
+#[inline(never)]
 fn one_by_one<const N: usize, T: Element>(x: [Operand<'_, T>; N], out: &mut [T], body: &dyn Fn([T; N]) -> T) {
     for (i, out) in out.iter_mut().enumerate() {
         *out = body(x.map(|operand| match operand {
