@@ -119,6 +119,45 @@ fn kinks_nearby_are_not_taken_for_wrong_gradients() {
     assert!(!gradcheck(|x| wrong(&x[0]), &[leaf(0.5)]).unwrap().passed());
 }
 
+/// What code outside of gates does with values, no recording of the gates shows.
+#[test]
+fn a_gradient_that_a_look_at_values_leaves_out_is_found() {
+    let first = |x: &Tensor| x.mul(x.to_f64_vec()[0]);
+    let report = gradcheck(|x| first(&x[0]), &[leaf([0.5, -1.5, 0.25])]).unwrap();
+    assert_eq!((report.findings[0].compared, report.findings[0].wrong), (3, 1), "{report}");
+    assert_eq!(report.findings[0].worst.as_ref().unwrap().index, [0]);
+    // A parameter that isn't the argument, computed with on another thread.
+    let w = leaf([0.5, 2.0]);
+    let apart = || std::thread::scope(|scope| scope.spawn(|| w.exp()).join().unwrap());
+    let report = gradcheck(|_| w.add(&apart()?.detach()), &[]).unwrap();
+    assert_eq!(report.findings[0].wrong, 2, "{report}");
+}
+
+#[test]
+fn a_report_is_the_same_for_any_number_of_threads() {
+    let double = |p: &Tensor| Tensor::from_array(p.array().cast(DType::F64)).requires_grad_(true).unwrap();
+    let net = models::Mlp::build(&[6, 8, 3], nn::Activation::Relu, &mut Generator::new(0)).unwrap();
+    let leaves: Vec<Tensor> = net.parameters().iter().map(double).collect();
+    let x = Tensor::from_array(Generator::new(1).randn([4, 6], DType::F64));
+    let network = |p: &[Tensor]| {
+        let hidden = x.linear(&p[0], Some(&p[1]))?.relu()?;
+        hidden.linear(&p[2], Some(&p[3]))?.cross_entropy(&tensor([0, 1, 2, 0]))
+    };
+    let before = chainrule::num_threads();
+    let reports = [1, 2, 3].map(|threads| {
+        chainrule::set_num_threads(threads);
+        gradcheck(network, &leaves).unwrap()
+    });
+    chainrule::set_num_threads(before);
+    assert!(reports[0].passed(), "{}", reports[0]);
+    for report in &reports[1..] {
+        assert_eq!(report.to_string(), reports[0].to_string());
+        for (a, b) in report.findings.iter().zip(&reports[0].findings) {
+            assert_eq!((&a.worst, &a.kinks), (&b.worst, &b.kinks));
+        }
+    }
+}
+
 #[test]
 fn dropout_draws_the_same_numbers_again() {
     let x = Tensor::from_array(Generator::new(3).randn([20], DType::F64)).requires_grad_(true).unwrap();

@@ -3,9 +3,11 @@
 use std::fmt;
 
 use super::gates::{GateFault, check_gates};
-use super::numerical::{quick_derivative, rounded_derivative, same_randomness};
+use super::numerical::{Derivative, quick_derivative, rounded_derivative, same_randomness};
+use super::program::{Part, Program, Weights, weight};
 use crate::array::{Array, DType, Shape, dispatch_float};
 use crate::error::{Error, Result};
+use crate::kernel::pool;
 use crate::tensor::{Backward, Tensor, enable_grad, no_grad};
 
 /// How gradients are checked; the default suits f64.
@@ -270,10 +272,6 @@ pub(super) fn weighted(y: &Tensor) -> Result<Tensor> {
     y.mul(Tensor::from_array(weights))?.sum()
 }
 
-fn weight(i: usize) -> f64 {
-    0.5 + ((i * 7 + 3) % 11) as f64 / 7.0 - (i % 3) as f64 * 0.4
-}
-
 impl GradCheck {
     /// Compares all gradients of `function` with differences; see [`gradcheck`].
     ///
@@ -341,28 +339,18 @@ impl GradCheck {
         };
         let values = || same_randomness(|| no_grad(|| function(inputs)));
         let shape = comparable(&values()?, &values()?)?;
-        // The value of `weighted`, without tensors for the weights: it is needed twice an element.
-        let weights: Vec<f64> = (0..shape.elements()).map(weight).collect();
-        let products = |combine: fn(f64) -> f64| -> Result<f64> {
-            let y = values()?.array().contiguous();
-            if *y.shape() != shape {
-                return Err(Error::shape(format!(
-                    "the function's value has the shape {shape} for these inputs, and {} where one of them moves a little",
-                    y.shape()
-                )));
-            }
-            let pair = |(y, w): (f64, &f64)| combine(y * w);
-            Ok(match y.as_slice::<f64>() {
-                Some(y) => y.iter().copied().zip(&weights).map(pair).sum(),
-                None => y.to_f64_vec().into_iter().zip(&weights).map(pair).sum(),
-            })
+        let compared = Function { weights: Weights::new(shape), values: &values };
+        let magnitude = compared.weights.magnitude(&values()?.array())?;
+        let several = |x: &Tensor| x.dtype() == DType::F64 && x.elements() > 1;
+        let program = match checked.iter().any(several) {
+            true => Program::of(|| function(inputs), &checked),
+            false => None,
         };
-        let loss = || products(|product| product);
-        let magnitude = products(f64::abs)?;
         let mut findings = Vec::new();
         for (i, (leaf, gradient)) in checked.iter().zip(gradients).enumerate() {
             let gradient = gradient.map_or_else(|| vec![0.0; leaf.elements()], |g| g.to_f64_vec());
-            let finding = self.compare(self.name(i, leaf, inputs), leaf, &gradient, &loss, magnitude)?;
+            let name = self.name(i, leaf, inputs);
+            let finding = self.compare(name, leaf, &gradient, &compared, program.as_ref(), magnitude)?;
             tell(&finding);
             findings.push(finding);
         }
@@ -388,7 +376,8 @@ impl GradCheck {
         name: String,
         leaf: &Tensor,
         gradient: &[f64],
-        loss: &dyn Fn() -> Result<f64>,
+        function: &Function,
+        program: Option<&Program>,
         magnitude: f64,
     ) -> Result<Finding> {
         let original = leaf.array();
@@ -415,16 +404,40 @@ impl GradCheck {
                 })
             })
         };
-        let here = loss()?;
+        let here = function.loss()?;
+        let places: Vec<usize> = (0..values.len()).step_by(step).collect();
+        // Two values close by suffice where they agree with the gradient, as they mostly do.
+        let agreeing = |i: usize, moved: &mut dyn FnMut(f64) -> Result<f64>| {
+            let quick = quick_derivative(moved, values[i], here)?;
+            let agrees =
+                |q: &Derivative| (q.value - gradient[i]).abs() <= tolerance(gradient[i], q.value, q.error);
+            Ok(quick.filter(agrees))
+        };
+        let part = match program {
+            Some(program) if !single && places.len() > 1 => function.part(program, leaf, &original),
+            _ => None,
+        };
+        let mut found: Vec<Option<Derivative>> = vec![None; places.len()];
+        if let Some(part) = &part {
+            let weights = &function.weights;
+            pool::chunks_mut(&mut found, ELEMENTS, |start, found| {
+                let mut run = part.run();
+                for (found, &i) in found.iter_mut().zip(&places[start..]) {
+                    let mut moved = |x| weights.sum(&run.at(i, x)?);
+                    // What fails here is tried again by the function itself.
+                    *found = no_grad(|| agreeing(i, &mut moved)).unwrap_or_default();
+                    run.back(i, values[i]);
+                }
+            });
+        }
         let measure = |i: usize| {
             let moved = |x: f64| {
                 set(i, x)?;
-                loss()
+                function.loss()
             };
-            // Two values close by suffice where they agree with the gradient, as they mostly do.
             if !single
-                && let Some(quick) = quick_derivative(moved, values[i], here)?
-                && (quick.value - gradient[i]).abs() <= tolerance(gradient[i], quick.value, quick.error)
+                && part.is_none()
+                && let Some(quick) = agreeing(i, &mut { moved })?
             {
                 return Ok(quick);
             }
@@ -435,14 +448,19 @@ impl GradCheck {
             };
             rounded_derivative(moved, values[i], rounding)
         };
-        for i in (0..values.len()).step_by(step) {
-            let measured = measure(i);
-            set(i, values[i])?;
-            let measured = match measured {
-                Ok(measured) => measured,
-                Err(error) => {
-                    no_grad(|| leaf.modify(|old| *old = original.clone()))?;
-                    return Err(error);
+        for (&i, found) in places.iter().zip(found) {
+            let measured = match found {
+                Some(found) => found,
+                None => {
+                    let measured = measure(i);
+                    set(i, values[i])?;
+                    match measured {
+                        Ok(measured) => measured,
+                        Err(error) => {
+                            no_grad(|| leaf.modify(|old| *old = original.clone()))?;
+                            return Err(error);
+                        }
+                    }
                 }
             };
             let index = unravel(i, &leaf.shape());
@@ -483,6 +501,32 @@ impl GradCheck {
         }
         no_grad(|| leaf.modify(|old| *old = original.clone()))?;
         Ok(finding)
+    }
+}
+
+/// Elements that one thread works on at a time.
+const ELEMENTS: usize = 16;
+
+/// The function that is checked, with gradients off, and what makes one number of its value.
+struct Function<'a> {
+    weights: Weights,
+    values: &'a dyn Fn() -> Result<Tensor>,
+}
+
+impl Function<'_> {
+    fn loss(&self) -> Result<f64> {
+        self.weights.sum(&(self.values)()?.array())
+    }
+
+    /// The gates that depend on a leaf, where they give the function's bits also when all its elements move.
+    fn part<'p>(&self, program: &'p Program, leaf: &Tensor, original: &Array) -> Option<Part<'p>> {
+        let step =
+            |(i, x): (usize, f64)| x + if i % 2 == 0 { 1e-5 } else { -1e-5 } * x.abs().clamp(1e-2, 1.0);
+        let moved = original.to_f64_vec().into_iter().enumerate().map(step).collect();
+        let moved = Array::from_vec(moved, *original.shape()).ok()?;
+        let value = no_grad(|| leaf.modify(|old| *old = moved.clone())).and_then(|()| (self.values)());
+        let restored = no_grad(|| leaf.modify(|old| *old = original.clone()));
+        restored.ok().and(program.part(leaf, &moved, &value.ok()?.array()))
     }
 }
 

@@ -21,6 +21,7 @@ mod gates;
 mod gradcheck;
 pub mod laws;
 mod numerical;
+mod program;
 mod replayed;
 
 pub use gates::{GateCheck, GateFault, check_gates};

@@ -113,7 +113,7 @@ pub struct Derivative {
 ///
 /// Its error is that of rounding alone; whether the steps were short enough only a comparison can tell.
 pub(super) fn quick_derivative(
-    f: impl Fn(f64) -> Result<f64>,
+    mut f: impl FnMut(f64) -> Result<f64>,
     x: f64,
     here: f64,
 ) -> Result<Option<Derivative>> {

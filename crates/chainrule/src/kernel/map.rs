@@ -2,7 +2,7 @@
 
 use std::ops::{Add, Div, Mul, Sub};
 
-use super::real::{F32, Real};
+use super::real::{F32, F64, Real};
 use super::{multiversion, pool};
 use crate::array::Element;
 
@@ -124,7 +124,7 @@ macro_rules! float {
 }
 
 float!(f32, 16, F32<true>, F32<false>, F32, F32::number, has_avx512);
-float!(f64, 4, f64, f64, |x| x, |y| y);
+float!(f64, 8, F64<true>, F64<false>, F64, F64::number);
 
 /// `out[i] = body(x₀[i], x₁[i], …)` by a call an element. One loop for all gates: it must not be inlined.
 #[cfg(target_arch = "x86_64")]

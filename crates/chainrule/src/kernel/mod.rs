@@ -11,6 +11,7 @@ pub(crate) mod linalg;
 pub(crate) mod map;
 pub(crate) mod mapped;
 mod math;
+mod math64;
 pub(crate) mod matmul;
 pub(crate) mod memory;
 mod narrow;

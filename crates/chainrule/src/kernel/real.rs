@@ -1,12 +1,12 @@
 //! `Real`: the numbers in which an elementwise gate's calculus is written, once.
 //!
-//! A gate's body is generic over `Real` and is instantiated three times: for [`F32`] (vectorised single
-//! precision, with or without fused multiply-add), for `f64`, and for the symbol type of
-//! [`crate::formula`], which turns the very same body into the gate's formula.
+//! A gate's body is generic over `Real` and is instantiated for [`F32`] and [`F64`] (vector loops, with or without
+//! fused multiply-add) and for the symbol type of [`crate::formula`], which turns the very same body into the gate's
+//! formula. A plain `f64` is one too: its functions are the system's.
 
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
-use super::math;
+use super::{math, math64};
 
 /// A real number: `f32`, `f64`, a tensor or a symbol. What is written with it once is computed as a vector loop,
 /// differentiated again, and shown as a formula.
@@ -171,134 +171,120 @@ pub trait Real:
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 pub struct F32<const FMA: bool>(pub f32);
 
-impl<const FMA: bool> F32<FMA> {
-    /// The number itself.
-    #[inline(always)]
-    pub fn number(self) -> f32 {
-        self.0
-    }
-}
+/// Double precision as a [`Real`] in vector loops: with fused multiply-add or without.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+pub struct F64<const FMA: bool>(pub f64);
 
 macro_rules! arithmetic {
-    ($($Trait:ident $method:ident $op:tt),*) => {$(
-        impl<const FMA: bool> $Trait for F32<FMA> {
+    ($Number:ident, $T:ty: $($Trait:ident $method:ident $op:tt),*) => {$(
+        impl<const FMA: bool> $Trait for $Number<FMA> {
             type Output = Self;
             #[inline(always)]
             fn $method(self, other: Self) -> Self {
-                F32(self.0 $op other.0)
+                $Number(self.0 $op other.0)
             }
         }
-        impl<const FMA: bool> $Trait<f64> for F32<FMA> {
+        impl<const FMA: bool> $Trait<f64> for $Number<FMA> {
             type Output = Self;
             #[inline(always)]
             fn $method(self, other: f64) -> Self {
-                F32(self.0 $op other as f32)
+                $Number(self.0 $op other as $T)
             }
         }
-        impl<const FMA: bool> $Trait<F32<FMA>> for f64 {
-            type Output = F32<FMA>;
+        impl<const FMA: bool> $Trait<$Number<FMA>> for f64 {
+            type Output = $Number<FMA>;
             #[inline(always)]
-            fn $method(self, other: F32<FMA>) -> F32<FMA> {
-                F32(self as f32 $op other.0)
+            fn $method(self, other: $Number<FMA>) -> $Number<FMA> {
+                $Number(self as $T $op other.0)
             }
         }
     )*};
 }
 
-arithmetic!(Add add +, Sub sub -, Mul mul *, Div div /);
+/// Numbers whose functions are the branch-free ones of a module.
+macro_rules! real {
+    ($Number:ident, $T:ty, $math:ident) => {
+        arithmetic!($Number, $T: Add add +, Sub sub -, Mul mul *, Div div /);
 
-impl<const FMA: bool> Neg for F32<FMA> {
-    type Output = Self;
-    #[inline(always)]
-    fn neg(self) -> Self {
-        F32(-self.0)
-    }
-}
+        impl<const FMA: bool> $Number<FMA> {
+            /// The number itself.
+            #[inline(always)]
+            pub fn number(self) -> $T {
+                self.0
+            }
+        }
 
-/// `√`, powers and the like of f32 that have no vector form are computed in double precision.
-macro_rules! through_f64 {
-    ($($method:ident: $f:expr;)*) => {$(
+        impl<const FMA: bool> Neg for $Number<FMA> {
+            type Output = Self;
+            #[inline(always)]
+            fn neg(self) -> Self {
+                $Number(-self.0)
+            }
+        }
+
+        impl<const FMA: bool> Real for $Number<FMA> {
+            #[inline(always)]
+            fn constant(x: f64) -> Self {
+                $Number(x as $T)
+            }
+            real!(@ $Number, $math, exp expm1 log log1p tanh sigmoid erf);
+            // What has no vector form is computed in double precision, number by number.
+            #[inline(always)]
+            fn sin(self) -> Self {
+                $Number((self.0 as f64).sin() as $T)
+            }
+            #[inline(always)]
+            fn cos(self) -> Self {
+                $Number((self.0 as f64).cos() as $T)
+            }
+            #[inline(always)]
+            fn pow(self, exponent: Self) -> Self {
+                $Number((self.0 as f64).powf(exponent.0 as f64) as $T)
+            }
+            #[inline(always)]
+            fn sqrt(self) -> Self {
+                $Number(self.0.sqrt())
+            }
+            #[inline(always)]
+            fn abs(self) -> Self {
+                $Number(self.0.abs())
+            }
+            #[inline(always)]
+            fn sign(self) -> Self {
+                $Number(if self.0 > 0.0 { 1.0 } else { 0.0 } - if self.0 < 0.0 { 1.0 } else { 0.0 })
+            }
+            #[inline(always)]
+            fn if_gt(self, other: Self, yes: Self, no: Self) -> Self {
+                if self.0 > other.0 { yes } else { no }
+            }
+            #[inline(always)]
+            fn if_ge(self, other: Self, yes: Self, no: Self) -> Self {
+                if self.0 >= other.0 { yes } else { no }
+            }
+            #[inline(always)]
+            fn if_eq(self, other: Self, yes: Self, no: Self) -> Self {
+                if self.0 == other.0 { yes } else { no }
+            }
+            #[inline(always)]
+            fn maximum(self, other: Self) -> Self {
+                if self.0 > other.0 || self.0.is_nan() { self } else { other }
+            }
+            #[inline(always)]
+            fn minimum(self, other: Self) -> Self {
+                if self.0 < other.0 || self.0.is_nan() { self } else { other }
+            }
+        }
+    };
+    (@ $Number:ident, $math:ident, $($function:ident)*) => {$(
         #[inline(always)]
-        fn $method(self) -> Self {
-            F32($f(f64::from(self.0)) as f32)
+        fn $function(self) -> Self {
+            $Number($math::$function::<FMA>(self.0))
         }
     )*};
 }
 
-impl<const FMA: bool> Real for F32<FMA> {
-    #[inline(always)]
-    fn constant(x: f64) -> Self {
-        F32(x as f32)
-    }
-    #[inline(always)]
-    fn exp(self) -> Self {
-        F32(math::exp::<FMA>(self.0))
-    }
-    #[inline(always)]
-    fn expm1(self) -> Self {
-        F32(math::expm1::<FMA>(self.0))
-    }
-    #[inline(always)]
-    fn log1p(self) -> Self {
-        F32(math::log1p::<FMA>(self.0))
-    }
-    #[inline(always)]
-    fn log(self) -> Self {
-        F32(math::log::<FMA>(self.0))
-    }
-    #[inline(always)]
-    fn tanh(self) -> Self {
-        F32(math::tanh::<FMA>(self.0))
-    }
-    #[inline(always)]
-    fn sigmoid(self) -> Self {
-        F32(math::sigmoid::<FMA>(self.0))
-    }
-    #[inline(always)]
-    fn erf(self) -> Self {
-        F32(math::erf::<FMA>(self.0))
-    }
-    through_f64! {
-        sin: f64::sin;
-        cos: f64::cos;
-    }
-    #[inline(always)]
-    fn sqrt(self) -> Self {
-        F32(self.0.sqrt())
-    }
-    #[inline(always)]
-    fn abs(self) -> Self {
-        F32(self.0.abs())
-    }
-    #[inline(always)]
-    fn sign(self) -> Self {
-        F32(if self.0 > 0.0 { 1.0 } else { 0.0 } - if self.0 < 0.0 { 1.0 } else { 0.0 })
-    }
-    #[inline(always)]
-    fn pow(self, exponent: Self) -> Self {
-        F32(f64::from(self.0).powf(f64::from(exponent.0)) as f32)
-    }
-    #[inline(always)]
-    fn if_gt(self, other: Self, yes: Self, no: Self) -> Self {
-        if self.0 > other.0 { yes } else { no }
-    }
-    #[inline(always)]
-    fn if_ge(self, other: Self, yes: Self, no: Self) -> Self {
-        if self.0 >= other.0 { yes } else { no }
-    }
-    #[inline(always)]
-    fn if_eq(self, other: Self, yes: Self, no: Self) -> Self {
-        if self.0 == other.0 { yes } else { no }
-    }
-    #[inline(always)]
-    fn maximum(self, other: Self) -> Self {
-        if self.0 > other.0 || self.0.is_nan() { self } else { other }
-    }
-    #[inline(always)]
-    fn minimum(self, other: Self) -> Self {
-        if self.0 < other.0 || self.0.is_nan() { self } else { other }
-    }
-}
+real!(F32, f32, math);
+real!(F64, f64, math64);
 
 impl Real for f64 {
     #[inline(always)]

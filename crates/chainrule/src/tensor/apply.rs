@@ -211,7 +211,7 @@ fn forward(
     inputs: &[&Tensor],
     location: &'static Location<'static>,
 ) -> Result<(Outputs, Metas, Vec<Array>)> {
-    let arrays: SmallVec<[Array; 3]> = inputs.iter().map(|x| x.array()).collect();
+    let arrays: SmallVec<[Array; 3]> = inputs.iter().map(|x| x.snapshot()).collect();
     let views: SmallVec<[&Array; 3]> = arrays.iter().collect();
     let metas: SmallVec<[Meta; 3]> = views.iter().map(|x| x.meta()).collect();
     let attributed = |error: Error| error.at_gate(gate.name()).with_inputs(metas.iter().copied());

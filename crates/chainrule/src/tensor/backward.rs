@@ -4,7 +4,7 @@ use super::carrier::{Carrier, Gradient};
 use super::node::SCALAR;
 use super::pass::PassScope;
 use super::sweep::{Found, Sweep, Target};
-use super::{GradModeGuard, GradientEdge, Leaf, Tensor, batch, lock, watches_forward};
+use super::{GradModeGuard, GradientEdge, Leaf, Recording, Tensor, batch, lock, watches_forward};
 use crate::array::Array;
 use crate::error::{Error, Result};
 
@@ -305,6 +305,7 @@ impl<'a> Pass<'a> {
     where
         'a: 'g,
     {
+        Recording::note_impure();
         // Forward mode follows values through gates, so a backward pass inside it must consist of such.
         let by_gates = self.options.create_graph || watches_forward();
         let _guard = GradModeGuard::set(by_gates);

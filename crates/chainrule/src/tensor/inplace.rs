@@ -6,7 +6,7 @@
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
-use super::{Operand, Tensor, Values, is_grad_enabled};
+use super::{Operand, Recording, Tensor, Values, is_grad_enabled};
 use crate::array::{Array, Number};
 use crate::error::{Error, Result};
 use crate::gate;
@@ -46,6 +46,7 @@ impl Tensor {
     /// shape and element type, and must not read this tensor.
     pub(crate) fn modify(&self, change: impl FnOnce(&mut Array)) -> Result<()> {
         self.check_changeable()?;
+        Recording::note_impure();
         if let Some(leaf) = self.as_leaf() {
             match &leaf.values {
                 Values::Array(array) => change(&mut array.write().unwrap_or_else(PoisonError::into_inner)),

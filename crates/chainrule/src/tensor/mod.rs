@@ -189,7 +189,22 @@ impl Tensor {
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn array(&self) -> Array {
+        self.hand_out();
+        self.snapshot()
+    }
+
+    /// [`Tensor::array`] for what a recording shows as a gate.
+    #[inline]
+    pub(crate) fn snapshot(&self) -> Array {
         self.with_array(Array::clone)
+    }
+
+    /// Notes, where a recording runs, that code other than gates is given the values.
+    #[inline]
+    fn hand_out(&self) {
+        if is_recording() {
+            Recording::note_read(self);
+        }
     }
 
     /// Runs `read` on the values; cheaper than [`Tensor::array`] as nothing is cloned.

@@ -211,6 +211,10 @@ pub(crate) struct Recording {
     pub(crate) scopes: Vec<Scope>,
     /// Those of them that are running, the innermost last.
     open: Vec<usize>,
+    /// The tensors whose values were handed out: code that no gate stands for may have gone by them.
+    pub(crate) reads: Vec<Tensor>,
+    /// Whether a tensor was changed in place, or a backward pass ran.
+    pub(crate) impure: bool,
 }
 
 impl Recording {
@@ -271,6 +275,23 @@ impl Recording {
         });
     }
 
+    /// Notes that a tensor's values were handed out.
+    #[cold]
+    pub(super) fn note_read(tensor: &Tensor) {
+        RECORDINGS.with_borrow_mut(|all| {
+            if let Some(recording) = all.last_mut() {
+                recording.reads.push(tensor.clone());
+            }
+        });
+    }
+
+    /// Notes something that isn't a gate, where a recording runs.
+    pub(super) fn note_impure() {
+        if is_recording() {
+            RECORDINGS.with_borrow_mut(|all| all.iter_mut().for_each(|recording| recording.impure = true));
+        }
+    }
+
     /// Notes that a module is called, until the guard is dropped.
     #[must_use = "the module's call ends when the guard is dropped"]
     pub(crate) fn enter(name: String, layer: String) -> ScopeGuard {
@@ -288,6 +309,7 @@ impl Recording {
     fn absorb(&mut self, inner: Recording) {
         let (first, around) = (self.scopes.len(), self.open.last().copied());
         let moved = |place: Option<usize>| place.map(|place| place + first).or(around);
+        self.reads.extend(inner.reads);
         self.scopes.extend(inner.scopes.into_iter().map(|s| Scope { parent: moved(s.parent), ..s }));
         self.steps.extend(inner.steps.into_iter().map(|s| Step { scope: moved(s.scope), ..s }));
     }

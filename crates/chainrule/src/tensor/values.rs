@@ -19,6 +19,7 @@ impl Tensor {
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn item(&self) -> Result<f64> {
+        self.hand_out();
         self.with_array(Array::item)
     }
 
@@ -35,6 +36,7 @@ impl Tensor {
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn to_vec<T: Element>(&self) -> Result<Vec<T>> {
+        self.hand_out();
         self.with_array(Array::to_vec)
     }
 
@@ -45,6 +47,7 @@ impl Tensor {
     /// assert_eq!(tensor([true, false]).to_f64_vec(), [1.0, 0.0]);
     /// ```
     pub fn to_f64_vec(&self) -> Vec<f64> {
+        self.hand_out();
         self.with_array(Array::to_f64_vec)
     }
 
