@@ -175,8 +175,9 @@ pub(super) fn erf<const FMA: bool>(x: f64) -> f64 {
 mod tests {
     use super::*;
 
+    type Function = fn(f64) -> f64;
     /// A function, one that is trusted, and a sweep: from, to, and whether by equal ratios.
-    type Sweep = (fn(f64) -> f64, fn(f64) -> f64, f64, f64, bool);
+    type Sweep = (Function, Function, f64, f64, bool);
 
     /// The largest error in ulp over the sweep.
     fn worst((f, trusted, from, to, geometric): Sweep) -> f64 {
@@ -229,7 +230,7 @@ mod tests {
 
     #[test]
     fn special_values_are_the_systems() {
-        let functions: [(&str, fn(f64) -> f64, fn(f64) -> f64); 5] = [
+        let functions: [(&str, Function, Function); 5] = [
             ("exp", exp::<true>, f64::exp),
             ("expm1", expm1::<true>, f64::exp_m1),
             ("log", log::<true>, f64::ln),
