@@ -34,6 +34,8 @@ interface Wire {
 }
 
 export interface CircuitEvents {
+  /** Whether values can be changed. */
+  readonly editable: boolean;
   /** A gate was chosen. */
   gate(id: number): void;
   /** A leaf was chosen with the keyboard or clicked. */
@@ -50,7 +52,13 @@ function nameSpans(name: string): (Node | string)[] {
   return [base, svg("tspan", { class: "index", dy: 4 }, index)];
 }
 
-const LONG_LABEL = 8;
+/** Whether a key presses what has the focus. After a click with the mouse, space plays and stops. */
+function presses(event: KeyboardEvent): boolean {
+  const { key, target } = event;
+  return key === "Enter" || (key === " " && target instanceof Element && target.matches(":focus-visible"));
+}
+
+const LONG_LABEL = 7;
 /** Between a local gradient and its gate. */
 const LOCAL_GAP = 5;
 
@@ -134,7 +142,11 @@ export class Circuit {
     group.setAttribute("tabindex", "0");
     group.setAttribute("role", "button");
     group.dataset.leaf = value.name;
-    group.append(svg("title", {}, `${value.name}: drag sideways to change its value, click to type one`));
+    const how =
+      value.value.length > 1
+        ? "click to type its values"
+        : "drag sideways to change its value, click to type one";
+    group.append(svg("title", {}, events.editable ? `${value.name}: ${how}` : value.name));
     this.makeDraggable(group, value.id, events);
     return group;
   }
@@ -164,8 +176,9 @@ export class Circuit {
       origin = null;
     });
     group.addEventListener("keydown", (event) => {
-      if (event.key === "Enter") {
+      if (presses(event)) {
         event.preventDefault();
+        event.stopPropagation();
         events.leaf(id);
       } else if (event.key === "ArrowUp" || event.key === "ArrowDown") {
         event.preventDefault();
@@ -191,8 +204,9 @@ export class Circuit {
     const choose = () => events.gate(id);
     group.addEventListener("click", choose);
     group.addEventListener("keydown", (event) => {
-      if (event.key === "Enter") {
+      if (presses(event)) {
         event.preventDefault();
+        event.stopPropagation();
         choose();
       }
     });

@@ -51,6 +51,8 @@ interface JsonGraph {
   values: JsonValue[];
   gates: JsonGate[];
   rules: Rule[];
+  /** Names of parameters that no gate reads, where there are any. */
+  unused?: string[];
   output: number;
 }
 
@@ -86,6 +88,8 @@ export interface Graph {
   expression: Tree | null;
   values: Value[];
   gates: Gate[];
+  /** Names of parameters that no gate reads. */
+  unused: string[];
   output: number;
 }
 
@@ -142,6 +146,7 @@ function readGraph(json: JsonGraph): Graph {
       passed: gate.passed.map(optional),
       at: gate.at ?? null,
     })),
+    unused: json.unused ?? [],
     output: json.output,
   };
 }

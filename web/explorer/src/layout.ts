@@ -42,7 +42,7 @@ export const SIZES = {
   gate: 42,
   leaf: 44,
   port: 26,
-  label: 62,
+  label: 68,
   elementOfLabel: 56,
   leastTurn: 22,
   mostTurn: 76,

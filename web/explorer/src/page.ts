@@ -4,13 +4,16 @@ import { Circuit } from "./circuit";
 import { at, type Graph } from "./data";
 import { byId, html } from "./dom";
 import { explain } from "./explain";
+import { CircuitFacts } from "./facts";
 import { Inputs } from "./inputs";
 import { formula, math, nameMarkup } from "./mathml";
 import { lossName } from "./names";
-import { Quiz } from "./quiz";
+import { askedFor, Quiz } from "./quiz";
+import { drawFindings, question, reasonLine } from "./reasons";
 import { compare, libraryRun, obstacle, type Run, runGraph } from "./replay";
 import { gradientAt, type Plan, planOf } from "./steps";
 import { numbersTable } from "./table";
+import { why } from "./why";
 
 const SMALLEST_SCALE = 0.35;
 const LARGEST_SCALE = 2.5;
@@ -21,6 +24,7 @@ const MOST_FITTED_SCALE = 1.5;
 export class CircuitPage {
   private readonly library: Run;
   private run: Run;
+  private facts: CircuitFacts;
   private readonly plan: Plan;
   private readonly leaves = new Map<number, number[]>();
   private readonly circuit: Circuit;
@@ -36,18 +40,22 @@ export class CircuitPage {
   private readonly scrub = byId("scrub", HTMLInputElement);
   private readonly playButton = byId("play", HTMLButtonElement);
   private readonly quizButton = byId("quiz", HTMLButtonElement);
+  private readonly findings = byId("findings", HTMLDetailsElement);
+  private found = 0;
   private readonly fields = html("div", { class: "fields" });
   private readonly reveal = html("button", { type: "button", id: "reveal" }, "Show one");
 
   constructor(private readonly graph: Graph) {
     this.library = libraryRun(graph);
     this.run = this.library;
+    this.facts = new CircuitFacts(graph, this.run);
     this.plan = planOf(graph, this.library);
     this.step = this.plan.steps.length - 1;
     const unknown = obstacle(graph);
     this.editable = unknown === null;
     this.title();
     this.circuit = new Circuit(graph, {
+      editable: this.editable,
       gate: (id) => this.goToGate(id),
       leaf: (id) => this.inputs.focus(id),
       drag: (id, start, steps) => this.drag(id, start, steps),
@@ -67,6 +75,7 @@ export class CircuitPage {
       },
       byId("inputs", HTMLElement),
     );
+    this.find();
     this.checkReplay();
     this.setUpPlayer();
     this.setUpZoom();
@@ -108,6 +117,11 @@ export class CircuitPage {
       byId("formulas", HTMLElement).before(html("p", { class: "alert", role: "alert" }, badge.title));
   }
 
+  /** Whether there is anything for a quiz to ask. */
+  private get canAsk(): boolean {
+    return askedFor(this.graph, this.plan, this.library).length > 0;
+  }
+
   private get last(): number {
     return this.plan.steps.length - 1;
   }
@@ -133,7 +147,7 @@ export class CircuitPage {
     const backward = byId("phase-backward", HTMLElement);
     backward.style.flexGrow = String(this.last - forward);
     backward.hidden = this.plan.seedStep < 0;
-    this.quizButton.hidden = this.plan.seedStep < 0;
+    this.quizButton.hidden = !this.canAsk;
   }
 
   private play(): void {
@@ -251,8 +265,16 @@ export class CircuitPage {
   }
 
   private afterChange(): void {
+    this.facts = new CircuitFacts(this.graph, this.run);
+    this.find();
     if (this.quiz) this.startQuiz();
     this.show();
+  }
+
+  /** Lists the inputs without a usable gradient. */
+  private find(): void {
+    const { graph, facts, findings } = this;
+    this.found = drawFindings(findings, facts, "inputs", graph.values.length, (gate) => this.goToGate(gate));
   }
 
   private setQuiz(on: boolean): void {
@@ -300,7 +322,7 @@ export class CircuitPage {
       ArrowLeft: () => this.goTo(this.step - 1),
       Home: () => this.goTo(0),
       End: () => this.goTo(this.last),
-      q: () => this.plan.seedStep >= 0 && this.setQuiz(this.quiz === null),
+      q: () => this.canAsk && this.setQuiz(this.quiz === null),
     };
     // A space presses the button that has the focus.
     const pressed = target instanceof HTMLButtonElement || target?.tagName === "SUMMARY";
@@ -326,11 +348,37 @@ export class CircuitPage {
     byId("forward", HTMLButtonElement).disabled = quiz || step === this.last;
     byId("last", HTMLButtonElement).disabled = quiz || step === this.last;
     byId("table", HTMLElement).replaceChildren(quiz ? "Hidden during the quiz." : numbersTable(graph, run));
+    this.findings.hidden = quiz || this.found === 0;
     if (quiz) return;
     const explanation = explain(graph, plan, run, step);
     byId("what", HTMLElement).textContent = explanation.title;
     byId("formulas", HTMLElement).innerHTML = explanation.body;
-    byId("spoken", HTMLElement).textContent = `${explanation.title}: ${explanation.spoken}`;
+    const reasons = this.reasons();
+    byId("formulas", HTMLElement).append(...reasons.map(({ line }) => line));
+    const spoken = [`${explanation.title}: ${explanation.spoken}`, ...reasons.map(({ text }) => text)];
+    byId("spoken", HTMLElement).textContent = spoken.join(". ");
+  }
+
+  /** Why what a step shows is zero, missing or not finite, as far as it is known there. */
+  private reasons(): { line: HTMLElement; text: string }[] {
+    const { graph, plan, facts } = this;
+    const now = at(plan.steps, this.step);
+    if (now.kind !== "forward" && now.kind !== "backward") return [];
+    const { gate } = now;
+    const go = (to: number) => this.goToGate(to);
+    const of = (value: number, own: boolean) => {
+      const reason = why(facts, value);
+      if (!reason || (own && reason.gate !== gate)) return [];
+      const line = reasonLine(facts, value, reason, gate, go);
+      return [{ line, text: `${question(facts, value)} ${reason.text}` }];
+    };
+    const output = at(at(graph.gates, gate).outputs, 0);
+    if (now.kind === "forward") {
+      const known = facts.value(output).notFinite > 0 || (facts.backward && !facts.gradient(output));
+      return known ? of(output, false) : [];
+    }
+    const inputs = new Set(at(graph.gates, gate).inputs.filter((input) => facts.needs(input)));
+    return [...of(output, false), ...[...inputs].flatMap((input) => of(input, true))];
   }
 
   private where(): string {

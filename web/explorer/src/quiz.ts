@@ -59,6 +59,16 @@ export function diagnose(graph: Graph, plan: Plan, run: Run, id: number, answer:
   return `Not yet: ∂${loss}/∂${name} = ${ways.join(" + ")}.`;
 }
 
+/** The values whose gradients are asked for: finite numbers with a gradient, from the loss backwards. */
+export function askedFor(graph: Graph, plan: Plan, run: Run): number[] {
+  const order = plan.steps.flatMap((step) =>
+    step.kind === "backward" ? at(graph.gates, step.gate).inputs : [],
+  );
+  const isNumber = (numbers: readonly number[] | null | undefined) =>
+    numbers?.length === 1 && numbers.every(Number.isFinite);
+  return [...new Set(order)].filter((id) => id !== graph.output && isNumber(run.gradients[id]));
+}
+
 export class Quiz {
   readonly fields = new Map<number, HTMLInputElement>();
   private readonly right = new Set<number>();
@@ -73,21 +83,10 @@ export class Quiz {
     private readonly feedback: (markup: { text: string; kind: "right" | "wrong" | "plain" }) => void,
   ) {}
 
-  /** The values whose gradients are asked for: numbers with a gradient, from the loss backwards. */
-  private asked(): number[] {
-    const order = this.plan.steps.flatMap((step) =>
-      step.kind === "backward" ? at(this.graph.gates, step.gate).inputs : [],
-    );
-    return [...new Set(order)].filter(
-      (id) =>
-        this.run.gradients[id] && at(this.graph.values, id).value.length === 1 && id !== this.graph.output,
-    );
-  }
-
   /** Fields at their places over the drawing. */
   build(layer: HTMLElement, places: readonly { value: number; x: number; y: number }[], scale: number): void {
     this.fields.clear();
-    const order = this.asked();
+    const order = askedFor(this.graph, this.plan, this.run);
     const loss = lossName(this.graph);
     const fields = order.flatMap((id) => {
       const place = places.find((one) => one.value === id);
@@ -151,7 +150,7 @@ export class Quiz {
 
   /** Fills in the gradient asked for last, or the first missing one. */
   reveal(): void {
-    const order = this.asked();
+    const order = askedFor(this.graph, this.plan, this.run);
     const open = (id: number) => this.fields.has(id) && !this.fields.get(id)?.readOnly;
     const id = open(this.current) ? this.current : order.find(open);
     const field = id === undefined ? undefined : this.fields.get(id);

@@ -59,7 +59,7 @@ for (const source of [PRODUCT, NEURON, FORK, EVERYTHING, VECTORS]) {
         }
       }
       // The table has a row for each input of each gate, in the library's order.
-      await page.click("summary");
+      await page.click("#numbers summary");
       const bodies = await page.$$eval("#table tbody", (all) =>
         all.map((body) => [...body.querySelectorAll("td")].map((cell) => cell.textContent)),
       );
@@ -112,21 +112,80 @@ test("stepping forward and backward, by keyboard", () =>
 
 test("play, pause, and scrub", () =>
   withPage(PRODUCT, async (page) => {
+    // The page's clock is the test's, so that nothing depends on how fast the machine is.
+    await page.clock.install();
     await page.selectOption("#speed", { label: "fast" });
     await page.locator("body").press("Space");
-    await page.waitForFunction(() => document.getElementById("where").textContent === "forward 2 of 2");
+    await page.clock.runFor(2 * 450);
+    assert.equal(await where(page), "forward 2 of 2");
     assert.equal(await page.textContent("#play"), "Pause");
     await page.click("#play");
     assert.equal(await page.textContent("#play"), "Play");
+    await page.clock.runFor(10_000);
+    assert.equal(await where(page), "forward 2 of 2");
     await page.click("#play");
-    await page.waitForFunction(() => document.getElementById("where").textContent === "all done");
-    await page.waitForFunction(() => document.getElementById("play").textContent === "Play");
+    await page.clock.runFor(3 * 450);
+    assert.equal(await where(page), "backward 2 of 2");
+    await page.clock.runFor(10_000);
+    assert.equal(await where(page), "all done");
+    assert.equal(await page.textContent("#play"), "Play");
     await page.locator("#scrub").fill("4");
     assert.equal(await where(page), "backward 1 of 2");
     assert.equal(await page.getAttribute("#scrub", "aria-valuetext"), "backward 1 of 2");
     await page.click('[data-gate="g1"]');
     assert.equal(await where(page), "backward 2 of 2");
   }));
+
+test("gates and inputs are reached and pressed with the keyboard", () =>
+  withPage(PRODUCT, async (page) => {
+    const focused = () =>
+      page.evaluate(
+        () => ({ ...document.activeElement.dataset }).gate ?? document.activeElement.dataset.leaf,
+      );
+    await page.focus("#stage");
+    const seen = [];
+    for (let i = 0; i < 5; i += 1) {
+      await page.keyboard.press("Tab");
+      seen.push(await focused());
+      const width = await page.evaluate(
+        () => getComputedStyle(document.activeElement.querySelector("rect")).strokeWidth,
+      );
+      assert.ok(Number.parseFloat(width) >= 3, "what has the focus is marked");
+    }
+    assert.deepEqual(seen, ["x", "y", "z", "g1", "L"]);
+    await page.keyboard.press("Shift+Tab");
+    await page.keyboard.press("Space");
+    assert.equal(await where(page), "backward 2 of 2");
+    assert.equal(await page.textContent("#play"), "Play");
+    await page.focus('[data-leaf="y"]');
+    await page.keyboard.press("ArrowUp");
+    assert.equal(await page.inputValue('[data-input="y"]'), "5.1");
+    await page.keyboard.press("Enter");
+    assert.equal(await page.evaluate(() => document.activeElement.dataset.input), "y");
+    // From there to the nudge of the same row.
+    await page.keyboard.press("Tab");
+    await page.keyboard.press("Space");
+    assert.match(await page.textContent(".measured-cell strong"), /^−4$/);
+    assert.equal(
+      await page.getAttribute(".nudge[aria-pressed=true]", "aria-label"),
+      "Nudge y and measure the slope",
+    );
+  }));
+
+test("a quiz asks for what can be answered", async () => {
+  // Only arrays: nothing to ask.
+  await withPage(["sum(v)", "v=[1,2]"], async (page) => {
+    assert.ok(!(await page.locator("#quiz").isVisible()));
+    await page.keyboard.press("q");
+    assert.equal(await where(page), "all done");
+  });
+  // An infinite gradient is nobody's answer.
+  await withPage(["sqrt(x) + y", "x=0", "y=2"], async (page) => {
+    await page.click("#quiz");
+    const asked = await page.$$eval(".fields input", (all) => all.map((one) => one.dataset.gradient));
+    assert.deepEqual(asked.sort(), ["g1", "y"]);
+  });
+});
 
 test("at a fork the sum grows by one term a path", () =>
   withPage(FORK, async (page, { library }) => {
@@ -361,4 +420,55 @@ test("prints the circuit and the table without the controls", () =>
     assert.ok(await page.locator("#table table").isVisible());
     assert.ok(!(await page.locator(".player").isVisible()));
     assert.ok(!(await page.locator("#theme").isVisible()));
+  }));
+
+/** The inputs that the page says get no usable gradient: name, problem, reason. */
+const findings = (page) =>
+  page.$$eval("#findings tr", (all) =>
+    all.map((row) => [...row.children].map((cell) => cell.textContent.trim())),
+  );
+
+test("why a gradient is zero, missing or not finite", async () => {
+  const cases = [
+    [["relu(x)*y", "x=-1", "y=2"], "x", "zero", /^g1 \(Relu\) is dead here: its input is not above 0/],
+    [["x*y", "x=3", "y=0"], "x", "zero", /^L \(Mul\) multiplies the gradient by y, which is 0\./],
+    [["sign(x) + y", "x=1.5", "y=2"], "x", "zero", /^g1 \(Sign\) .* it is a step/],
+    [["tanh(x)*y", "x=90", "y=2"], "x", "zero", /^g1 \(Tanh\) .* it is saturated/],
+    [["x - x + y", "x=1", "y=2"], "x", "zero", /^g1 \(Sub\) reads x 2 times, and the terms cancel/],
+    [["sqrt(x) + y", "x=0", "y=2"], "x", "not finite", /^g1 \(Sqrt\) .* its local gradient is infinite/],
+    [["log(x)*x*y", "x=0", "y=2"], "y", "not finite", /first value that isn't finite is .* g1 \(Log\)/],
+    [["sum(softmax(v))", "v=[1,1,1,1]"], "v", "zero", /^g1 \(Softmax\) .* their sum is always 1/],
+  ];
+  for (const [source, name, problem, reason] of cases) {
+    await withPage(source, async (page) => {
+      const found = (await findings(page)).find(([input]) => input === name);
+      assert.equal(found?.[1], problem, source[0]);
+      assert.match(found[2], reason);
+      assert.ok(await page.locator("#findings").isVisible());
+      // The way to the gate leads to the step at which it says so.
+      await page.click("#findings button.link");
+      assert.match(await page.textContent("#formulas .reason"), /^Why (is|has)/);
+    });
+  }
+});
+
+test("the reason for a dead gate comes and goes with the input's value", () =>
+  withPage(["relu(x) + y", "x=1", "y=2"], async (page) => {
+    const shown = () => page.locator("#findings").isVisible();
+    assert.ok(!(await shown()));
+    await page.fill('[data-input="x"]', "-1");
+    assert.equal(await page.textContent("#findings summary"), "x gets no usable gradient");
+    await page.keyboard.press("Escape");
+    await page.keyboard.press("q");
+    assert.ok(!(await shown()), "a quiz doesn't tell");
+    await page.keyboard.press("Escape");
+    await page.keyboard.press("q");
+    assert.ok(await shown());
+    await page.click("#findings button.link");
+    assert.equal(await where(page), "backward 2 of 2");
+    const text = await page.textContent("#formulas .reason");
+    assert.match(text, /Why is the gradient of x zero\? g1 \(Relu\) is dead here/);
+    assert.match(await page.textContent("#spoken"), /Why is the gradient of x zero\?/);
+    await page.fill('[data-input="x"]', "1");
+    assert.ok(!(await shown()));
   }));

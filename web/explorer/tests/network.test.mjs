@@ -400,7 +400,7 @@ test("pages of three sizes are shown in time and are small enough", async () => 
   for (const [file, most, milliseconds] of sizes) {
     const { size } = statSync(file);
     assert.ok(size <= most, `the file has ${size} bytes`);
-    const time = await timeToShow(browser, file, ".row");
+    const time = await timeToShow(browser, file, ".row", milliseconds);
     console.log(`# ${size} bytes, shown after ${time.toFixed(0)} ms of the processor's time`);
     assert.ok(time <= milliseconds, `it is shown after ${time.toFixed(0)} ms`);
   }

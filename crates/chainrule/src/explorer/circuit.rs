@@ -14,6 +14,9 @@ pub(super) struct Circuit {
     values: Vec<ValueData>,
     gates: Vec<GateData>,
     rules: Vec<Value>,
+    /// Names of parameters that no gate reads.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unused: Vec<String>,
     output: usize,
 }
 
@@ -48,7 +51,8 @@ impl Circuit {
     pub(super) fn of(graph: &ComputationalGraph) -> Result<Circuit> {
         let values = values_of(graph)?;
         let output = graph.output.map_or(0, |id| id.place());
-        let mut circuit = Circuit { values, gates: Vec::new(), rules: Vec::new(), output };
+        let unused = graph.unused.clone();
+        let mut circuit = Circuit { values, gates: Vec::new(), rules: Vec::new(), unused, output };
         for (report, step) in graph.gates()?.iter().zip(&graph.steps) {
             let rule = circuit.rule(&report.name, &report.formula);
             circuit.gates.push(GateData {

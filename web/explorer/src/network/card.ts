@@ -2,11 +2,13 @@
 
 import { at } from "../data";
 import { html, svg } from "../dom";
+import type { Statistics } from "../facts";
 import { pretty } from "../format";
-import type { Network, Statistics } from "./data";
+import { reasonLine } from "../reasons";
+import { why } from "../why";
+import type { Network } from "./data";
 import type { Node } from "./fold";
 import { bytesText, countText, timeText } from "./memory";
-import { type Reason, why } from "./why";
 
 type Go = (gate: number) => void;
 
@@ -167,29 +169,6 @@ export function gateCard(network: Network, gate: number, go: Go): HTMLElement[] 
     ),
   );
   return parts;
-}
-
-function question(network: Network, value: number): string {
-  if (network.value(value).notFinite > 0) return `Why is ${network.nameOf(value)} not finite?`;
-  const gradient = network.gradient(value);
-  if (!gradient) return `Why has ${network.nameOf(value)} no gradient?`;
-  return `Why is the gradient of ${network.nameOf(value)} ${gradient.notFinite > 0 ? "not finite" : "zero"}?`;
-}
-
-function reasonLine(
-  network: Network,
-  value: number,
-  { text, gate: cause }: Reason,
-  gate: number,
-  go: Go,
-): HTMLElement {
-  const line = html("p", { class: "reason" }, html("strong", {}, question(network, value)), ` ${text} `);
-  if (cause !== null && cause !== gate) {
-    const button = html("button", { type: "button", class: "link" }, `Go to ${network.nameOfGate(cause)}`);
-    button.addEventListener("click", () => go(cause));
-    line.append(button);
-  }
-  return line;
 }
 
 export function foldCard(network: Network, node: Node): HTMLElement[] {

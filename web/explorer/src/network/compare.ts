@@ -2,8 +2,9 @@
 
 import { readContent } from "../data";
 import { html } from "../dom";
+import { type Statistics, sizeOf } from "../facts";
 import { pretty } from "../format";
-import { type Network, type Statistics, sizeOf, unpack } from "./data";
+import { type Network, unpack } from "./data";
 import { countText, timeText } from "./memory";
 
 /** A table of so many rows is long enough; the list shows all. */

@@ -1,22 +1,11 @@
 // A network's data: unpacked, with the links between gates in both directions.
 
 import { at } from "../data";
+import type { Facts, Statistics } from "../facts";
 
 type JsonNumber = number | string;
 /** One number, or smallest, largest, mean, deviation, zeros, not finite and the bars of a histogram. */
 type JsonStatistics = JsonNumber[];
-
-export interface Statistics {
-  least: number;
-  most: number;
-  mean: number;
-  deviation: number;
-  zeros: number;
-  notFinite: number;
-  /** Heights from 0 to 15; none for a single number. */
-  bars: number[];
-  single: boolean;
-}
 
 export interface Shape {
   dtype: string;
@@ -92,7 +81,7 @@ export interface Check {
 }
 
 /** The place of a gate among the gates, and of a value among the values: both are plain numbers. */
-export class Network {
+export class Network implements Facts {
   readonly count: number;
   /** The gate that makes each value; −1 for inputs and constants. */
   readonly maker: Int32Array;
@@ -132,6 +121,9 @@ export class Network {
 
   formulaPlace(gate: number): number {
     return at(this.packed.gates.formula, gate);
+  }
+  kind(gate: number): string {
+    return this.formula(gate).gate;
   }
   formula(gate: number): Formula {
     return at(this.packed.formulas, this.formulaPlace(gate));
@@ -212,6 +204,9 @@ export class Network {
   shape(value: number): Shape {
     return at(this.packed.shapes, this.shapePlace(value));
   }
+  dtype(value: number): string {
+    return this.shape(value).dtype;
+  }
   needs(value: number): boolean {
     return at(this.packed.values.needs, value) === 1;
   }
@@ -273,10 +268,6 @@ function statistics(json: JsonStatistics): Statistics {
     single: false,
   };
 }
-
-/** The largest size of an element; NaN if one isn't finite. */
-export const sizeOf = (s: Statistics): number =>
-  s.notFinite > 0 ? Number.NaN : Math.max(Math.abs(s.least), Math.abs(s.most));
 
 /** Undoes the library's packing: base64, then zlib. */
 export async function unpack(text: string): Promise<Network> {

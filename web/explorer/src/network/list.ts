@@ -2,9 +2,10 @@
 
 import { at } from "../data";
 import { html, svg } from "../dom";
+import { type Statistics, sizeOf } from "../facts";
 import { pretty } from "../format";
 import { percent } from "./compare";
-import { type Network, type Statistics, sizeOf } from "./data";
+import type { Network } from "./data";
 import { childrenOf, type Node, openTo, type Row, rowsOf } from "./fold";
 import { bytesText, countText, timeText } from "./memory";
 

@@ -2,13 +2,13 @@
 
 import { at } from "../data";
 import { byId, html, svg } from "../dom";
+import { drawFindings } from "../reasons";
 import { foldCard, gateCard } from "./card";
 import { compareRuns, differenceTable, readRun, sizes } from "./compare";
 import type { Network } from "./data";
 import { foldNetwork, type Node, rowsOf } from "./fold";
 import { GateList, type Measure } from "./list";
 import { bytesText, countText, memoryCurve, timeText } from "./memory";
-import { findings } from "./why";
 
 /** Networks of so many gates open unfolded. */
 const SMALL = 40;
@@ -78,32 +78,8 @@ export class NetworkPage {
 
   /** Parameters that don't learn, and the gates responsible. */
   private drawFindings(): void {
-    const found = findings(this.network, MOST_FINDINGS);
-    if (found.length === 0) return;
-    const body = html("tbody");
-    for (const { name, problem, reason } of found) {
-      const text = html("td", {}, `${reason.text} `);
-      const { gate } = reason;
-      if (gate !== null) {
-        const button = html(
-          "button",
-          { type: "button", class: "link" },
-          `Go to ${this.network.nameOfGate(gate)}`,
-        );
-        button.addEventListener("click", () => this.list.show(gate));
-        text.append(button);
-      }
-      body.append(html("tr", {}, html("th", { scope: "row" }, name), html("td", {}, problem), text));
-    }
-    const count = `${found.length}${found.length === MOST_FINDINGS ? " or more" : ""}`;
-    const title =
-      found.length === 1
-        ? `${found[0]?.name} gets no usable gradient`
-        : `${count} parameter tensors get no usable gradient`;
     const place = byId("findings", HTMLDetailsElement);
-    const table = html("table", {}, body);
-    place.append(html("summary", {}, title), html("div", { class: "scroll" }, table));
-    place.hidden = false;
+    drawFindings(place, this.network, "parameter tensors", MOST_FINDINGS, (gate) => this.list.show(gate));
   }
 
   private drawCurve(): void {

@@ -1,7 +1,7 @@
 // Why a gate passes only zeros on to one of its inputs, although a gradient arrives at it.
 
-import { pretty } from "../format";
-import { type Network, sizeOf } from "./data";
+import { type Facts, sizeOf } from "./facts";
+import { pretty } from "./format";
 
 /** Gates that are constant between jumps. */
 const STEPS = ["Floor", "Ceil", "Trunc", "Round", "Sign", "Heaviside", "DivFloor", "DivTrunc"];
@@ -16,42 +16,43 @@ const PRODUCTS = ["Mul", "MatMul", "Linear", "Conv", "ConvTranspose"];
 const VANISHED = 1e-36;
 
 /** The largest gradient that arrives at a gate. */
-export function arriving(network: Network, gate: number): number {
+export function arriving(graph: Facts, gate: number): number {
   return Math.max(
-    ...network.outputs(gate).map((output) => {
-      const gradient = network.gradient(output);
+    ...graph.outputs(gate).map((output) => {
+      const gradient = graph.gradient(output);
       return gradient ? sizeOf(gradient) : 0;
     }),
   );
 }
 
-const isZero = (network: Network, value: number): boolean => {
-  const { least, most, notFinite } = network.value(value);
+const isZero = (graph: Facts, value: number): boolean => {
+  const { least, most, notFinite } = graph.value(value);
   return least === 0 && most === 0 && notFinite === 0;
 };
 
 /** The rest of a sentence that begins with the gate: "passes nothing on: …". */
-export function stopped(network: Network, gate: number, input: number): string {
-  const { gate: kind } = network.formula(gate);
-  const arrived = pretty(arriving(network, gate));
+export function stopped(graph: Facts, gate: number, input: number): string {
+  const kind = graph.kind(gate);
+  const arrived = pretty(arriving(graph, gate));
   const tooSmall = `receives only ${arrived}, whose product with the local gradient is too small for the element type.`;
-  if (arriving(network, gate) < VANISHED) return tooSmall;
-  const inputs = network.inputs(gate);
-  const [output] = network.outputs(gate);
+  if (arriving(graph, gate) < VANISHED) return tooSmall;
+  const inputs = graph.inputs(gate);
+  const { single } = graph.value(input);
+  const [output] = graph.outputs(gate);
   const places = inputs.flatMap((other, place) => (other === input ? [place] : []));
-  if (places.length > 1)
-    return `reads ${network.nameOf(input)} ${places.length} times, and the terms cancel.`;
+  if (places.length > 1) return `reads ${graph.nameOf(input)} ${places.length} times, and the terms cancel.`;
   const [place = 0] = places;
   const other = inputs[place === 0 ? 1 : 0];
   if (PRODUCTS.includes(kind) && place < 2 && other !== undefined) {
-    const name = network.nameOf(other);
-    if (isZero(network, other)) return `multiplies the gradient by ${name}, which is 0 in every element.`;
-    if (kind === "Mul" && network.value(other).zeros === 0) return tooSmall;
+    const name = graph.nameOf(other);
+    if (isZero(graph, other))
+      return `multiplies the gradient by ${name}, which is 0${single ? "" : " in every element"}.`;
+    if (kind === "Mul" && graph.value(other).zeros === 0) return tooSmall;
     if (kind === "Mul") return `multiplies the gradient by ${name}, which is 0 wherever a gradient arrives.`;
   }
   if (kind === "Relu")
-    return network.value(input).most <= 0
-      ? "is dead here: none of its inputs is above 0, so it passes nothing on."
+    return graph.value(input).most <= 0
+      ? `is dead here: ${single ? "its input is not" : "none of its inputs is"} above 0, so it passes nothing on.`
       : "passes nothing on: wherever a gradient arrives, its input is not above 0.";
   if (kind === "Dropout") return "passes nothing on: it left out every element at which a gradient arrives.";
   if (kind === "Where") return "passes nothing on: wherever a gradient arrives, it took its other input.";
@@ -61,10 +62,11 @@ export function stopped(network: Network, gate: number, input: number): string {
   if (LIMITED.includes(kind))
     return "passes nothing on: wherever a gradient arrives, its input lies beyond its limits, where it is flat.";
   if (kind === "NllLoss") return "passes nothing on: no example counts, by their labels and weights.";
-  const gradient = output === undefined ? null : network.gradient(output);
+  const gradient = output === undefined ? null : graph.gradient(output);
   if (kind === "Softmax" && gradient && gradient.least === gradient.most)
     return "passes nothing on: all its outputs receive the same gradient, and their sum is always 1.";
   if (SATURATING.includes(kind))
     return "passes nothing on: it is saturated, so flat that its derivative is 0 to the last digit.";
-  return "passes nothing on: the gradient that arrives times the local gradient is 0 in every element.";
+  const everywhere = single ? "" : " in every element";
+  return `passes nothing on: the gradient that arrives times the local gradient is 0${everywhere}.`;
 }
