@@ -61,7 +61,7 @@ pub mod train;
 
 pub use array::{
     Array, DType, Element, Generator, Literal, MAX_RANK, Meta, NewShape, Number, PrintOptions, Shape, Slice,
-    manual_seed,
+    Strides, manual_seed,
 };
 pub use error::{Error, ErrorKind, Result};
 pub use formula::Formula;

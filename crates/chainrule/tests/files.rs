@@ -163,7 +163,7 @@ fn hostile_pickles_are_refused_with_the_reason() {
     // A gigabyte of one element, repeated, stays a view of it.
     let repeated = with_pickle(&tensor(b"J\0\0\0\x10", b"K\0"));
     let repeated = io::load_tensors(&repeated.0).unwrap().0.remove(0).1;
-    assert_eq!((repeated.elements(), repeated.strides()), (1 << 28, &[0][..]));
+    assert_eq!((repeated.elements(), repeated.strides().to_vec()), (1 << 28, vec![0]));
     assert_eq!(repeated.narrow(0, -3, 3).unwrap().to_f64_vec(), [0.0; 3]);
     let good = with_pickle(&tensor(b"K\x02K\x02", b"K\x01K\x02"));
     assert_eq!(io::load_tensors(&good.0).unwrap().0[0].1.shape()[..], [2, 2]);

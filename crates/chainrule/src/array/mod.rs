@@ -1,8 +1,8 @@
 //! `Array`: n-dimensional values without gradients.
 //!
 //! An array is a layout (shape, strides, offset) over elements that views share. Cloning and viewing never
-//! copy elements and, up to [`MAX_RANK`] dimensions, never allocate; writing copies first where the elements
-//! are shared, so an array that someone holds never changes under them.
+//! copy elements; writing copies first where the elements are shared, so an array that someone holds never
+//! changes under them.
 //!
 //! ```
 //! use chainrule::Array;
@@ -32,6 +32,7 @@ pub use display::PrintOptions;
 pub use dtype::DType;
 pub use elements::Iter;
 pub(crate) use layout::Layout;
+pub use layout::Strides;
 pub use literal::{Literal, Number};
 pub use random::{Generator, manual_seed};
 pub use shape::{MAX_RANK, Meta, NewShape, Shape};
@@ -39,6 +40,8 @@ pub use storage::Element;
 pub(crate) use storage::{dispatch, dispatch_float};
 pub use views::Slice;
 pub(crate) use views::dims;
+
+use std::borrow::Cow;
 
 use storage::{Data, Storage};
 
@@ -111,7 +114,12 @@ impl Array {
     #[inline]
     pub(crate) fn repeated<T: Element>(&self) -> Option<T> {
         let buffer = T::data(&self.storage)?.slice();
-        let same = self.shape().iter().zip(self.strides()).all(|(&size, &stride)| size == 1 || stride == 0);
+        let same = match self.is_contiguous() {
+            true => self.shape().iter().all(|&size| size == 1),
+            false => {
+                self.shape().iter().zip(&*self.strides()).all(|(&size, &stride)| size == 1 || stride == 0)
+            }
+        };
         if same { buffer.get(self.layout.offset).copied() } else { None }
     }
 
@@ -169,6 +177,12 @@ impl Array {
         Meta { dtype: self.dtype(), shape: self.layout.shape }
     }
 
+    /// Whether the array has this element type and shape.
+    #[inline]
+    pub(crate) fn is_a(&self, meta: &Meta) -> bool {
+        self.dtype() == meta.dtype && self.layout.shape == meta.shape
+    }
+
     /// The number of dimensions.
     ///
     /// ```
@@ -202,7 +216,7 @@ impl Array {
     /// assert_eq!(a.select(0, 0)?.expand([4, 3])?.strides(), [0, 1]);
     /// # Ok::<(), chainrule::Error>(())
     /// ```
-    pub fn strides(&self) -> &[isize] {
+    pub fn strides(&self) -> Strides {
         self.layout.strides()
     }
 
@@ -310,6 +324,12 @@ impl Array {
     /// ```
     pub fn contiguous(&self) -> Array {
         if self.is_contiguous() { self.clone() } else { self.copied() }
+    }
+
+    /// [`Array::contiguous`] without counting a reference where the array is.
+    #[inline]
+    pub(crate) fn in_order(&self) -> Cow<'_, Array> {
+        if self.is_contiguous() { Cow::Borrowed(self) } else { Cow::Owned(self.copied()) }
     }
 
     /// A row-major copy that shares nothing.

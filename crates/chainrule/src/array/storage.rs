@@ -3,10 +3,9 @@
 //! Scalars are held in the array itself because graphs of scalars would otherwise spend their time in
 //! the allocator. Buffers are shared between views and copied on write.
 
-use std::sync::Arc;
-
 use super::DType;
 use crate::kernel::memory;
+use crate::kernel::recycled::Shared;
 
 /// A type that arrays can hold: `bool`, `u8`, `i32`, `i64`, `f32` or `f64`.
 ///
@@ -62,7 +61,7 @@ pub trait Element:
 #[derive(Debug, Clone)]
 pub enum Data<T: memory::Recycled> {
     One(T),
-    Many(Arc<Buffer<T>>),
+    Many(Shared<Buffer<T>>),
 }
 
 /// A heap buffer that goes back to the allocator's cache when its last user lets go.
@@ -70,6 +69,7 @@ pub enum Data<T: memory::Recycled> {
 pub struct Buffer<T: memory::Recycled>(Vec<T>);
 
 impl<T: memory::Recycled> Drop for Buffer<T> {
+    #[inline]
     fn drop(&mut self) {
         memory::give(std::mem::take(&mut self.0));
     }
@@ -84,16 +84,18 @@ impl<T: memory::Recycled> Clone for Buffer<T> {
 }
 
 impl<T: memory::Recycled> Data<T> {
-    pub(crate) fn from_vec(mut values: Vec<T>) -> Self {
-        match (values.len(), values.pop()) {
-            (1, Some(only)) => Data::One(only),
-            (_, last) => {
-                values.extend(last);
-                Data::Many(Arc::new(Buffer(values)))
+    #[inline]
+    pub(crate) fn from_vec(values: Vec<T>) -> Self {
+        match values[..] {
+            [only] => {
+                memory::give(values);
+                Data::One(only)
             }
+            _ => Data::Many(Shared::new(Buffer(values))),
         }
     }
 
+    #[inline]
     pub(crate) fn slice(&self) -> &[T] {
         match self {
             Data::One(value) => std::slice::from_ref(value),
@@ -105,7 +107,12 @@ impl<T: memory::Recycled> Data<T> {
     pub(crate) fn slice_mut(&mut self) -> &mut [T] {
         match self {
             Data::One(value) => std::slice::from_mut(value),
-            Data::Many(buffer) => &mut Arc::make_mut(buffer).0,
+            Data::Many(buffer) => {
+                if !buffer.is_only() {
+                    *buffer = Shared::new(Buffer::clone(buffer));
+                }
+                &mut buffer.get_mut().expect("a buffer that was just made has no other reference").0
+            }
         }
     }
 
@@ -113,12 +120,12 @@ impl<T: memory::Recycled> Data<T> {
     pub(crate) fn is_unique(&self) -> bool {
         match self {
             Data::One(_) => true,
-            Data::Many(buffer) => Arc::strong_count(buffer) == 1,
+            Data::Many(buffer) => buffer.is_only(),
         }
     }
 
     fn same(&self, other: &Self) -> bool {
-        matches!((self, other), (Data::Many(a), Data::Many(b)) if Arc::ptr_eq(a, b))
+        matches!((self, other), (Data::Many(a), Data::Many(b)) if Shared::ptr_eq(a, b))
     }
 }
 
@@ -185,6 +192,7 @@ macro_rules! dispatch_float {
 pub(crate) use dispatch_float;
 
 impl Storage {
+    #[inline]
     pub(crate) fn dtype(&self) -> DType {
         match self {
             Storage::Bool(_) => DType::Bool,
@@ -234,9 +242,11 @@ pub(crate) mod private {
 macro_rules! element {
     ($T:ty, $variant:ident, $to_f64:expr, $from_f64:expr, $to_i64:expr, $from_i64:expr) => {
         impl private::Stored for $T {
+            #[inline(always)]
             fn wrap(data: Data<$T>) -> Storage {
                 Storage::$variant(data)
             }
+            #[inline(always)]
             fn data(storage: &Storage) -> Option<&Data<$T>> {
                 match storage {
                     Storage::$variant(data) => Some(data),

@@ -234,7 +234,7 @@ fn crop(image: &Array, [top, left]: [isize; 2], [height, width]: [usize; 2]) -> 
         let part = image.narrow(1, row, row_count)?.narrow(2, column, column_count)?;
         let place =
             out.narrow(1, row_gap as isize, row_count)?.narrow(2, column_gap as isize, column_count)?;
-        let layout = *place.layout();
+        let layout = place.layout().clone();
         drop(place);
         out.write_at(&layout, &part);
     }
@@ -246,7 +246,7 @@ fn reverse(image: &Array, dim: isize) -> Result<Array> {
     let parts = (0..size).rev().map(|i| image.narrow(dim, i as isize, 1)).collect::<Result<Vec<_>>>()?;
     let mut out = Array::zeros_of(*image.shape(), image.dtype());
     for (i, part) in parts.iter().enumerate() {
-        let layout = *out.narrow(dim, i as isize, 1)?.layout();
+        let layout = out.narrow(dim, i as isize, 1)?.layout().clone();
         out.write_at(&layout, part);
     }
     Ok(out)

@@ -95,13 +95,13 @@ where
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Key {
     Leaf(usize),
-    Computed(u64, usize),
+    Computed(usize, usize),
 }
 
 impl Key {
     fn of(tensor: &Tensor) -> Key {
         match tensor.node() {
-            Some((node, output)) => Key::Computed(node.number(), output),
+            Some((node, output)) => Key::Computed(node.address(), output),
             None => Key::Leaf(tensor.id()),
         }
     }

@@ -60,8 +60,8 @@ pub(crate) fn places(index: &Array, shape: &Shape, dim: usize) -> Result<Vec<usi
     if let Some(&wrong) = values.iter().find(|&&i| i as u64 >= size as u64) {
         place(wrong, size, dim)?;
     }
-    let strides = Layout::contiguous(*shape);
-    let stride = |d: usize| strides.strides().get(d).map_or(1, |&stride| stride as usize);
+    let strides = Layout::contiguous(*shape).strides();
+    let stride = |d: usize| strides.get(d).map_or(1, |&stride| stride as usize);
     let sizes: &[usize] = if index.rank() == 0 { &[1] } else { index.shape() };
     let last = sizes.len() - 1;
     let length = sizes[last];

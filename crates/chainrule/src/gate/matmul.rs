@@ -15,6 +15,8 @@ mod nodes;
 
 pub use linear::Linear;
 
+use std::borrow::Cow;
+
 use super::arith::{f64s, matrix};
 use super::elementwise::expect_inputs;
 use super::{
@@ -270,11 +272,15 @@ fn places(x: &Array) -> Vec<usize> {
 
 /// An array that the kernel can walk quickly: no stride is negative, and its matrices don't repeat elements, as the
 /// gradient of a sum does.
-fn walkable(x: &Array) -> Array {
-    let backward = x.strides().iter().any(|&stride| stride < 0);
-    let dims = x.strides().iter().zip(x.shape().iter());
+fn walkable(x: &Array) -> Cow<'_, Array> {
+    if x.is_contiguous() {
+        return Cow::Borrowed(x);
+    }
+    let strides = x.strides();
+    let backward = strides.iter().any(|&stride| stride < 0);
+    let dims = strides.iter().zip(x.shape().iter());
     let repeats = dims.rev().take(2).any(|(&stride, &size)| stride == 0 && size > 1);
-    if backward || repeats { x.contiguous() } else { x.clone() }
+    if backward || repeats { Cow::Owned(x.copied()) } else { Cow::Borrowed(x) }
 }
 
 fn batches<T: Tile>(a: &Array, b: &Array, (m, k, n): (usize, usize, usize), shape: Shape) -> Array {
@@ -290,7 +296,8 @@ fn batches<T: Tile>(a: &Array, b: &Array, (m, k, n): (usize, usize, usize), shap
         let rows = tall.elements() / k.max(1);
         let one = b.layout().offset;
         if k > 0 {
-            let strides = &b.strides()[b.rank() - 2..];
+            let strides = b.strides();
+            let strides = &strides[b.rank() - 2..];
             let left = Matrix { data: tall.values::<T>(), row: k, column: 1 };
             let buffer = b.buffer::<T>().expect("infer checked the element type");
             let right =
@@ -307,7 +314,10 @@ fn batches<T: Tile>(a: &Array, b: &Array, (m, k, n): (usize, usize, usize), shap
         b.buffer::<T>().expect("infer checked the element type"),
     );
     let (places_a, places_b) = (places(&a), places(&b));
-    let strides = |x: &Array| (x.strides()[x.rank() - 2] as usize, x.strides()[x.rank() - 1] as usize);
+    let strides = |x: &Array| {
+        let strides = x.strides();
+        (strides[x.rank() - 2] as usize, strides[x.rank() - 1] as usize)
+    };
     let ((row_a, column_a), (row_b, column_b)) = (strides(&a), strides(&b));
     let body = |i: usize, out: &mut [T]| {
         let start = |buffer: &'_ [T], place: usize| place.min(buffer.len());

@@ -119,7 +119,7 @@ impl Gate for ConstantPad {
             source = source.narrow(dim as isize, from, length)?;
             target = target.narrow(dim as isize, to, length)?;
         }
-        let layout = *target.layout();
+        let layout = target.layout().clone();
         drop(target);
         out.write_at(&layout, &source);
         Ok([out].into())

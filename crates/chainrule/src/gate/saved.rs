@@ -1,5 +1,7 @@
 //! What a gate kept, as its backward pass reads it.
 
+use std::borrow::Cow;
+
 use smallvec::SmallVec;
 
 use crate::array::{Array, Meta, Shape};
@@ -64,8 +66,8 @@ enum Keeper<'a> {
 /// What a replayed graph keeps of a gate: the values that it saves, and the shapes of all.
 #[derive(Debug)]
 pub(crate) struct Laid<'a> {
-    pub(crate) inputs: &'a [Option<Array>],
-    pub(crate) outputs: &'a [Option<Array>],
+    pub(crate) inputs: &'a [Option<Cow<'a, Array>>],
+    pub(crate) outputs: &'a [Option<Cow<'a, Array>>],
     pub(crate) extras: &'a [Array],
     pub(crate) input_metas: &'a [Meta],
     pub(crate) output_metas: &'a [Meta],
@@ -171,9 +173,17 @@ impl<'a> Saved<'a> {
     /// ```
     pub fn input_array(&self, i: usize) -> Result<Array> {
         match self.0 {
-            Keeper::Node(..) => Ok(self.input(i)?.array()),
+            Keeper::Node(node, kept) => {
+                // Read where it lies, if it is there and as it was.
+                let values = kept.values().map_or(&[][..], |values| &values.inputs);
+                match values.iter().find(|(place, _)| *place == i as u32) {
+                    Some((_, tensor)) if node.edges()[i].changed().is_none() => Ok(tensor.snapshot()),
+                    _ => Ok(self.input(i)?.snapshot()),
+                }
+            }
             Keeper::Laid(laid) => {
-                laid.inputs.get(i).cloned().flatten().ok_or_else(|| self.missing("input", i))
+                let array = laid.inputs.get(i).and_then(|array| array.as_deref().cloned());
+                array.ok_or_else(|| self.missing("input", i))
             }
         }
     }
@@ -255,7 +265,7 @@ impl<'a> Saved<'a> {
                     found.map(|(_, array)| array.clone())
                 }),
             },
-            Keeper::Laid(laid) => laid.outputs.get(i).cloned().flatten(),
+            Keeper::Laid(laid) => laid.outputs.get(i).and_then(|array| array.as_deref().cloned()),
         };
         found.ok_or_else(|| self.missing("output", i))
     }

@@ -13,11 +13,13 @@ mod nll;
 
 pub use nll::{CrossEntropy, NllLoss, Reduction};
 
+use std::borrow::Cow;
+
 use super::arith::matrix;
 use super::elementwise::expect_inputs;
 use super::index::indices;
 use super::reduce::only_float;
-use super::{Context, Entry, Gate, Gradients, Metas, Needs, Outputs, Sample, Saved, Saves};
+use super::{Context, Entry, Gate, GateRef, Gradients, Metas, Needs, Outputs, Sample, Saved, Saves};
 use crate::array::{Array, DType, Meta, dispatch_float};
 use crate::error::{ErrorKind, Result};
 use crate::formula::Formula;
@@ -95,16 +97,17 @@ impl Gate for Softmax {
         if x.elements() == 0 {
             return Ok([x.clone()].into());
         }
-        let moved = if x.rank() > 1 { x.transpose(dim, -1)? } else { x.clone() };
+        let last = dim + 1 >= x.rank() as isize;
+        let moved = if last { Cow::Borrowed(x) } else { Cow::Owned(x.transpose(dim, -1)?) };
         let dtype = context.output(0).dtype;
         let y = dispatch_float!(dtype, T => {
-            let rows = moved.contiguous();
+            let rows = moved.in_order();
             let mut out = crate::kernel::memory::take::<T>(x.elements());
             let kernel = if self.log { rows::log_softmax::<T> } else { rows::softmax::<T> };
             kernel(rows.values::<T>(), columns, &mut out);
             Array::filled(out, *moved.shape())
-        }, otherwise => moved);
-        Ok([if y.rank() > 1 { y.transpose(dim, -1)?.contiguous() } else { y }].into())
+        }, otherwise => moved.into_owned());
+        Ok([if last { y } else { y.transpose(dim, -1)?.contiguous() }].into())
     }
 
     fn saves(&self, _needs: &Needs) -> Saves {
@@ -151,7 +154,7 @@ impl Gate for Softmax {
                 Array::filled(out, *y.shape())
             }, otherwise => g.clone())
         };
-        Some(Ok([Some(kernel(&g.contiguous(), &y.contiguous()))].into_iter().collect()))
+        Some(Ok([Some(kernel(&g.in_order(), &y.in_order()))].into_iter().collect()))
     }
 
     fn backward_takes_batches(&self) -> bool {
@@ -195,6 +198,11 @@ impl Tensor {
     /// ```
     #[track_caller]
     pub fn log_softmax(&self, dim: isize) -> Result<Tensor> {
-        Tensor::apply(Softmax { dim, log: true }, &[self])
+        // That of classifiers, which isn't made anew for each batch.
+        static OF_CLASSES: Softmax = Softmax { dim: 1, log: true };
+        match dim {
+            1 => Tensor::apply(GateRef::Static(&OF_CLASSES), &[self]),
+            _ => Tensor::apply(Softmax { dim, log: true }, &[self]),
+        }
     }
 }

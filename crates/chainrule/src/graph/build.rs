@@ -221,12 +221,12 @@ impl ComputationalGraph {
         };
         let mut graph = ComputationalGraph::new();
         let mut known: HashMap<usize, ValueId> = HashMap::new();
-        let mut outputs_of: HashMap<u64, Vec<ValueId>> = HashMap::new();
+        let mut outputs_of: HashMap<usize, Vec<ValueId>> = HashMap::new();
         for node in tensor.graph() {
             let mut inputs = Vec::with_capacity(node.edges().len());
             for edge in node.edges() {
                 inputs.push(match edge {
-                    Edge::Node(from, place) => outputs_of[&from.number()][*place as usize],
+                    Edge::Node(from, place) => outputs_of[&from.address()][*place as usize],
                     Edge::Leaf(leaf, _) | Edge::Constant(leaf, _) => {
                         graph.leaf(&mut known, &named, &Tensor::from(leaf.clone()))?
                     }
@@ -239,9 +239,9 @@ impl ComputationalGraph {
             if let Some(last) = graph.steps.last_mut() {
                 last.location = Some(node.location());
             }
-            outputs_of.insert(node.number(), outputs);
+            outputs_of.insert(node.address(), outputs);
         }
-        graph.output = outputs_of.get(&root.number()).map(|outputs| outputs[output]);
+        graph.output = outputs_of.get(&root.address()).map(|outputs| outputs[output]);
         graph.unused = unused(names, &known);
         Ok(graph)
     }

@@ -2,8 +2,8 @@
 //!
 //! Fresh memory costs the operating system about 2 µs for every 4 KiB page, more than most gates spend on
 //! computing. Large buffers therefore go back to a list instead of the allocator, and a training step finds
-//! the last step's buffers there. The list is bounded; what it can't hold is freed. Smaller buffers would be
-//! cheap to allocate, but not to fill with zeros: each thread keeps its last few.
+//! the last step's buffers there. The list is bounded; what it can't hold is freed. Smaller buffers are cheaper
+//! to allocate, but a small graph does little else: each thread keeps its last few.
 
 use std::cell::RefCell;
 use std::sync::{Mutex, PoisonError};
@@ -11,13 +11,19 @@ use std::thread::LocalKey;
 
 use crate::error::{Error, Result};
 
-/// Buffers below this many bytes are left to the allocator, which is fast for them.
-const SMALLEST: usize = 1024;
+/// Buffers up to this many bytes are rounded up to a power of two and kept by size.
+const SMALL: usize = 1024;
+
+/// The fewest bytes a buffer takes.
+const SMALLEST: usize = 16;
+
+/// How many sizes of small buffers there are.
+const SIZES: usize = (SMALL / SMALLEST).ilog2() as usize + 1;
 
 /// Buffers from this many bytes on go to the list that all threads share.
 const LARGE: usize = 32 * 1024;
 
-/// How many smaller buffers a thread keeps, of each element type.
+/// How many smaller buffers a thread keeps, of each element type (of the small ones: and size).
 const FEW: usize = 16;
 
 /// At most this many bytes wait for reuse, of each element type.
@@ -31,6 +37,10 @@ pub trait Recycled: Copy + Default + Send + Sync + 'static {
         Self: Sized;
     #[doc(hidden)]
     fn recent() -> &'static LocalKey<RefCell<Vec<Vec<Self>>>>
+    where
+        Self: Sized;
+    #[doc(hidden)]
+    fn small() -> &'static LocalKey<RefCell<[Vec<Vec<Self>>; SIZES]>>
     where
         Self: Sized;
 }
@@ -54,6 +64,14 @@ macro_rules! recycled {
                     static RECENT: RefCell<Vec<Vec<$T>>> = const { RefCell::new(Vec::new()) };
                 }
                 &RECENT
+            }
+            #[inline]
+            fn small() -> &'static LocalKey<RefCell<[Vec<Vec<$T>>; SIZES]>> {
+                thread_local! {
+                    static SMALL: RefCell<[Vec<Vec<$T>>; SIZES]> =
+                        const { RefCell::new([const { Vec::new() }; SIZES]) };
+                }
+                &SMALL
             }
         }
     )*};
@@ -99,8 +117,8 @@ fn assert_affordable<T>(len: usize) {
 /// A buffer of `len` elements whose contents are arbitrary (values of a former use, or zeros).
 pub fn take<T: Recycled>(len: usize) -> Vec<T> {
     let bytes = len.saturating_mul(size_of::<T>());
-    if bytes < SMALLEST {
-        return vec![T::default(); len];
+    if bytes <= SMALL {
+        return take_small(len, bytes);
     }
     // One that wastes at most a quarter; the newest first, as it is still in the cache.
     let fits = |buffer: &Vec<T>| buffer.capacity() >= len && buffer.capacity() <= len.saturating_add(len / 4);
@@ -130,12 +148,47 @@ pub fn take<T: Recycled>(len: usize) -> Vec<T> {
     }
 }
 
+/// The place of a small buffer's size among the sizes, and its bytes.
+#[inline]
+fn size_of_small(bytes: usize) -> (usize, usize) {
+    let bytes = bytes.max(SMALLEST).next_power_of_two();
+    ((bytes / SMALLEST).ilog2() as usize, bytes)
+}
+
+#[inline]
+fn take_small<T: Recycled>(len: usize, bytes: usize) -> Vec<T> {
+    let (size, bytes) = size_of_small(bytes);
+    // At the end of a thread its buffers are gone before other values of the thread are.
+    let kept = T::small().try_with(|small| small.borrow_mut()[size].pop());
+    let mut buffer = kept.ok().flatten().unwrap_or_else(|| Vec::with_capacity(bytes / size_of::<T>()));
+    buffer.resize(len, T::default());
+    buffer
+}
+
+#[inline]
+fn give_small<T: Recycled>(buffer: Vec<T>, bytes: usize) {
+    let (size, rounded) = size_of_small(bytes);
+    if bytes == rounded {
+        let _ = T::small().try_with(|small| {
+            let kept = &mut small.borrow_mut()[size];
+            if kept.len() < FEW {
+                kept.push(buffer);
+            }
+        });
+    }
+}
+
 /// Gives a buffer back for reuse.
+#[inline]
 pub fn give<T: Recycled>(buffer: Vec<T>) {
     let bytes = buffer.capacity() * size_of::<T>();
-    if bytes < SMALLEST {
-        return;
+    match bytes {
+        ..=SMALL => give_small(buffer, bytes),
+        _ => give_large(buffer, bytes),
     }
+}
+
+fn give_large<T: Recycled>(buffer: Vec<T>, bytes: usize) {
     if bytes < LARGE {
         let _ = T::recent().try_with(|recent| {
             let mut recent = recent.borrow_mut();
@@ -166,14 +219,14 @@ mod tests {
 
     #[test]
     fn a_buffer_comes_back() {
-        for size in [1 << 20, 1000] {
+        for size in [1 << 20, 1000, 12] {
             let mut buffer = take::<i32>(size);
             buffer.fill(7);
             let place = buffer.as_ptr();
             give(buffer);
-            let again = take::<i32>(size - 5);
+            let again = take::<i32>(size - 3);
             assert_eq!(again.as_ptr(), place);
-            assert_eq!(again.len(), size - 5);
+            assert_eq!(again.len(), size - 3);
         }
     }
 }

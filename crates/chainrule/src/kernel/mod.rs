@@ -20,6 +20,7 @@ mod pack;
 pub(crate) mod pool;
 pub(crate) mod random;
 pub mod real;
+pub(crate) mod recycled;
 pub(crate) mod rows;
 pub(crate) mod simd;
 pub(crate) mod special;

@@ -6,7 +6,7 @@
 use super::map::{Body, Float, Operand};
 use super::real::Real;
 use super::sum::{self, Add};
-use super::{multiversion, pool};
+use super::{memory, multiversion, pool};
 
 struct ExpMinus;
 impl Body<2> for ExpMinus {
@@ -118,7 +118,7 @@ pub(crate) fn log_softmax_gradient<T: Float + Add>(g: &[T], y: &[T], columns: us
     pool::chunks_mut(out, grain(columns) * columns, |start, out| {
         let (g, y) = (&g[start..start + out.len()], &y[start..start + out.len()]);
         let together = together(columns) * columns;
-        let mut totals = vec![T::default(); if columns < SHORT { together.min(out.len()) } else { 0 }];
+        let mut totals = memory::take::<T>(if columns < SHORT { together.min(out.len()) } else { 0 });
         for (part, out) in out.chunks_mut(together).enumerate() {
             let place = part * together;
             let (g, y) = (&g[place..place + out.len()], &y[place..place + out.len()]);
@@ -134,6 +134,7 @@ pub(crate) fn log_softmax_gradient<T: Float + Add>(g: &[T], y: &[T], columns: us
             };
             T::run(&LogWeighted, [Operand::Slice(g), Operand::Slice(y), total], out);
         }
+        memory::give(totals);
     });
 }
 
@@ -150,8 +151,9 @@ pub(crate) fn logsumexp<T: Float + Add>(x: &[T], columns: usize, out: &mut [T]) 
     pool::chunks_mut(out, grain(columns), |start, out| {
         let x = &x[start * columns..(start + out.len()) * columns];
         let together = together(columns);
-        let mut exponentials = vec![T::default(); together.min(out.len()) * columns];
-        let mut spread = if together > 1 { exponentials.clone() } else { Vec::new() };
+        let mut exponentials = memory::take::<T>(together.min(out.len()) * columns);
+        let several = together > 1 && out.len() > 1;
+        let mut spread = memory::take::<T>(if several { exponentials.len() } else { 0 });
         for (part, out) in out.chunks_mut(together).enumerate() {
             let x = &x[part * together * columns..][..out.len() * columns];
             let exponentials = &mut exponentials[..x.len()];
@@ -170,6 +172,8 @@ pub(crate) fn logsumexp<T: Float + Add>(x: &[T], columns: usize, out: &mut [T]) 
                 }
             }
         }
+        memory::give(exponentials);
+        memory::give(spread);
     });
 }
 
@@ -179,7 +183,7 @@ pub(crate) fn log_softmax<T: Float + Add + std::ops::Sub<Output = T>>(
     columns: usize,
     out: &mut [T],
 ) {
-    let mut totals = vec![T::default(); x.len() / columns.max(1)];
+    let mut totals = memory::take::<T>(x.len() / columns.max(1));
     logsumexp(x, columns, &mut totals);
     pool::chunks_mut(out, grain(columns) * columns, |start, out| {
         let rows = x[start..start + out.len()].chunks_exact(columns);
@@ -189,6 +193,7 @@ pub(crate) fn log_softmax<T: Float + Add + std::ops::Sub<Output = T>>(
             subtract(row, if infinite { T::from_f64(f64::NAN) } else { *total }, out);
         }
     });
+    memory::give(totals);
 }
 
 multiversion! {

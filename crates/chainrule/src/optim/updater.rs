@@ -353,11 +353,16 @@ impl<R: Rule> Optimizer for Updater<R> {
         let owners = self.groups.iter().flat_map(|group| std::iter::repeat_n(group, group.length));
         for ((parameter, memory), group) in self.parameters.iter().zip(&mut self.memory).zip(owners) {
             let Some(gradient) = parameter.grad() else { continue };
-            let meta = parameter.meta();
-            let gradient = gradient.array().cast(meta.dtype).contiguous();
+            let dtype = parameter.dtype();
+            let gradient = gradient.array();
+            let gradient = match gradient.dtype() == dtype {
+                true => gradient,
+                false => gradient.cast(dtype),
+            };
+            let gradient = gradient.in_order();
             memory.step += 1;
             if memory.arrays.is_empty() {
-                let begin = |(name, value)| (name, Array::full_of(meta.shape, value, meta.dtype));
+                let begin = |(name, value)| (name, Array::full_of(parameter.shape(), value, dtype));
                 memory.arrays = group.options.memory().into_iter().map(begin).collect();
             }
             let at = Moment { rate: group.rate, step: memory.step };

@@ -1,6 +1,6 @@
 //! `.grad`: the gradient that has accumulated at a leaf, or at a computed tensor that retains its own.
 
-use super::{Handle, Tensor, lock};
+use super::{Handle, NodeRef, Tensor};
 use crate::error::{Error, Result};
 
 impl Tensor {
@@ -18,7 +18,7 @@ impl Tensor {
     /// ```
     pub fn grad(&self) -> Option<Tensor> {
         match self.node() {
-            None => self.as_leaf()?.extra.get().and_then(|extra| lock(&extra.grad).clone()),
+            None => self.as_leaf()?.grad.get(),
             Some((node, output)) => node.hooks()?.grad(output),
         }
     }
@@ -48,7 +48,7 @@ impl Tensor {
             )));
         }
         match &self.0 {
-            Handle::Leaf(leaf) => *lock(&leaf.extra().grad) = grad,
+            Handle::Leaf(leaf) => leaf.grad.set(grad),
             Handle::Computed(computed) => computed.node.hooks_or_new().set_grad(computed.output, grad),
             Handle::Scalar(node) => node.hooks_or_new().set_grad(0, grad),
         }
@@ -66,17 +66,10 @@ impl Tensor {
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn zero_grad(&self) {
-        match self.node() {
-            None => {
-                if let Some(extra) = self.as_leaf().and_then(|leaf| leaf.extra.get()) {
-                    *lock(&extra.grad) = None;
-                }
-            }
-            Some((node, output)) => {
-                if let Some(hooks) = node.hooks() {
-                    hooks.set_grad(output, None);
-                }
-            }
+        match &self.0 {
+            Handle::Leaf(leaf) => leaf.grad.clear(),
+            Handle::Computed(computed) => clear_retained(&computed.node, computed.output),
+            Handle::Scalar(node) => clear_retained(node, 0),
         }
     }
 
@@ -120,5 +113,11 @@ impl Tensor {
     /// ```
     pub fn retains_grad(&self) -> bool {
         self.node().is_some_and(|(node, output)| node.hooks().is_some_and(|hooks| hooks.retains(output)))
+    }
+}
+
+fn clear_retained(node: &NodeRef, output: usize) {
+    if let Some(hooks) = node.hooks() {
+        hooks.set_grad(output, None);
     }
 }

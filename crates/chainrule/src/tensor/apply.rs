@@ -1,5 +1,6 @@
 //! Running a gate on tensors, and recording how to differentiate it.
 
+use std::borrow::Cow;
 use std::panic::Location;
 use std::sync::Mutex;
 
@@ -7,8 +8,8 @@ use smallvec::SmallVec;
 
 use super::caller::line_of;
 use super::mode::{Recording, Step, is_anomaly_enabled, is_grad_enabled, is_recording};
-use super::node::{Edge, Edges, Node, Scalar, Work};
-use super::{Handle, NodeRef, Operand, Tensor, saved_hooks};
+use super::node::{Arrays, Edge, Edges, Node, Scalar, Work};
+use super::{Handle, NodeRef, Operand, Shared, Tensor, saved_hooks};
 use crate::array::{Array, DType, Generator, Meta};
 use crate::error::{Error, ErrorKind, Result};
 use crate::gate::{Context, Gate, GateRef, Metas, Needs, Outputs, SavedValues};
@@ -45,8 +46,8 @@ impl Tensor {
         location: &'static Location<'static>,
     ) -> Result<Tensor> {
         let gate = gate.into();
-        if let Some(x) = scalars(inputs.iter().map(|x| x.number()))
-            && let Some(y) = scalar_forward(&gate, x, inputs.len())
+        if let Some(x) = scalars(inputs)
+            && let Some(y) = scalar_forward(&*gate, x, inputs.len())
         {
             let wanted = is_grad_enabled() && inputs.iter().any(|x| x.requires_grad());
             return Ok(match wanted {
@@ -75,26 +76,19 @@ impl Tensor {
         other: impl Operand,
         location: &'static Location<'static>,
     ) -> Result<Tensor> {
-        let gate = GateRef::Static(gate);
         // Between scalars a number needs no tensor of its own.
-        if let (Some(number), Some(value)) = (other.as_number(), x.number())
-            && let values = [value, number, 0.0]
-            && let Some(y) = scalar_forward(&gate, values, 2)
+        if let Some(number) = other.as_number()
+            && let Ok(y) = scalar_pair(gate, x, number, location)
         {
-            return Ok(match is_grad_enabled() && x.requires_grad() {
-                true => {
-                    let edges = Edges::from_buf([edge_to(x), Edge::Number(number)]);
-                    scalar_output(gate, values, y, edges, location)
-                }
-                false => Tensor::from_number(y),
-            });
+            return Ok(y);
         }
         // Where integers become floats so does the number beside them: −3 is no u8.
-        if !x.dtype().is_float() && other.as_number().is_some() && makes_floats(&gate, x.dtype()) {
+        if !x.dtype().is_float() && other.as_number().is_some() && makes_floats(gate, x.dtype()) {
             let float = Tensor::from_number(0.0);
-            return other.with(&float, |other| Tensor::apply_one(gate, &[x, other], location));
+            return other
+                .with(&float, |other| Tensor::apply_one(GateRef::Static(gate), &[x, other], location));
         }
-        other.with(x, |other| Tensor::apply_one(gate, &[x, other], location))
+        other.with(x, |other| Tensor::apply_one(GateRef::Static(gate), &[x, other], location))
     }
 
     /// Runs a gate that has any number of outputs.
@@ -153,38 +147,118 @@ pub(crate) fn apply_at(
     let recorded = before.map(|generator| (gate.clone(), generator));
     let kept = saved_hooks::kept(saved)
         .map_err(|error| error.at_gate(gate.name()).with_inputs(inputs.iter().map(|x| x.meta())))?;
-    let work = Work::Arrays { outputs: Box::from(&metas[..]), saved: Mutex::new(kept) };
+    let work = Work::Arrays(Shared::new(Arrays { outputs: metas, saved: Mutex::new(kept) }));
     let node = NodeRef::new(Node::new(gate, edges, work, location));
-    let outputs: Tensors = outputs
-        .into_iter()
-        .enumerate()
-        .map(|(i, array)| {
-            let float = array.dtype().is_float();
-            if float { Tensor::computed(array, node.clone(), i) } else { Tensor::from_array(array) }
-        })
-        .collect();
+    let mut outputs = outputs;
+    let outputs: Tensors = match outputs.len() {
+        // The only output takes the node along.
+        1 => outputs.pop().map(|array| Tensor::computed(array, node, 0)).into_iter().collect(),
+        _ => outputs
+            .into_iter()
+            .enumerate()
+            .map(|(i, array)| {
+                let float = array.dtype().is_float();
+                if float { Tensor::computed(array, node.clone(), i) } else { Tensor::from_array(array) }
+            })
+            .collect(),
+    };
     if let Some((gate, generator)) = recorded {
         note(gate, inputs, &outputs, location, generator);
     }
     Ok(outputs)
 }
 
+/// An input of a gate on two scalars: a number, or a tensor, borrowed or given away. What is given away moves into the
+/// node; a borrowed tensor's references must be counted up.
+pub(super) trait Input {
+    /// The value, where it is a 0-d f32.
+    fn value(&self) -> Option<f32>;
+    fn needs_gradient(&self) -> bool;
+    fn into_edge(self) -> Edge;
+}
+
+impl Input for &Tensor {
+    #[inline]
+    fn value(&self) -> Option<f32> {
+        self.number()
+    }
+    #[inline]
+    fn needs_gradient(&self) -> bool {
+        self.requires_grad()
+    }
+    #[inline]
+    fn into_edge(self) -> Edge {
+        edge_to(self)
+    }
+}
+
+impl Input for Tensor {
+    #[inline]
+    fn value(&self) -> Option<f32> {
+        self.number()
+    }
+    #[inline]
+    fn needs_gradient(&self) -> bool {
+        self.requires_grad()
+    }
+    #[inline]
+    fn into_edge(self) -> Edge {
+        match self.0 {
+            Handle::Scalar(node) => Edge::Node(node, 0),
+            _ => edge_to(&self),
+        }
+    }
+}
+
+impl Input for f32 {
+    #[inline]
+    fn value(&self) -> Option<f32> {
+        Some(*self)
+    }
+    #[inline]
+    fn needs_gradient(&self) -> bool {
+        false
+    }
+    #[inline]
+    fn into_edge(self) -> Edge {
+        Edge::Number(self)
+    }
+}
+
+/// Runs a gate on two inputs, where both are 0-d f32; gives them back where they aren't.
+#[inline]
+pub(super) fn scalar_pair<A: Input, B: Input>(
+    gate: &'static dyn Gate,
+    a: A,
+    b: B,
+    location: &'static Location<'static>,
+) -> std::result::Result<Tensor, (A, B)> {
+    let (Some(first), Some(second)) = (a.value(), b.value()) else { return Err((a, b)) };
+    let x = [first, second, 0.0];
+    let Some(y) = scalar_forward(gate, x, 2) else { return Err((a, b)) };
+    if !(is_grad_enabled() && (a.needs_gradient() || b.needs_gradient())) {
+        return Ok(Tensor::from_number(y));
+    }
+    let edges = Edges::from_buf([a.into_edge(), b.into_edge()]);
+    Ok(scalar_output(GateRef::Static(gate), x, y, edges, location))
+}
+
 /// Up to three numbers, where all of these are numbers.
 #[inline]
-fn scalars(numbers: impl ExactSizeIterator<Item = Option<f32>>) -> Option<[f32; 3]> {
+fn scalars(inputs: &[&Tensor]) -> Option<[f32; 3]> {
     let mut x = [0.0; 3];
-    if numbers.len() > x.len() {
+    if inputs.len() > x.len() {
         return None;
     }
-    for (slot, number) in x.iter_mut().zip(numbers) {
-        *slot = number?;
+    for (slot, input) in x.iter_mut().zip(inputs) {
+        *slot = input.number()?;
     }
     Some(x)
 }
 
 /// The value of an elementwise gate whose inputs are all 0-d f32, which no rule can refuse.
 #[inline]
-fn scalar_forward(gate: &GateRef, x: [f32; 3], inputs: usize) -> Option<f32> {
+fn scalar_forward(gate: &dyn Gate, x: [f32; 3], inputs: usize) -> Option<f32> {
     if is_anomaly_enabled() || is_recording() {
         return None;
     }
@@ -211,8 +285,8 @@ fn forward(
     inputs: &[&Tensor],
     location: &'static Location<'static>,
 ) -> Result<(Outputs, Metas, Vec<Array>)> {
-    let arrays: SmallVec<[Array; 3]> = inputs.iter().map(|x| x.snapshot()).collect();
-    let views: SmallVec<[&Array; 3]> = arrays.iter().collect();
+    let arrays: SmallVec<[Cow<Array>; 3]> = inputs.iter().map(|x| x.values()).collect();
+    let views: SmallVec<[&Array; 3]> = arrays.iter().map(|x| &**x).collect();
     let metas: SmallVec<[Meta; 3]> = views.iter().map(|x| x.meta()).collect();
     let attributed = |error: Error| error.at_gate(gate.name()).with_inputs(metas.iter().copied());
 
@@ -225,7 +299,7 @@ fn forward(
     let mut context = Context::new(&promised);
     let outputs = gate.forward(&views, &mut context).map_err(attributed)?;
     let extras = context.into_extras();
-    if outputs.len() != promised.len() || outputs.iter().zip(&promised).any(|(y, meta)| y.meta() != *meta) {
+    if outputs.len() != promised.len() || outputs.iter().zip(&promised).any(|(y, meta)| !y.is_a(meta)) {
         let actual: Vec<String> = outputs.iter().map(|y| y.meta().to_string()).collect();
         let expected: Vec<String> = promised.iter().map(Meta::to_string).collect();
         return Err(attributed(Error::argument(format!(
@@ -242,7 +316,7 @@ fn forward(
             format!("output {i} of the forward pass has a value that is NaN or infinite"),
         );
         return Err(attributed(culprit).location(location).hint(
-            match arrays.iter().all(Array::all_finite) {
+            match arrays.iter().all(|x| x.all_finite()) {
                 true => "all of its inputs are finite: this is the first gate to leave the finite numbers",
                 false => "an input of it was not finite already",
             },
@@ -282,6 +356,6 @@ fn note(
 }
 
 /// Whether a gate with two inputs of this type has a float as its output.
-fn makes_floats(gate: &GateRef, dtype: DType) -> bool {
+fn makes_floats(gate: &dyn Gate, dtype: DType) -> bool {
     gate.infer(&[Meta::new(dtype, []); 2]).is_ok_and(|outputs| outputs[0].dtype.is_float())
 }

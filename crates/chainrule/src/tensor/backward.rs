@@ -1,10 +1,9 @@
 //! Asking for gradients: of which outputs, from which upstream gradients, for whom, and whether once more.
 
 use super::carrier::{Carrier, Gradient};
-use super::node::SCALAR;
 use super::pass::PassScope;
-use super::sweep::{Found, Sweep, Target};
-use super::{GradModeGuard, GradientEdge, Leaf, Recording, Tensor, batch, lock, watches_forward};
+use super::sweep::{Sweep, Target};
+use super::{GradModeGuard, GradientEdge, Leaf, Recording, Tensor, batch, watches_forward};
 use crate::array::Array;
 use crate::error::{Error, Result};
 
@@ -229,7 +228,7 @@ impl<'a> Backward<'a> {
 
     fn gradients_of(&self, targets: &[Target]) -> Result<Vec<Option<Tensor>>> {
         let scope = PassScope::enter();
-        let gradients = self.pass().sweep(Some(targets))?.wanted;
+        let gradients = self.pass().wanted(targets)?;
         scope.finish()?;
         if !self.allow_unused
             && let Some(i) = gradients.iter().position(Option::is_none)
@@ -282,18 +281,35 @@ impl<'a> Pass<'a> {
     where
         'a: 'g,
     {
-        let Options { create_graph, batched, .. } = self.options;
-        if batched {
+        if self.options.batched {
             return Err(Error::autograd(
                 "a batch of gradients can't be accumulated: `.grad` is one gradient",
             )
             .hint("ask for them with gradients(…)"));
         }
+        if self.by_gates() {
+            self.accumulate_as::<Tensor>(only)
+        } else {
+            self.accumulate_as::<Gradient>(only)
+        }
+    }
+
+    fn accumulate_as<'g, G: Carrier>(self, only: Option<&'g [Target<'g>]>) -> Result<()>
+    where
+        'a: 'g,
+    {
         let scope = PassScope::enter();
-        for (leaf, gradient) in self.sweep(only)?.leaves {
-            // No leaf keeps a graph in `.grad` that nobody asked for.
-            let gradient = if create_graph || gradient.is_leaf() { gradient } else { gradient.detach() };
-            leaf.accumulate(gradient, create_graph)?;
+        let mut sweep = Sweep::<G>::new(only, &self.options);
+        self.run(&mut sweep)?;
+        for (leaf, gradient) in sweep.leaves() {
+            let added = gradient.number().is_some_and(|number| leaf.grad.add_number(number));
+            if !added {
+                let gradient = gradient.into_tensor();
+                // No leaf keeps a graph in `.grad` that nobody asked for.
+                let plain = self.options.create_graph || gradient.is_leaf();
+                let gradient = if plain { gradient } else { gradient.detach() };
+                leaf.accumulate(gradient, self.options.create_graph)?;
+            }
             if let Some(hooks) = leaf.hooks() {
                 hooks.run_after(&Tensor::from(leaf.clone()));
             }
@@ -301,21 +317,30 @@ impl<'a> Pass<'a> {
         scope.finish()
     }
 
-    fn sweep<'g>(self, wanted: Option<&'g [Target<'g>]>) -> Result<Found<'g>>
+    /// The gradients of these places.
+    fn wanted(self, targets: &[Target]) -> Result<Vec<Option<Tensor>>> {
+        if self.by_gates() { self.wanted_as::<Tensor>(targets) } else { self.wanted_as::<Gradient>(targets) }
+    }
+
+    fn wanted_as<G: Carrier>(self, targets: &[Target]) -> Result<Vec<Option<Tensor>>> {
+        let mut sweep = Sweep::<G>::new(Some(targets), &self.options);
+        self.run(&mut sweep)?;
+        Ok(sweep.into_wanted())
+    }
+
+    /// Whether gradients are tensors that gates compute. Forward mode follows values through gates, so a backward pass
+    /// inside it must consist of such.
+    fn by_gates(&self) -> bool {
+        self.options.create_graph || watches_forward()
+    }
+
+    /// Sends the gradients of the outputs through the graph.
+    fn run<'g, G: Carrier>(self, sweep: &mut Sweep<'g, G>) -> Result<()>
     where
         'a: 'g,
     {
         Recording::note_impure();
-        // Forward mode follows values through gates, so a backward pass inside it must consist of such.
-        let by_gates = self.options.create_graph || watches_forward();
-        let _guard = GradModeGuard::set(by_gates);
-        if by_gates { self.sweep_with::<Tensor>(wanted) } else { self.sweep_with::<Gradient>(wanted) }
-    }
-
-    fn sweep_with<'g, G: Carrier>(self, wanted: Option<&'g [Target<'g>]>) -> Result<Found<'g>>
-    where
-        'a: 'g,
-    {
+        let _guard = GradModeGuard::set(self.by_gates());
         if self.upstream.len() != self.outputs.len() {
             return Err(Error::argument(format!(
                 "{} upstream gradients were given for {} outputs",
@@ -327,7 +352,7 @@ impl<'a> Pass<'a> {
             true => Some(batch::size_of(self.outputs, self.upstream)?),
             false => None,
         };
-        let mut sweep = Sweep::<G>::new(wanted, &self.options, batch);
+        sweep.set_batch(batch);
         for (i, (output, upstream)) in self.outputs.iter().zip(self.upstream).enumerate() {
             let seed = seed::<G>(i, output, *upstream, batch)?;
             match (output.node(), output.as_leaf()) {
@@ -336,9 +361,7 @@ impl<'a> Pass<'a> {
                 (None, None) => unreachable!("what no node made is a leaf"),
             }
         }
-        if wanted.is_some() {
-            sweep.limit_to_paths(self.outputs);
-        }
+        sweep.limit_to_paths(self.outputs);
         sweep.run()
     }
 }
@@ -351,6 +374,9 @@ fn seed<G: Carrier>(i: usize, output: &Tensor, upstream: Option<&Tensor>, batch:
         ))
         .hint("does any input require a gradient, and was it computed outside no_grad?"));
     }
+    if upstream.is_none() && output.number().is_some() {
+        return Ok(G::from_number(1.0));
+    }
     let meta = output.meta();
     if let (Some(gradient), Some(size)) = (upstream, batch) {
         return batch::fit(G::from_tensor(gradient), meta, size);
@@ -361,13 +387,12 @@ fn seed<G: Carrier>(i: usize, output: &Tensor, upstream: Option<&Tensor>, batch:
             gradient.shape(),
             meta.shape
         ))),
-        Some(gradient) => G::from_tensor(gradient).fit(meta),
+        Some(gradient) => G::from_tensor(gradient).fit(&meta),
         None if meta.shape.elements() != 1 => Err(Error::autograd(format!(
             "a gradient starts from one number, and output {i} has the shape {}",
             meta.shape
         ))
         .hint("reduce it to a loss (sum, mean), or give the upstream gradient: backward_with(&gradient)")),
-        None if meta == SCALAR => Ok(G::from_number(1.0)),
         None => Ok(G::from_tensor(&Tensor::from_array(Array::constant(1.0, meta)))),
     }
 }
@@ -443,26 +468,12 @@ impl Tensor {
 impl Leaf {
     /// Adds a gradient to `.grad`, in place where nobody differentiates it again.
     fn accumulate(&self, gradient: Tensor, create_graph: bool) -> Result<()> {
-        let cell = &self.extra().grad;
-        let before = {
-            let mut grad = lock(cell);
-            match &*grad {
-                Some(before) => before.clone(),
-                None => {
-                    *grad = Some(gradient);
-                    return Ok(());
-                }
-            }
-        };
-        let sum = match before {
-            before if create_graph || !before.is_leaf() => Tensor::add(&before, &gradient)?,
-            before => {
-                let gradient = gradient.array();
-                before.modify(|sum| sum.add_assign(&gradient))?;
-                return Ok(());
-            }
-        };
-        *lock(cell) = Some(sum);
-        Ok(())
+        let Some((before, Some(gradient))) = self.grad.get_or_put(Some(gradient)) else { return Ok(()) };
+        if create_graph || !before.is_leaf() {
+            self.grad.set(Some(Tensor::add(&before, &gradient)?));
+            return Ok(());
+        }
+        let gradient = gradient.array();
+        before.modify(|sum| sum.add_assign(&gradient))
     }
 }

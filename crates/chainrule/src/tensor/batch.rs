@@ -95,7 +95,7 @@ pub(super) fn backward<G: Carrier>(
         }
         for (i, (parts, gradient)) in parts.iter_mut().zip(gradients).enumerate() {
             parts.push(match (gradient, node.input_meta(i)) {
-                (Some(gradient), Some(meta)) => Some(gradient.fit(meta)?.into_tensor()),
+                (Some(gradient), Some(meta)) => Some(gradient.fit(&meta)?.into_tensor()),
                 _ => None,
             });
         }

@@ -7,8 +7,8 @@
 use smallvec::SmallVec;
 
 use super::caller::CallerGuard;
-use super::node::Kept;
-use super::{NodeRef, Tensor};
+use super::node::{Kept, SCALAR};
+use super::{NodeRef, Shared, Tensor};
 use crate::array::{Array, Meta, Shape};
 use crate::error::{Error, Result};
 use crate::gate::{Gate, Gradients, Needs, Saved};
@@ -25,6 +25,10 @@ pub(super) trait Carrier: Clone + Sized {
     fn from_tensor(tensor: &Tensor) -> Self;
     fn into_tensor(self) -> Tensor;
     fn meta(&self) -> Meta;
+    /// Whether it has this element type and shape.
+    fn has(&self, meta: &Meta) -> bool {
+        self.meta() == *meta
+    }
     /// `self ← self + other`
     fn add(&mut self, other: Self) -> Result<()>;
     /// Sums the gradient over the dimensions along which its input was broadcast.
@@ -48,11 +52,13 @@ pub(super) trait Carrier: Clone + Sized {
     ) -> Result<Gradients<Self>>;
 
     /// Sums and converts a gradient to the shape and element type of its input.
-    fn fit(self, meta: Meta) -> Result<Self> {
+    #[inline]
+    fn fit(self, meta: &Meta) -> Result<Self> {
+        if self.has(meta) { Ok(self) } else { self.brought_to(meta) }
+    }
+
+    fn brought_to(self, meta: &Meta) -> Result<Self> {
         let own = self.meta();
-        if own == meta {
-            return Ok(self);
-        }
         let mut gradient = self;
         if own.shape != meta.shape {
             if meta.shape.broadcast(&own.shape).ok() != Some(own.shape) {
@@ -63,7 +69,7 @@ pub(super) trait Carrier: Clone + Sized {
             }
             gradient = gradient.summed_to(&meta.shape)?;
         }
-        if own.dtype == meta.dtype { Ok(gradient) } else { gradient.converted(meta) }
+        if own.dtype == meta.dtype { Ok(gradient) } else { gradient.converted(*meta) }
     }
 }
 
@@ -72,7 +78,7 @@ pub(super) trait Carrier: Clone + Sized {
 #[derive(Clone)]
 pub(super) enum Gradient {
     Number(f32),
-    Array(Box<Array>),
+    Array(Shared<Array>),
 }
 
 impl Gradient {
@@ -80,14 +86,15 @@ impl Gradient {
     fn from_array(array: Array) -> Gradient {
         match array.inline_value::<f32>() {
             Some(number) => Gradient::Number(number),
-            None => Gradient::Array(Box::new(array)),
+            None => Gradient::Array(Shared::new(array)),
         }
     }
 
+    #[inline]
     fn into_array(self) -> Array {
         match self {
             Gradient::Number(number) => Array::scalar(number),
-            Gradient::Array(array) => *array,
+            Gradient::Array(array) => array.into_inner().unwrap_or_else(|shared| Array::clone(&shared)),
         }
     }
 }
@@ -101,27 +108,34 @@ impl Carrier for Gradient {
     fn into_tensor(self) -> Tensor {
         match self {
             Gradient::Number(number) => Tensor::from_number(number),
-            Gradient::Array(array) => Tensor::from_array(*array),
+            array => Tensor::from_array(array.into_array()),
         }
     }
 
     fn meta(&self) -> Meta {
         match self {
-            Gradient::Number(_) => Meta::new(crate::DType::F32, Shape::SCALAR),
+            Gradient::Number(_) => SCALAR,
             Gradient::Array(array) => array.meta(),
         }
     }
 
     #[inline]
-    fn add(&mut self, other: Gradient) -> Result<()> {
-        match (self, other) {
-            (Gradient::Number(a), Gradient::Number(b)) => *a += b,
-            (Gradient::Array(a), b) => a.add_assign(&b.into_array()),
-            (a, Gradient::Array(mut b)) => {
-                b.add_assign(&a.clone().into_array());
-                *a = Gradient::Array(b);
-            }
+    fn has(&self, meta: &Meta) -> bool {
+        match self {
+            Gradient::Number(_) => *meta == SCALAR,
+            Gradient::Array(array) => array.dtype() == meta.dtype && *array.shape() == meta.shape,
         }
+    }
+
+    #[inline]
+    fn add(&mut self, other: Gradient) -> Result<()> {
+        if let (Gradient::Number(a), Gradient::Number(b)) = (&mut *self, &other) {
+            *a += b;
+            return Ok(());
+        }
+        let mut sum = std::mem::replace(self, Gradient::Number(0.0)).into_array();
+        sum.add_assign(&other.into_array());
+        *self = Gradient::from_array(sum);
         Ok(())
     }
 
@@ -185,7 +199,7 @@ pub(crate) fn array_backward(
 
 /// [`Carrier::fit`] for an array.
 pub(crate) fn fitted(gradient: Array, meta: Meta) -> Result<Array> {
-    Ok(Gradient::from_array(gradient).fit(meta)?.into_array())
+    Ok(Gradient::from_array(gradient).fit(&meta)?.into_array())
 }
 
 impl Carrier for Tensor {

@@ -6,9 +6,9 @@ use std::panic::Location;
 use std::sync::Arc;
 
 use super::hooks::{HookHandle, Slots};
-use super::node::{Edge, Shared};
+use super::node::Edge;
 use super::sweep::Target;
-use super::{Leaf, NodeRef, Tensor};
+use super::{Leaf, NodeRef, Shared, Tensor};
 use crate::array::Meta;
 use crate::error::{Error, Result};
 use crate::gate::{Gate, Saved, input_name, output_name};
@@ -90,7 +90,7 @@ impl GradientEdge {
     pub fn meta(&self) -> Meta {
         match &self.node.0 {
             Kind::Gate(node) => node.outputs()[self.output],
-            Kind::Accumulate(leaf) => leaf.meta(),
+            Kind::Accumulate(leaf) => *leaf.meta(),
         }
     }
 
@@ -169,8 +169,8 @@ impl GradFn {
         node.edges().iter().map(next).collect()
     }
 
-    /// A number that grows with every node that is made: backward runs nodes in descending order. `None` for a
-    /// leaf's.
+    /// A number that grows with every node that a thread makes, and is larger than those of the node's inputs:
+    /// backward runs nodes in descending order. `None` for a leaf's.
     ///
     /// ```
     /// use chainrule::param;
@@ -212,7 +212,7 @@ impl GradFn {
     pub fn outputs(&self) -> Vec<Meta> {
         match &self.0 {
             Kind::Gate(node) => node.outputs().to_vec(),
-            Kind::Accumulate(leaf) => vec![leaf.meta()],
+            Kind::Accumulate(leaf) => vec![*leaf.meta()],
         }
     }
 
@@ -260,7 +260,7 @@ impl GradFn {
         let value: Arc<dyn Any + Send + Sync> = Arc::new(value);
         match &self.0 {
             Kind::Gate(node) => node.hooks_or_new().metadata.set(key, value),
-            Kind::Accumulate(leaf) => leaf.extra().hooks().metadata.set(key, value),
+            Kind::Accumulate(leaf) => leaf.hooks_or_new().metadata.set(key, value),
         }
     }
 
@@ -301,7 +301,7 @@ impl GradFn {
     ) -> HookHandle {
         match &self.0 {
             Kind::Gate(node) => node.hooks_or_new().add_before(Arc::new(hook)),
-            Kind::Accumulate(leaf) => leaf.extra().hooks().add_before_all(Arc::new(hook)),
+            Kind::Accumulate(leaf) => leaf.hooks_or_new().add_before_all(Arc::new(hook)),
         }
     }
 
@@ -342,7 +342,7 @@ impl PartialEq for GradFn {
     /// Whether both are the same node.
     fn eq(&self, other: &GradFn) -> bool {
         match (&self.0, &other.0) {
-            (Kind::Gate(a), Kind::Gate(b)) => a.number() == b.number(),
+            (Kind::Gate(a), Kind::Gate(b)) => a.address() == b.address(),
             (Kind::Accumulate(a), Kind::Accumulate(b)) => Shared::ptr_eq(a, b),
             _ => false,
         }

@@ -308,7 +308,7 @@ impl Tensor {
         let hook: Hook = Arc::new(hook);
         match (self.node(), self.as_leaf()) {
             (Some((node, output)), _) => Ok(add_hook(&node.hooks_or_new().on_output, (output, hook))),
-            (None, Some(leaf)) if self.requires_grad() => Ok(add_hook(&leaf.extra().hooks().before, hook)),
+            (None, Some(leaf)) if self.requires_grad() => Ok(add_hook(&leaf.hooks_or_new().before, hook)),
             _ => Err(Error::autograd("a hook on a tensor that doesn't require a gradient would never run")
                 .hint("switch gradients on first: requires_grad_(true)")),
         }
@@ -339,7 +339,7 @@ impl Tensor {
         match self.as_leaf() {
             Some(leaf) if self.requires_grad() => {
                 let hook: PostHook = Arc::new(hook);
-                Ok(add_hook(&leaf.extra().hooks().after, hook))
+                Ok(add_hook(&leaf.hooks_or_new().after, hook))
             }
             _ => Err(Error::autograd(
                 "only leaves that require a gradient accumulate one, so only they can have such a hook",

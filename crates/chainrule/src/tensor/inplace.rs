@@ -49,7 +49,7 @@ impl Tensor {
         Recording::note_impure();
         if let Some(leaf) = self.as_leaf() {
             match &leaf.values {
-                Values::Array(array) => change(&mut array.write().unwrap_or_else(PoisonError::into_inner)),
+                Values::Array(own) => change(&mut own.array.write().unwrap_or_else(PoisonError::into_inner)),
                 Values::Number(bits) => {
                     let mut array = Array::scalar(f32::from_bits(bits.load(Ordering::Relaxed)));
                     change(&mut array);

@@ -34,7 +34,6 @@ mod node;
 mod operators;
 mod pass;
 mod pending;
-mod recycled;
 mod saved_hooks;
 mod sweep;
 mod values;
@@ -50,26 +49,27 @@ pub use grad_fn::{GradFn, GradientEdge};
 pub use hooks::HookHandle;
 pub(crate) use hooks::{HookList, add_hook, hooks_of};
 pub(crate) use leaf::Leaf;
-use leaf::Values;
+use leaf::{ArrayLeaf, LeafGrad, Values};
 pub use mode::{AnomalyGuard, GradModeGuard, detect_anomaly, enable_grad, is_grad_enabled, no_grad};
 pub(crate) use mode::{
     Recording, Scope, ScopeGuard, Step, is_anomaly_enabled, is_recording, watches_forward,
 };
-pub(crate) use node::{Edge, Kept, Shared};
+pub(crate) use node::{Edge, Kept, NodeRef};
 pub use operators::Operand;
 pub use pass::{queue_callback, register_any_grad_hook, register_multi_grad_hook};
-pub(crate) use recycled::NodeRef;
 pub use saved_hooks::{SavedTensorHooksGuard, disable_saved_tensor_hooks, saved_tensor_hooks};
 pub(crate) use walk::{Origin, Visit};
 pub use weak::WeakTensor;
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::array::{Array, DType, Meta, Shape};
 use crate::error::{Error, Result};
 use crate::gate::GateRef;
 use crate::gate::copy::Detach;
+pub(crate) use crate::kernel::recycled::Shared;
 
 /// An n-dimensional value that remembers how it was computed.
 ///
@@ -133,7 +133,7 @@ impl Tensor {
         Tensor::leaf_with(
             match array.inline_value::<f32>() {
                 Some(number) => Values::Number(AtomicU32::new(number.to_bits())),
-                None => Values::Array(Box::new(RwLock::new(array))),
+                None => Values::Array(Shared::new(ArrayLeaf::new(array))),
             },
             requires_grad,
         )
@@ -151,7 +151,8 @@ impl Tensor {
             values,
             version: AtomicU32::new(0),
             requires_grad: AtomicBool::new(requires_grad),
-            extra: OnceLock::new(),
+            grad: LeafGrad::default(),
+            hooks: OnceLock::new(),
         })))
     }
 
@@ -207,6 +208,15 @@ impl Tensor {
         }
     }
 
+    /// The values as gates read them, not copied where nothing can change them.
+    #[inline]
+    pub(crate) fn values(&self) -> Cow<'_, Array> {
+        match &self.0 {
+            Handle::Computed(computed) => Cow::Borrowed(&computed.array),
+            _ => Cow::Owned(self.snapshot()),
+        }
+    }
+
     /// Runs `read` on the values; cheaper than [`Tensor::array`] as nothing is cloned.
     #[inline]
     pub(crate) fn with_array<R>(&self, read: impl FnOnce(&Array) -> R) -> R {
@@ -235,7 +245,11 @@ impl Tensor {
     /// ```
     #[inline]
     pub fn meta(&self) -> Meta {
-        self.with_array(Array::meta)
+        match &self.0 {
+            Handle::Leaf(leaf) => *leaf.meta(),
+            Handle::Computed(computed) => computed.array.meta(),
+            Handle::Scalar(_) => node::SCALAR,
+        }
     }
 
     /// The element type.
@@ -246,7 +260,11 @@ impl Tensor {
     /// assert_eq!((tensor([1, 2]) * 0.5).dtype(), DType::F32);
     /// ```
     pub fn dtype(&self) -> DType {
-        self.with_array(Array::dtype)
+        match &self.0 {
+            Handle::Leaf(leaf) => leaf.meta().dtype,
+            Handle::Computed(computed) => computed.array.dtype(),
+            Handle::Scalar(_) => DType::F32,
+        }
     }
 
     /// The sizes of the dimensions.
@@ -256,7 +274,7 @@ impl Tensor {
     /// assert_eq!(tensor([[1.0, 2.0, 3.0]]).shape(), [1, 3]);
     /// ```
     pub fn shape(&self) -> Shape {
-        self.with_array(|array| *array.shape())
+        self.meta().shape
     }
 
     /// The number of dimensions.
@@ -267,7 +285,7 @@ impl Tensor {
     /// assert_eq!(Tensor::zeros([2, 3, 4]).rank(), 3);
     /// ```
     pub fn rank(&self) -> usize {
-        self.with_array(Array::rank)
+        self.meta().shape.rank()
     }
 
     /// The number of elements.
@@ -277,7 +295,7 @@ impl Tensor {
     /// assert_eq!(Tensor::zeros([2, 3, 4]).elements(), 24);
     /// ```
     pub fn elements(&self) -> usize {
-        self.with_array(Array::elements)
+        self.meta().shape.elements()
     }
 
     /// Whether gradients are computed for this tensor.
@@ -389,7 +407,7 @@ impl Tensor {
 
     /// Whether this is a leaf to which nobody has another handle: nobody can change it.
     pub(crate) fn is_unshared_leaf(&self) -> bool {
-        self.as_leaf().is_some_and(|leaf| Shared::strong_count(leaf) == 1)
+        self.as_leaf().is_some_and(|leaf| leaf.seems_last())
     }
 
     /// Whether two handles are the same tensor.
@@ -410,8 +428,8 @@ impl Tensor {
     #[inline]
     pub(crate) fn id(&self) -> usize {
         match &self.0 {
-            Handle::Leaf(leaf) => Shared::as_ptr(leaf) as usize,
-            Handle::Computed(computed) => Shared::as_ptr(computed) as usize,
+            Handle::Leaf(leaf) => leaf.address(),
+            Handle::Computed(computed) => computed.address(),
             Handle::Scalar(node) => node.address(),
         }
     }

@@ -2,22 +2,26 @@
 
 use std::cell::{Cell, RefCell};
 use std::panic::Location;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use smallvec::SmallVec;
 
 use super::hooks::NodeHooks;
-use super::recycled::NodeRef;
 use super::saved_hooks::Packed;
-use super::{Leaf, Tensor};
+use super::{Leaf, Shared, Tensor};
 use crate::array::{Array, DType, Meta, Shape};
 use crate::error::{Error, Result};
 use crate::gate::arith::Neg;
-use crate::gate::{Gate, GateRef, Needs, SavedValues, Saves};
+use crate::gate::{Gate, GateRef, Metas, Needs, SavedValues, Saves};
 
-/// The reference-counted pointer to the graph's other blocks.
-pub(crate) type Shared<T> = Arc<T>;
+/// The reference-counted pointer to a node.
+pub(crate) type NodeRef = Shared<Node>;
+
+const _: fn() = || {
+    fn assert_send_and_sync<T: Send + Sync>() {}
+    assert_send_and_sync::<NodeRef>();
+};
 
 /// From an input of a gate to where its gradient goes. A leaf comes with the version it had.
 #[derive(Debug, Clone)]
@@ -67,7 +71,8 @@ pub(crate) type Edges = SmallVec<[Edge; 2]>;
 #[derive(Debug)]
 pub(crate) struct Node {
     gate: GateRef,
-    /// Grows with every node, so that descending numbers are a topological order of any graph.
+    /// Larger than those of its inputs' nodes, so that descending numbers are a topological order of any graph. Nodes
+    /// that were made on different threads may have the same one.
     number: u64,
     edges: Edges,
     work: Work,
@@ -79,7 +84,14 @@ pub(crate) struct Node {
 #[derive(Debug)]
 pub(crate) enum Work {
     Scalar(Scalar),
-    Arrays { outputs: Box<[Meta]>, saved: Mutex<Kept> },
+    Arrays(Shared<Arrays>),
+}
+
+/// What a node keeps of a gate that works on arrays.
+#[derive(Debug)]
+pub(crate) struct Arrays {
+    pub(crate) outputs: Metas,
+    pub(crate) saved: Mutex<Kept>,
 }
 
 /// The values of a gate whose inputs and only output are 0-d f32. They are smaller than any list of what to
@@ -94,7 +106,7 @@ pub(crate) struct Scalar {
 /// What a node keeps for its backward, until a backward pass without `retain_graph` went through it.
 #[derive(Debug)]
 pub(crate) enum Kept {
-    Values(Box<SavedValues>),
+    Values(SavedValues),
     /// In the form that saved-tensor hooks gave it.
     Packed(Arc<Packed>),
     Nothing,
@@ -113,12 +125,23 @@ impl Kept {
 /// Element type and shape of a 0-d f32.
 pub(crate) const SCALAR: Meta = Meta { dtype: DType::F32, shape: Shape::SCALAR };
 
-static NEXT_NUMBER: AtomicU64 = AtomicU64::new(1);
+thread_local! {
+    /// The number of the node that this thread made last. (A counter for all threads would cost each node as much as
+    /// its arithmetic.)
+    static LAST_NUMBER: Cell<u64> = const { Cell::new(0) };
+}
 
 impl Node {
     #[inline]
     pub(crate) fn new(gate: GateRef, edges: Edges, work: Work, location: &'static Location<'static>) -> Node {
-        let number = NEXT_NUMBER.fetch_add(1, Ordering::Relaxed);
+        let mut number = LAST_NUMBER.get();
+        for edge in &edges {
+            if let Edge::Node(input, _) = edge {
+                number = number.max(input.number);
+            }
+        }
+        number += 1;
+        LAST_NUMBER.set(number);
         Node { gate, number, edges, work, location, hooks: OnceLock::new() }
     }
 
@@ -145,7 +168,7 @@ impl Node {
     pub(crate) fn scalar(&self) -> Option<&Scalar> {
         match &self.work {
             Work::Scalar(scalar) => Some(scalar),
-            Work::Arrays { .. } => None,
+            Work::Arrays(_) => None,
         }
     }
 
@@ -153,7 +176,7 @@ impl Node {
     pub(crate) fn outputs(&self) -> &[Meta] {
         match &self.work {
             Work::Scalar(_) => &[SCALAR],
-            Work::Arrays { outputs, .. } => outputs,
+            Work::Arrays(arrays) => &arrays.outputs,
         }
     }
 
@@ -163,7 +186,7 @@ impl Node {
         match self.edges.get(i)? {
             Edge::Number(_) | Edge::Constant(..) => None,
             Edge::Node(node, output) => Some(node.outputs()[*output as usize]),
-            Edge::Leaf(leaf, _) => Some(leaf.meta()),
+            Edge::Leaf(leaf, _) => Some(*leaf.meta()),
         }
     }
 
@@ -181,6 +204,18 @@ impl Node {
         self.hooks.get_or_init(Box::default)
     }
 
+    /// [`Node::keep`] for the node of this scalar.
+    #[inline]
+    pub(super) fn keep_scalar(&self, scalar: &Scalar, retain: bool) -> Result<()> {
+        if !scalar.freed.load(Ordering::Relaxed) {
+            scalar.freed.store(!retain, Ordering::Relaxed);
+        } else if self.gate.saves(&self.needs()) != Saves::NONE {
+            // Gates such as Add read nothing, and may run again.
+            return Err(freed());
+        }
+        Ok(())
+    }
+
     /// What backward reads; taken out of the node unless it must serve another pass.
     ///
     /// # Errors
@@ -188,16 +223,9 @@ impl Node {
     #[inline]
     pub(crate) fn keep(&self, retain: bool) -> Result<Kept> {
         match &self.work {
-            Work::Scalar(scalar) => {
-                if !scalar.freed.load(Ordering::Relaxed) {
-                    scalar.freed.store(!retain, Ordering::Relaxed);
-                } else if self.gate.saves(&self.needs()) != Saves::NONE {
-                    // Gates such as Add read nothing, and may run again.
-                    return Err(freed());
-                }
-                Ok(Kept::Nothing)
-            }
-            Work::Arrays { saved, .. } => {
+            Work::Scalar(scalar) => self.keep_scalar(scalar, retain).map(|()| Kept::Nothing),
+            Work::Arrays(arrays) => {
+                let saved = &arrays.saved;
                 // The values leave the node while its gate runs, so that users' code never runs under the lock.
                 let packed = {
                     let mut saved = super::lock(saved);
@@ -214,7 +242,7 @@ impl Node {
                     let packed = std::mem::replace(&mut *super::lock(saved), Kept::Freed);
                     drop(packed);
                 }
-                Ok(Kept::Values(Box::new(values)))
+                Ok(Kept::Values(values))
             }
         }
     }
@@ -236,8 +264,7 @@ impl Scalar {
 #[expect(dead_code, reason = "held only to be dropped later")]
 enum Remains {
     Node(NodeRef),
-    Values(Box<SavedValues>),
-    Packed(Arc<Packed>),
+    Arrays(Shared<Arrays>),
     Gate(GateRef),
     Hooks(Box<NodeHooks>),
 }
@@ -251,27 +278,31 @@ thread_local! {
 
 impl Node {
     /// Hands what may lead to other nodes to `later`, and drops the rest.
+    #[inline]
     fn dismantle(&mut self, mut later: impl FnMut(Remains)) {
-        for edge in self.edges.drain(..) {
-            match edge {
+        for edge in &mut self.edges {
+            match std::mem::replace(edge, Edge::Number(0.0)) {
                 // A node that others hold too is not dropped here.
                 Edge::Node(node, _) if node.seems_last() => later(Remains::Node(node)),
-                _ => {}
+                other => drop(other),
             }
         }
-        if let Work::Arrays { saved, .. } = &mut self.work {
-            match std::mem::replace(saved.get_mut().unwrap_or_else(PoisonError::into_inner), Kept::Nothing) {
-                Kept::Values(values) => later(Remains::Values(values)),
-                Kept::Packed(packed) => later(Remains::Packed(packed)),
-                Kept::Nothing | Kept::Freed => {}
-            }
+        // Without values it leads nowhere, and after a backward pass it mostly has none.
+        if let Work::Arrays(arrays) = &self.work
+            && matches!(*super::lock(&arrays.saved), Kept::Values(_) | Kept::Packed(_))
+            && let Work::Arrays(arrays) =
+                std::mem::replace(&mut self.work, Work::Scalar(Scalar::new([0.0; 3], 0.0)))
+        {
+            later(Remains::Arrays(arrays));
         }
         if let GateRef::Shared(_) = &self.gate {
             // Any constant of the program may stand in for the gate that leaves.
             static NEG: &dyn Gate = &Neg;
             later(Remains::Gate(std::mem::replace(&mut self.gate, GateRef::Static(NEG))));
         }
-        if let Some(hooks) = self.hooks.take() {
+        if self.hooks.get().is_some()
+            && let Some(hooks) = self.hooks.take()
+        {
             later(Remains::Hooks(hooks));
         }
     }

@@ -3,10 +3,13 @@
 //! Operators can't return a `Result`; they panic with the very message that the named methods return.
 
 use std::ops;
+use std::panic::Location;
 
 use super::Tensor;
+use super::apply::scalar_pair;
 use crate::array::{Array, DType, Number, dispatch};
 use crate::error::Result;
+use crate::gate::{Gate, arith};
 
 /// The other operand of a gate: a tensor, or a number that takes on the tensor's element type.
 ///
@@ -91,6 +94,17 @@ fn expect(result: Result<Tensor>) -> Tensor {
     }
 }
 
+/// The operator on scalars of which some may be given away; on any other operands the method of that name.
+macro_rules! operate {
+    ($Gate:ident, $a:expr, $b:expr, |$x:ident, $y:ident| $otherwise:expr) => {{
+        static GATE: &dyn Gate = &arith::$Gate;
+        match scalar_pair(GATE, $a, $b, Location::caller()) {
+            Ok(result) => result,
+            Err(($x, $y)) => expect($otherwise),
+        }
+    }};
+}
+
 macro_rules! operators {
     ($($Trait:ident $method:ident),*) => {$(
         operators!(@ $Trait $method, [Tensor, &Tensor], [Tensor, &Tensor]);
@@ -104,52 +118,56 @@ macro_rules! operators {
             #[track_caller]
             #[inline]
             fn $method(self, other: $R) -> Tensor {
-                expect(Tensor::$method(&self, &other))
+                operate!($Trait, self, other, |a, b| Tensor::$method(&a, &b))
             }
         }
     )*};
 }
 
 macro_rules! operators_with_number {
-    (@ sub, $number:expr, $tensor:expr) => {
-        Tensor::rsub($tensor, $number)
-    };
-    (@ div, $number:expr, $tensor:expr) => {
-        Tensor::rdiv($tensor, $number)
-    };
-    (@ $method:ident, $number:expr, $tensor:expr) => {
-        $number.with($tensor, |x| x.$method($tensor))
-    };
     ($T:ty, $($Trait:ident $method:ident),*) => {$(
-        impl ops::$Trait<$T> for Tensor {
-            type Output = Tensor;
-            #[track_caller]
-            fn $method(self, other: $T) -> Tensor {
-                expect(Tensor::$method(&self, other))
-            }
-        }
-        impl ops::$Trait<$T> for &Tensor {
-            type Output = Tensor;
-            #[track_caller]
-            fn $method(self, other: $T) -> Tensor {
-                expect(Tensor::$method(self, other))
-            }
-        }
-        impl ops::$Trait<Tensor> for $T {
-            type Output = Tensor;
-            #[track_caller]
-            fn $method(self, other: Tensor) -> Tensor {
-                expect(operators_with_number!(@ $method, self, &other))
-            }
-        }
-        impl ops::$Trait<&Tensor> for $T {
-            type Output = Tensor;
-            #[track_caller]
-            fn $method(self, other: &Tensor) -> Tensor {
-                expect(operators_with_number!(@ $method, self, other))
-            }
-        }
+        operators_with_number!(@@ $T, $Trait $method, Tensor);
+        operators_with_number!(@@ $T, $Trait $method, &Tensor);
     )*};
+    (@@ $T:ty, Sub sub, $L:ty) => {
+        operators_with_number!(@right $T, Sub sub, $L);
+        impl ops::Sub<$L> for $T {
+            type Output = Tensor;
+            #[track_caller]
+            fn sub(self, other: $L) -> Tensor {
+                operate!(Rsub, other, self as f32, |x, _number| Tensor::rsub(&x, self))
+            }
+        }
+    };
+    (@@ $T:ty, Div div, $L:ty) => {
+        operators_with_number!(@right $T, Div div, $L);
+        impl ops::Div<$L> for $T {
+            type Output = Tensor;
+            #[track_caller]
+            fn div(self, other: $L) -> Tensor {
+                operate!(Rdiv, other, self as f32, |x, _number| Tensor::rdiv(&x, self))
+            }
+        }
+    };
+    (@@ $T:ty, $Trait:ident $method:ident, $L:ty) => {
+        operators_with_number!(@right $T, $Trait $method, $L);
+        impl ops::$Trait<$L> for $T {
+            type Output = Tensor;
+            #[track_caller]
+            fn $method(self, other: $L) -> Tensor {
+                operate!($Trait, self as f32, other, |_number, x| self.with(&x, |number| number.$method(&x)))
+            }
+        }
+    };
+    (@right $T:ty, $Trait:ident $method:ident, $L:ty) => {
+        impl ops::$Trait<$T> for $L {
+            type Output = Tensor;
+            #[track_caller]
+            fn $method(self, other: $T) -> Tensor {
+                operate!($Trait, self, other as f32, |x, _number| Tensor::$method(&x, other))
+            }
+        }
+    };
 }
 
 macro_rules! number_operand {

@@ -192,7 +192,7 @@ pub(super) fn kept(values: SavedValues) -> Result<Kept> {
         return Ok(Kept::Nothing);
     }
     match HOOKED.get() {
-        false => Ok(Kept::Values(Box::new(values))),
+        false => Ok(Kept::Values(values)),
         true => packed(values),
     }
 }
@@ -201,7 +201,7 @@ pub(super) fn kept(values: SavedValues) -> Result<Kept> {
 fn packed(values: SavedValues) -> Result<Kept> {
     match current() {
         Mode::Hooked(hooks) => Packed::pack(hooks, values).map(|packed| Kept::Packed(Arc::new(packed))),
-        Mode::Plain | Mode::Disabled(_) => Ok(Kept::Values(Box::new(values))),
+        Mode::Plain | Mode::Disabled(_) => Ok(Kept::Values(values)),
     }
 }
 

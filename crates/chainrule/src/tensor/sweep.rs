@@ -13,9 +13,9 @@ use super::backward::Options;
 use super::carrier::{Carrier, Upstream};
 use super::hooks::{NodeHooks, Slots};
 use super::mode::{AnomalyGuard, is_anomaly_enabled};
-use super::node::{Edge, Node, Scalar, Shared};
-use super::pending::{Pending, Waiting};
-use super::{Leaf, NodeRef, Tensor, batch};
+use super::node::{Edge, Node, Scalar};
+use super::pending::{Arrived, Pending, Waiting};
+use super::{Leaf, NodeRef, Shared, Tensor, batch};
 use crate::array::Meta;
 use crate::error::{Error, ErrorKind, Result};
 use crate::gate::{Gradients, Needs};
@@ -23,17 +23,12 @@ use crate::gate::{Gradients, Needs};
 /// Leaves that are kept without allocation, and looked through without a table.
 const FEW: usize = 6;
 
-/// What a sweep found.
-pub(super) struct Found<'g> {
-    /// Leaves and their gradients, in order of arrival.
-    pub(super) leaves: SmallVec<[(&'g Shared<Leaf>, Tensor); FEW]>,
-    /// The gradients that were asked for by name.
-    pub(super) wanted: Vec<Option<Tensor>>,
-}
+/// Leaves and their gradients, in order of arrival.
+type Leaves<'g, G> = SmallVec<[(&'g Shared<Leaf>, G); FEW]>;
 
 pub(super) struct Sweep<'g, G> {
     waiting: Waiting<'g, G>,
-    leaves: SmallVec<[(&'g Shared<Leaf>, G); FEW]>,
+    leaves: Leaves<'g, G>,
     /// Where each leaf stands in `leaves`, by address; made when there are too many to look through.
     leaf_of: HashMap<usize, usize, BuildHasherDefault<AddressHasher>>,
     retain_graph: bool,
@@ -57,23 +52,23 @@ pub(super) enum Target<'g> {
 struct Goal<'g, G> {
     wanted: &'g [Target<'g>],
     found: Vec<Option<G>>,
-    /// Which of the wanted tensors each node makes, by number: there may be as many as nodes.
-    nodes: HashMap<u64, SmallVec<[usize; 1]>>,
+    /// Which of the wanted tensors each node makes, by address: there may be as many as nodes.
+    nodes: HashMap<usize, SmallVec<[usize; 1]>>,
     /// The wanted leaves, by address.
-    leaves: HashSet<*const Leaf>,
+    leaves: HashSet<usize>,
     /// The nodes on a way to a wanted tensor.
-    on_path: HashSet<u64>,
+    on_path: HashSet<usize>,
 }
 
 impl<'g, G: Clone> Goal<'g, G> {
     fn new(wanted: &'g [Target<'g>]) -> Goal<'g, G> {
-        let mut nodes: HashMap<u64, SmallVec<[usize; 1]>> = HashMap::new();
+        let mut nodes: HashMap<usize, SmallVec<[usize; 1]>> = HashMap::new();
         let mut leaves = HashSet::new();
         for (place, target) in wanted.iter().enumerate() {
             match target {
-                Target::Output(node, _) => nodes.entry(node.number()).or_default().push(place),
+                Target::Output(node, _) => nodes.entry(node.address()).or_default().push(place),
                 Target::Leaf(leaf) => {
-                    leaves.insert(Shared::as_ptr(leaf));
+                    leaves.insert(leaf.address());
                 }
             }
         }
@@ -85,21 +80,20 @@ impl<'g, G: Clone> Goal<'g, G> {
         match edge {
             Edge::Number(_) | Edge::Constant(..) => false,
             Edge::Leaf(leaf, _) => self.wants_leaf(leaf),
-            Edge::Node(to, _) => self.on_path.contains(&to.number()) || self.nodes.contains_key(&to.number()),
+            Edge::Node(to, _) => {
+                self.on_path.contains(&to.address()) || self.nodes.contains_key(&to.address())
+            }
         }
     }
 
     fn wants_leaf(&self, leaf: &Shared<Leaf>) -> bool {
-        self.leaves.contains(&Shared::as_ptr(leaf))
+        self.leaves.contains(&leaf.address())
     }
 }
 
 impl<'g, G: Carrier> Sweep<'g, G> {
-    pub(super) fn new(
-        wanted: Option<&'g [Target<'g>]>,
-        options: &Options,
-        batch: Option<usize>,
-    ) -> Sweep<'g, G> {
+    #[inline]
+    pub(super) fn new(wanted: Option<&'g [Target<'g>]>, options: &Options) -> Sweep<'g, G> {
         Sweep {
             waiting: Waiting::new(),
             leaves: SmallVec::new(),
@@ -107,29 +101,34 @@ impl<'g, G: Carrier> Sweep<'g, G> {
             retain_graph: options.retain_graph,
             anomaly: is_anomaly_enabled(),
             quiet: options.quiet,
-            batch,
+            batch: None,
             goal: wanted.map(Goal::new),
         }
+    }
+
+    /// Where each gradient is a batch, its size.
+    pub(super) fn set_batch(&mut self, batch: Option<usize>) {
+        self.batch = batch;
     }
 
     /// Finds the nodes from which a wanted tensor can be reached, so that no others run.
     pub(super) fn limit_to_paths(&mut self, outputs: &[&'g Tensor]) {
         let Some(goal) = &mut self.goal else { return };
-        let mut reached: BTreeMap<u64, &Node> = BTreeMap::new();
-        let mut stack: Vec<&Node> =
-            outputs.iter().filter_map(|x| x.node()).map(|(node, _)| &**node).collect();
+        let mut reached: BTreeMap<(u64, usize), &Node> = BTreeMap::new();
+        let mut stack: Vec<&NodeRef> =
+            outputs.iter().filter_map(|x| x.node()).map(|(node, _)| node).collect();
         while let Some(node) = stack.pop() {
-            if reached.insert(node.number(), node).is_none() {
+            if reached.insert((node.number(), node.address()), node).is_none() {
                 stack.extend(node.edges().iter().filter_map(|edge| match edge {
-                    Edge::Node(node, _) => Some(&**node),
+                    Edge::Node(node, _) => Some(node),
                     _ => None,
                 }));
             }
         }
         // Inputs come before the nodes that use them.
-        for (number, node) in reached {
+        for ((_, address), node) in reached {
             if node.edges().iter().any(|edge| goal.wants(edge)) {
-                goal.on_path.insert(number);
+                goal.on_path.insert(address);
             }
         }
     }
@@ -158,25 +157,52 @@ impl<'g, G: Carrier> Sweep<'g, G> {
         if next <= FEW {
             return self.leaves.iter().position(|(known, _)| Shared::ptr_eq(known, leaf));
         }
-        let address = |leaf: &Shared<Leaf>| Shared::as_ptr(leaf) as usize;
         if self.leaf_of.is_empty() {
-            self.leaf_of.extend(self.leaves.iter().enumerate().map(|(i, (leaf, _))| (address(leaf), i)));
+            self.leaf_of.extend(self.leaves.iter().enumerate().map(|(i, (leaf, _))| (leaf.address(), i)));
         }
-        let place = *self.leaf_of.entry(address(leaf)).or_insert(next);
+        let place = *self.leaf_of.entry(leaf.address()).or_insert(next);
         (place != next).then_some(place)
     }
 
-    pub(super) fn run(&mut self) -> Result<Found<'g>> {
+    pub(super) fn run(&mut self) -> Result<()> {
+        // Nobody watches the gradients between the gates.
+        let plain = self.goal.is_none() && self.batch.is_none() && !self.anomaly;
         while let Some(pending) = self.waiting.pop() {
-            self.run_node(pending)?;
+            if plain
+                && let Some(scalar) = pending.node.scalar()
+                && let Arrived::One(gradient) = &pending.arrived
+                && let Some(upstream) = gradient.number()
+                && pending.node.hooks().is_none()
+                && pending.node.edges().iter().all(|edge| edge.changed().is_none())
+            {
+                self.run_scalar(pending.node, scalar, upstream)?;
+            } else {
+                self.run_node(pending)?;
+            }
         }
-        self.finish()
+        self.run_hooks_of_leaves()
+    }
+
+    /// Runs the gate of a graph of scalars: upstream gradient × local gradient.
+    #[inline]
+    fn run_scalar(&mut self, node: &'g NodeRef, scalar: &Scalar, upstream: f32) -> Result<()> {
+        node.keep_scalar(scalar, self.retain_graph).map_err(|e| at(e, node))?;
+        let gate = node.gate().as_scalar().expect("the gate of a scalar node works on numbers");
+        for (input, edge) in node.edges().iter().enumerate() {
+            let gradient = || G::from_number(gate.product(input, upstream, scalar.x, scalar.y));
+            match edge {
+                Edge::Number(_) | Edge::Constant(..) => {}
+                Edge::Leaf(leaf, _) => self.arrive_at_leaf(leaf, gradient())?,
+                Edge::Node(to, output) => self.arrive(to, *output as usize, gradient())?,
+            }
+        }
+        Ok(())
     }
 
     /// Runs one node: hooks, the gate's backward, and the gradients' way to the inputs.
-    #[inline]
-    fn run_node(&mut self, Pending { node, mut upstream }: Pending<'g, G>) -> Result<()> {
+    fn run_node(&mut self, Pending { node, arrived, .. }: Pending<'g, G>) -> Result<()> {
         let _line = G::attributed_to(node);
+        let mut upstream = arrived.into_upstream();
         let hooks = node.hooks();
         if let Some(hooks) = hooks {
             for (output, slot) in upstream.iter_mut().enumerate() {
@@ -189,12 +215,12 @@ impl<'g, G: Carrier> Sweep<'g, G> {
             }
         }
         if let Some(goal) = &mut self.goal {
-            for &place in goal.nodes.get(&node.number()).into_iter().flatten() {
+            for &place in goal.nodes.get(&node.address()).into_iter().flatten() {
                 if let Target::Output(_, output) = goal.wanted[place] {
                     goal.found[place] = upstream[output].clone();
                 }
             }
-            if !goal.on_path.contains(&node.number()) {
+            if !goal.on_path.contains(&node.address()) {
                 return Ok(());
             }
         }
@@ -202,15 +228,6 @@ impl<'g, G: Carrier> Sweep<'g, G> {
         if let Some(hooks) = hooks {
             let seen = hooks.run_before(tensors(&upstream)).map_err(|e| at(e, node))?;
             upstream = seen.iter().map(|g| g.as_ref().map(G::from_tensor)).collect();
-        }
-        if hooks.is_none()
-            && self.batch.is_none()
-            && let Some(scalar) = node.scalar()
-            && let Some(Some(gradient)) = upstream.first().map(|g| g.as_ref().and_then(G::number))
-            && !self.anomaly
-            && node.edges().iter().all(|edge| edge.changed().is_none())
-        {
-            return self.run_scalar(node, scalar, gradient);
         }
         let needs = Needs::new(node.edges().iter().map(|edge| self.wants(edge)));
         let watched = hooks.map(|hooks| (hooks, upstream.clone()));
@@ -227,7 +244,7 @@ impl<'g, G: Carrier> Sweep<'g, G> {
                 }
                 Edge::Node(to, output) => {
                     let output = *output as usize;
-                    let gradient = self.fit(gradient, to.outputs()[output]).map_err(|e| at(e, node))?;
+                    let gradient = self.fit(gradient, &to.outputs()[output]).map_err(|e| at(e, node))?;
                     self.arrive(to, output, gradient)?;
                 }
             }
@@ -235,31 +252,12 @@ impl<'g, G: Carrier> Sweep<'g, G> {
         Ok(())
     }
 
-    /// [`Sweep::run_node`] for the gate of a graph of scalars: upstream gradient × local gradient.
-    #[inline]
-    fn run_scalar(&mut self, node: &'g NodeRef, scalar: &Scalar, upstream: f32) -> Result<()> {
-        node.keep(self.retain_graph).map_err(|e| at(e, node))?;
-        let gate = node.gate().as_scalar().expect("the gate of a scalar node works on numbers");
-        for (input, edge) in node.edges().iter().enumerate() {
-            if !self.wants(edge) {
-                continue;
-            }
-            let gradient = G::from_number(gate.product(input, upstream, scalar.x, scalar.y));
-            match edge {
-                Edge::Number(_) | Edge::Constant(..) => {}
-                Edge::Leaf(leaf, _) => self.arrive_at_leaf(leaf, gradient)?,
-                Edge::Node(to, output) => self.arrive(to, *output as usize, gradient)?,
-            }
-        }
-        Ok(())
-    }
-
     /// Sums and converts a gradient to the shape and element type of its input.
     #[inline]
-    fn fit(&self, gradient: G, meta: Meta) -> Result<G> {
+    fn fit(&self, gradient: G, meta: &Meta) -> Result<G> {
         match self.batch {
             None => gradient.fit(meta),
-            Some(size) => batch::fit(gradient, meta, size),
+            Some(size) => batch::fit(gradient, *meta, size),
         }
     }
 
@@ -274,7 +272,7 @@ impl<'g, G: Carrier> Sweep<'g, G> {
         let mut leaving = Slots::new();
         for (i, gradient) in gradients.into_iter().enumerate() {
             leaving.push(match (gradient, node.input_meta(i)) {
-                (Some(gradient), Some(meta)) => Some(self.fit(gradient, meta)?.into_tensor()),
+                (Some(gradient), Some(meta)) => Some(self.fit(gradient, &meta)?.into_tensor()),
                 _ => None,
             });
         }
@@ -319,27 +317,36 @@ impl<'g, G: Carrier> Sweep<'g, G> {
         Ok(gradients)
     }
 
-    fn finish(&mut self) -> Result<Found<'g>> {
-        let mut leaves = SmallVec::with_capacity(self.leaves.len());
-        for (leaf, gradient) in self.leaves.drain(..) {
-            if self.goal.as_ref().is_some_and(|goal| !goal.wants_leaf(leaf)) {
-                continue;
-            }
-            let mut gradient = gradient.into_tensor();
-            if let (Some(hooks), false) = (leaf.hooks(), self.quiet) {
-                gradient = hooks.run_before(gradient)?;
-            }
-            leaves.push((leaf, gradient));
+    fn run_hooks_of_leaves(&mut self) -> Result<()> {
+        if let Some(goal) = &self.goal {
+            self.leaves.retain(|(leaf, _)| goal.wants_leaf(leaf));
         }
-        let Some(goal) = self.goal.take() else { return Ok(Found { leaves, wanted: Vec::new() }) };
+        if !self.quiet {
+            for (leaf, gradient) in &mut self.leaves {
+                if let Some(hooks) = leaf.hooks() {
+                    *gradient = G::from_tensor(&hooks.run_before(gradient.clone().into_tensor())?);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The leaves that gradients have reached, in order of arrival.
+    #[inline]
+    pub(super) fn leaves(&mut self) -> impl Iterator<Item = (&'g Shared<Leaf>, G)> + use<'_, 'g, G> {
+        self.leaves.drain(..)
+    }
+
+    /// The gradients that were asked for by name.
+    pub(super) fn into_wanted(self) -> Vec<Option<Tensor>> {
+        let Some(goal) = self.goal else { return Vec::new() };
         let of_leaf = |target: &Target| {
             let Target::Leaf(own) = target else { return None };
-            let found = leaves.iter().find(|(leaf, _)| Shared::ptr_eq(leaf, own));
+            let found = self.leaves.iter().find(|(leaf, _)| Shared::ptr_eq(leaf, own));
             found.map(|(_, gradient)| gradient.clone())
         };
         let wanted = goal.wanted.iter().zip(goal.found);
-        let wanted = wanted.map(|(target, found)| of_leaf(target).or(found.map(G::into_tensor))).collect();
-        Ok(Found { leaves, wanted })
+        wanted.map(|(target, found)| of_leaf(target).or(found).map(G::into_tensor)).collect()
     }
 }
 

@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use std::sync::Arc;
 
-use super::node::{Edge, SCALAR, Shared};
-use super::{Handle, NodeRef, Tensor};
+use super::node::{Edge, SCALAR};
+use super::{Handle, NodeRef, Shared, Tensor};
 use crate::array::Meta;
 use crate::gate::{GateRef, TorchNode};
 
@@ -58,7 +58,7 @@ impl Tensor {
         for node in self.graph() {
             for edge in node.edges() {
                 if let Edge::Leaf(leaf, _) = edge
-                    && seen.insert(Shared::as_ptr(leaf))
+                    && seen.insert(leaf.address())
                 {
                     found.push(Tensor::from(leaf.clone()));
                 }
@@ -72,7 +72,7 @@ impl Tensor {
         let is_other = |edge: &Edge| match (edge, other.node()) {
             (Edge::Leaf(leaf, _), None) => other.as_leaf().is_some_and(|own| Shared::ptr_eq(leaf, own)),
             (Edge::Node(node, output), Some((own, place))) => {
-                node.number() == own.number() && *output as usize == place
+                node.address() == own.address() && *output as usize == place
             }
             _ => false,
         };
@@ -106,14 +106,14 @@ impl Tensor {
     /// tensors themselves come from.
     pub(crate) fn visits(roots: &[&Tensor]) -> (Vec<Visit>, Vec<Origin>) {
         let nodes = Tensor::graph_of(roots);
-        let places: HashMap<u64, usize> =
-            nodes.iter().enumerate().map(|(place, node)| (node.number(), place)).collect();
+        let places: HashMap<usize, usize> =
+            nodes.iter().enumerate().map(|(place, node)| (node.address(), place)).collect();
         let origin = |edge: &Edge| match edge {
             Edge::Node(node, output) => {
-                Origin::Gate { place: places[&node.number()], output: *output as usize }
+                Origin::Gate { place: places[&node.address()], output: *output as usize }
             }
             Edge::Leaf(leaf, _) => Origin::Leaf(Tensor::from(leaf.clone())),
-            Edge::Constant(leaf, _) => Origin::Constant(leaf.meta()),
+            Edge::Constant(leaf, _) => Origin::Constant(*leaf.meta()),
             Edge::Number(_) => Origin::Constant(SCALAR),
         };
         let visits = nodes
@@ -133,7 +133,7 @@ impl Tensor {
         let origins = roots
             .iter()
             .map(|root| match root.node() {
-                Some((node, output)) => Origin::Gate { place: places[&node.number()], output },
+                Some((node, output)) => Origin::Gate { place: places[&node.address()], output },
                 None => Origin::Leaf((*root).clone()),
             })
             .collect();
@@ -146,7 +146,7 @@ impl Tensor {
         let mut stack: Vec<NodeRef> =
             roots.iter().filter_map(|root| root.node()).map(|(node, _)| node.clone()).collect();
         while let Some(node) = stack.pop() {
-            if seen.insert(node.number()) {
+            if seen.insert(node.address()) {
                 for edge in node.edges() {
                     if let Edge::Node(input, _) = edge {
                         stack.push(input.clone());

@@ -1,10 +1,10 @@
 //! Handles that don't keep their tensor alive.
 
 use std::fmt;
-use std::sync::Weak;
 
-use super::recycled::WeakNodeRef;
+use super::node::Node;
 use super::{Computed, Handle, Leaf, Shared, Tensor};
+use crate::kernel::recycled::WeakShared;
 
 impl Tensor {
     /// A handle that doesn't keep the tensor alive: for hooks that refer to their own tensor.
@@ -21,7 +21,7 @@ impl Tensor {
         WeakTensor(match &self.0 {
             Handle::Leaf(leaf) => WeakHandle::Leaf(Shared::downgrade(leaf)),
             Handle::Computed(computed) => WeakHandle::Computed(Shared::downgrade(computed)),
-            Handle::Scalar(node) => WeakHandle::Scalar(node.downgrade()),
+            Handle::Scalar(node) => WeakHandle::Scalar(Shared::downgrade(node)),
         })
     }
 }
@@ -44,9 +44,9 @@ pub struct WeakTensor(WeakHandle);
 
 #[derive(Clone)]
 enum WeakHandle {
-    Leaf(Weak<Leaf>),
-    Computed(Weak<Computed>),
-    Scalar(WeakNodeRef),
+    Leaf(WeakShared<Leaf>),
+    Computed(WeakShared<Computed>),
+    Scalar(WeakShared<Node>),
 }
 
 impl WeakTensor {

@@ -191,7 +191,7 @@ impl Gate for Linear {
 }
 
 fn linear<T: Tile>(inputs: &[&Array], shape: Shape) -> Array {
-    let (x, w, b) = (inputs[0].contiguous(), walkable(inputs[1]), inputs[2].contiguous());
+    let (x, w, b) = (inputs[0].in_order(), walkable(inputs[1]), inputs[2].in_order());
     let (outputs, k) = (w.shape()[0], w.shape()[1]);
     let mut out = crate::kernel::memory::take::<T>(shape.elements());
     if outputs > 0 {
@@ -217,7 +217,7 @@ fn linear<T: Tile>(inputs: &[&Array], shape: Shape) -> Array {
 
 /// The gradients of a linear layer: G·W, Gᵀ·X and the sum of G's rows.
 fn linear_gradients<T: Tile>(saved: &Saved, g: &Array, needs: &Needs) -> Result<Gradients<Array>> {
-    let g = g.contiguous();
+    let g = g.in_order();
     let leading = g.rank() - 1;
     let outputs = g.shape()[leading];
     let rows = g.shape()[..leading].iter().product();
@@ -228,7 +228,8 @@ fn linear_gradients<T: Tile>(saved: &Saved, g: &Array, needs: &Needs) -> Result<
     let x = match needs.input(0) {
         false => None,
         true => {
-            let w = walkable(&saved.input_array(1)?);
+            let w = saved.input_array(1)?;
+            let w = walkable(&w);
             let inputs = w.shape()[1];
             let buffer = w.buffer::<T>().expect("infer checked the element type");
             let (row, column) = (w.strides()[0] as usize, w.strides()[1] as usize);
@@ -241,7 +242,8 @@ fn linear_gradients<T: Tile>(saved: &Saved, g: &Array, needs: &Needs) -> Result<
     let w = match needs.input(1) {
         false => None,
         true => {
-            let x = saved.input_array(0)?.contiguous();
+            let x = saved.input_array(0)?;
+            let x = x.in_order();
             let inputs = x.shape()[leading];
             let mut out = crate::kernel::memory::take::<T>(outputs * inputs);
             let left = Matrix { row: 1, column: outputs, ..right };

@@ -1,5 +1,7 @@
 //! Negative log likelihood, and cross entropy as its composition with the logarithm of softmax.
 
+use smallvec::SmallVec;
+
 use crate::array::{Array, DType, Element, Meta, Shape, dispatch_float};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formula::Formula;
@@ -8,7 +10,7 @@ use crate::gate::elementwise::expect_inputs;
 use crate::gate::index::indices;
 use crate::gate::macros::documented;
 use crate::gate::reduce::only_float;
-use crate::gate::{Context, Entry, Gate, Gradients, Metas, Needs, Outputs, Sample, Saved, Saves};
+use crate::gate::{Context, Entry, Gate, GateRef, Gradients, Metas, Needs, Outputs, Sample, Saved, Saves};
 use crate::tensor::Tensor;
 
 /// How a loss combines the losses of its examples.
@@ -95,6 +97,9 @@ documented! {
     }
 }
 
+/// For each example and place: where its log probability lies, and its weight; `None` where ignored.
+type Picks = SmallVec<[Option<(usize, f64)>; 4]>;
+
 impl NllLoss {
     /// This gate's row of the table of gates.
     pub const ENTRY: Entry = Entry {
@@ -126,6 +131,13 @@ impl NllLoss {
     };
 
     /// Examples, classes, and places an example of log probabilities of this shape has.
+    /// The gate with these options; the usual one isn't made anew for each batch.
+    fn of(options: &CrossEntropy) -> GateRef {
+        static USUAL: NllLoss = NllLoss { ignore_index: -100, reduction: Reduction::Mean };
+        let gate = NllLoss { ignore_index: options.ignore_index, reduction: options.reduction };
+        if gate == USUAL { GateRef::Static(&USUAL) } else { gate.into() }
+    }
+
     fn sizes(shape: &Shape) -> (usize, usize, usize) {
         match shape.rank() {
             0 | 1 => (1, shape.elements(), 1),
@@ -136,7 +148,7 @@ impl NllLoss {
     /// The gradient of a sum or mean, whose upstream gradient is one number.
     fn local(&self, saved: &Saved, g: &Array) -> Result<Array> {
         let meta = saved.input_meta(0)?;
-        let picks = self.picks(&meta.shape, &saved.input_array(1)?, &saved.input_array(2)?)?;
+        let picks = self.picks(&meta.shape, &saved.input_array(1)?, &saved.input_array(2)?.in_order())?;
         let scale = match self.reduction {
             Reduction::Mean => picks.iter().flatten().map(|(_, weight)| weight).sum(),
             _ => 1.0,
@@ -152,10 +164,13 @@ impl NllLoss {
         }, otherwise => Array::zeros_of(meta.shape, meta.dtype)))
     }
 
-    /// For each example and place: where its log probability lies, and its weight; `None` where ignored.
-    fn picks(&self, shape: &Shape, target: &Array, weights: &Array) -> Result<Vec<Option<(usize, f64)>>> {
+    fn picks(&self, shape: &Shape, target: &Array, weights: &Array) -> Result<Picks> {
         let (_, classes, places) = NllLoss::sizes(shape);
-        let weights = weights.to_f64_vec();
+        let weight = |class: usize| match (weights.as_slice::<f32>(), weights.as_slice::<f64>()) {
+            (Some(weights), _) => f64::from(weights[class]),
+            (_, Some(weights)) => weights[class],
+            _ => weights.to_f64_vec()[class],
+        };
         let pick = |(i, class): (usize, i64)| {
             if class == self.ignore_index {
                 return Ok(None);
@@ -167,9 +182,12 @@ impl NllLoss {
                     classes as i64 - 1
                 ))
             })?;
-            Ok(Some(((i / places * classes + class) * places + i % places, weights[class])))
+            Ok(Some(((i / places * classes + class) * places + i % places, weight(class))))
         };
-        target.to_i64_vec().into_iter().enumerate().map(pick).collect()
+        match target.as_slice::<i64>() {
+            Some(target) => target.iter().copied().enumerate().map(pick).collect(),
+            None => target.to_i64_vec().into_iter().enumerate().map(pick).collect(),
+        }
     }
 }
 
@@ -209,19 +227,20 @@ impl Gate for NllLoss {
 
     fn forward(&self, inputs: &[&Array], context: &mut Context) -> Result<Outputs> {
         let Meta { dtype, shape } = context.output(0);
-        let x = inputs[0].contiguous();
-        let picks = self.picks(x.shape(), inputs[1], inputs[2])?;
-        let losses: Vec<f64> = dispatch_float!(dtype, T => {
+        let x = inputs[0].in_order();
+        let picks = self.picks(x.shape(), inputs[1], &inputs[2].in_order())?;
+        let y = dispatch_float!(dtype, T => {
             let x = x.values::<T>();
-            picks.iter().map(|pick| pick.map_or(0.0, |(i, weight)| -weight * x[i].to_f64())).collect()
-        }, otherwise => Vec::new());
-        let total: f64 = losses.iter().sum();
-        let values = match self.reduction {
-            Reduction::None => losses,
-            Reduction::Sum => vec![total],
-            Reduction::Mean => vec![total / picks.iter().flatten().map(|(_, weight)| weight).sum::<f64>()],
-        };
-        Ok([Array::filled(values, shape).cast(dtype)].into())
+            let losses = picks.iter().map(|pick| pick.map_or(0.0, |(i, weight)| -weight * x[i].to_f64()));
+            let total = || losses.clone().sum::<f64>();
+            let weights = || picks.iter().flatten().map(|(_, weight)| weight).sum::<f64>();
+            match self.reduction {
+                Reduction::None => Array::filled(losses.map(<T as Element>::from_f64).collect(), shape),
+                Reduction::Sum => Array::scalar(<T as Element>::from_f64(total())),
+                Reduction::Mean => Array::scalar(<T as Element>::from_f64(total() / weights())),
+            }
+        }, otherwise => Array::zeros_of(shape, dtype));
+        Ok([y].into())
     }
 
     fn saves(&self, _needs: &Needs) -> Saves {
@@ -232,7 +251,7 @@ impl Gate for NllLoss {
         let Some(g) = &upstream[0] else { return Ok(needs.none()) };
         let meta = saved.input_meta(0)?;
         let target = saved.input_array(1)?;
-        let picks = self.picks(&meta.shape, &target, &saved.input_array(2)?)?;
+        let picks = self.picks(&meta.shape, &target, &saved.input_array(2)?.in_order())?;
         let total: f64 = picks.iter().flatten().map(|(_, weight)| weight).sum();
         let mut local = vec![0.0; meta.shape.elements()];
         for (i, weight) in picks.iter().flatten() {
@@ -335,8 +354,7 @@ impl Tensor {
                 .at_gate("NllLoss")
                 .hint("use cross_entropy_with"));
         }
-        let gate = NllLoss { ignore_index: options.ignore_index, reduction: options.reduction };
-        Tensor::apply(gate, &[self, target, &self.class_weights(options)?])
+        Tensor::apply(NllLoss::of(options), &[self, target, &self.class_weights(options)?])
     }
 
     /// Mean cross entropy of logits and classes, or class probabilities: `−Σ target·log_softmax(logits)`.
@@ -395,8 +413,7 @@ impl Tensor {
             }
             return self.cross_entropy_of_probabilities(&log_probabilities, target, &weights, options);
         }
-        let gate = NllLoss { ignore_index: options.ignore_index, reduction: options.reduction };
-        let hard = Tensor::apply(gate, &[&log_probabilities, target, &weights])?;
+        let hard = Tensor::apply(NllLoss::of(options), &[&log_probabilities, target, &weights])?;
         if smoothing == 0.0 {
             return Ok(hard);
         }

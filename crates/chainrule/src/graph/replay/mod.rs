@@ -10,6 +10,8 @@ mod plan;
 mod scalars;
 mod single;
 
+use std::borrow::Cow;
+
 use super::ComputationalGraph;
 use crate::array::{Array, Meta};
 use crate::error::{Error, Result};
@@ -85,9 +87,15 @@ enum Stage {
 
 impl Values {
     fn get(&self, place: Place) -> Option<Array> {
+        self.look(place).map(Cow::into_owned)
+    }
+
+    /// The value where it stands.
+    #[inline]
+    fn look(&self, place: Place) -> Option<Cow<'_, Array>> {
         match place {
-            Place::Number(i) => Some(Array::scalar(self.numbers[i])),
-            Place::Array(i) => self.arrays[i].clone(),
+            Place::Number(i) => Some(Cow::Owned(Array::scalar(self.numbers[i]))),
+            Place::Array(i) => self.arrays[i].as_ref().map(Cow::Borrowed),
         }
     }
 

@@ -1,5 +1,6 @@
 //! A gate by itself: forward and backward as the engine runs them, without tensors and nodes.
 
+use std::borrow::Cow;
 use std::panic::Location;
 
 use smallvec::SmallVec;
@@ -29,15 +30,17 @@ pub(super) struct Single {
 impl Single {
     pub(super) fn forward(&mut self, values: &mut Values) -> Result<()> {
         let arrays = self.read(values, &self.inputs, |_| true);
-        let views: SmallVec<[&Array; 3]> = arrays.iter().flatten().collect();
+        let views: SmallVec<[&Array; 3]> = arrays.iter().flatten().map(|array| &**array).collect();
         let mut context = Context::new(&self.output_metas);
         let outputs = self.gate.forward(&views, &mut context).map_err(|e| self.at(e))?;
         let extras = context.into_extras();
         let promised = outputs.len() == self.outputs.len()
-            && outputs.iter().zip(&self.output_metas).all(|(y, meta)| y.meta() == *meta);
+            && outputs.iter().zip(&self.output_metas).all(|(y, meta)| y.is_a(meta));
         if !promised {
             return Err(self.at(Error::argument("its forward returned other shapes than its infer promised")));
         }
+        drop(views);
+        drop(arrays);
         for (&place, output) in self.outputs.iter().zip(outputs) {
             values.set(place, output);
         }
@@ -80,14 +83,14 @@ impl Single {
     }
 
     /// The values at these places that are wanted.
-    fn read(
+    fn read<'v>(
         &self,
-        values: &Values,
+        values: &'v Values,
         places: &[Place],
         wanted: impl Fn(usize) -> bool,
-    ) -> SmallVec<[Option<Array>; 3]> {
+    ) -> SmallVec<[Option<Cow<'v, Array>>; 3]> {
         let all = places.iter().enumerate();
-        all.map(|(i, &place)| if wanted(i) { values.get(place) } else { None }).collect()
+        all.map(|(i, &place)| if wanted(i) { values.look(place) } else { None }).collect()
     }
 
     /// Names the gate, and the line of the program that ran it when it was recorded.
