@@ -30,6 +30,25 @@ impl<T: Copy> Matrix<'_, T> {
     }
 }
 
+/// A product that is to be computed: `C = A·B` (`m`×`k` times `k`×`n`), or `C += A·B` where `accumulate`; C is
+/// row-major.
+pub(super) struct Product<'a, 'c, T> {
+    pub(super) m: usize,
+    pub(super) k: usize,
+    pub(super) n: usize,
+    pub(super) a: Matrix<'a, T>,
+    pub(super) b: Matrix<'a, T>,
+    pub(super) c: &'c mut [T],
+    pub(super) accumulate: bool,
+    pub(super) level: Level,
+}
+
+impl<T> Product<'_, '_, T> {
+    pub(super) fn multiply_adds(&self) -> usize {
+        self.m * self.k * self.n
+    }
+}
+
 /// Multiply-adds below which nothing is packed.
 const TINY: usize = 2048;
 
@@ -65,25 +84,17 @@ pub(crate) fn product<T: Tile>(
         // A column is as good as a row, and rows are what thin products like.
         return product(1, k, m, b.transposed(), a.transposed(), c, accumulate);
     }
-    if m * k * n <= TINY {
-        return tiny((m, k, n), a, b, c, accumulate);
-    }
-    let level = Level::best();
-    if !thin::product(level, (m, k, n), a, b, c, accumulate)
-        && !narrow::product(level, (m, k, n), a, b, c, accumulate)
-    {
-        general(level, (m, k, n), a, b, c, accumulate);
+    let mut product = Product { m, k, n, a, b, c, accumulate, level: Level::best() };
+    if product.multiply_adds() <= TINY {
+        tiny(product);
+    } else if !thin::product(&mut product) && !narrow::product(&mut product) {
+        general(&mut product);
     }
 }
 
 /// A product so small that preparing it would take longer.
-fn tiny<T: Tile>(
-    (m, k, n): (usize, usize, usize),
-    a: Matrix<'_, T>,
-    b: Matrix<'_, T>,
-    c: &mut [T],
-    accumulate: bool,
-) {
+fn tiny<T: Tile>(product: Product<'_, '_, T>) {
+    let Product { m, k, n, a, b, c, accumulate, .. } = product;
     for (i, out) in c.chunks_exact_mut(n).enumerate().take(m) {
         if !accumulate {
             out.fill(T::default());
@@ -108,16 +119,10 @@ pub(super) fn each(multiply_adds: usize) -> fn(usize, &(dyn Fn(usize) + Sync)) {
     if multiply_adds > SMALL { pool::parallel } else { |tasks, body| (0..tasks).for_each(body) }
 }
 
-fn general<T: Tile>(
-    level: Level,
-    (m, k, n): (usize, usize, usize),
-    a: Matrix<'_, T>,
-    b: Matrix<'_, T>,
-    c: &mut [T],
-    accumulate: bool,
-) {
+fn general<T: Tile>(product: &mut Product<'_, '_, T>) {
+    let each = each(product.multiply_adds());
+    let &mut Product { m, k, n, a, b, ref mut c, accumulate, level } = product;
     let (lanes, high) = T::tile(level);
-    let each = each(m * k * n);
     let whole = [Run { index: 0, place: 0, length: k.max(n) }];
     let source = Source {
         data: b.data,
@@ -259,10 +264,11 @@ mod tests {
         let mut c = vec![1.0; m * n];
         match level {
             Some(level) => {
-                general(level, (m, k, n), left, right, &mut c, true);
+                let (a, b, accumulate) = (left, right, true);
+                general(&mut Product { m, k, n, a, b, c: &mut c, accumulate, level });
                 for product in [thin::product, narrow::product] {
                     let mut again = vec![1.0; m * n];
-                    if product(level, (m, k, n), left, right, &mut again, true) {
+                    if product(&mut Product { m, k, n, a, b, c: &mut again, accumulate, level }) {
                         assert_eq!(again, c, "{m}x{k}x{n} {level:?} {turned:?}");
                     }
                 }

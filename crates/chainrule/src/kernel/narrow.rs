@@ -3,11 +3,10 @@
 //! The large side is used once, so that packing it would take as long as multiplying: it is read where it lies.
 //! The last layer of a classifier is such a product, forward and for its weights' gradient.
 
-use super::matmul::{self, Matrix};
+use super::matmul::{self, Product};
 use super::memory;
 use super::pack::{Lines, Order, Part, Run, Source};
 use super::pool::Shared;
-use super::simd::Level;
 use super::tile::{Block, CHAIN, Tile, depths, packed};
 
 /// Tasks into which a product is cut at least, where it is large enough for several threads.
@@ -16,20 +15,14 @@ const TASKS: usize = 8;
 /// Elements of a right side that the second cache holds: only there may tiles jump from row to row.
 const NEAR: usize = 256 * 1024;
 
-/// `C = A·B`, or `C += A·B` where `accumulate`, if the product is narrow; `false`, and nothing done, if not.
-pub(super) fn product<T: Tile>(
-    level: Level,
-    (m, k, n): (usize, usize, usize),
-    a: Matrix<'_, T>,
-    b: Matrix<'_, T>,
-    c: &mut [T],
-    accumulate: bool,
-) -> bool {
+/// Computes the product if it is narrow; `false`, and nothing done, if not.
+pub(super) fn product<T: Tile>(product: &mut Product<'_, '_, T>) -> bool {
+    let &mut Product { m, k, n, b, level, .. } = product;
     let (lanes, high) = T::tile(level);
     if n <= 2 * lanes && m >= n {
-        few_columns(level, (m, k, n), a, b, c, accumulate);
+        few_columns(product);
     } else if m <= 2 * high && n >= 2 * lanes && b.column == 1 && k * n < NEAR {
-        few_rows(level, (m, k, n), a, b, c, accumulate);
+        few_rows(product);
     } else {
         return false;
     }
@@ -46,14 +39,9 @@ fn order(b_row: usize, b_column: usize, whole: &[Run; 1]) -> Order<'_> {
 }
 
 /// B is one panel, which is packed; each row of A is read once.
-fn few_columns<T: Tile>(
-    level: Level,
-    (m, k, n): (usize, usize, usize),
-    a: Matrix<'_, T>,
-    b: Matrix<'_, T>,
-    c: &mut [T],
-    accumulate: bool,
-) {
+fn few_columns<T: Tile>(product: &mut Product<'_, '_, T>) {
+    let each = matmul::each(product.multiply_adds());
+    let &mut Product { m, k, n, a, b, ref mut c, accumulate, level } = product;
     let (lanes, high) = T::tile(level);
     let wide = packed(lanes, n);
     let mut right = memory::take::<T>(wide * k);
@@ -66,7 +54,7 @@ fn few_columns<T: Tile>(
     }
     let rows = m.div_ceil(TASKS).next_multiple_of(high);
     let out = Shared(c.as_mut_ptr());
-    matmul::each(m * k * n)(m.div_ceil(rows), &|task| {
+    each(m.div_ceil(rows), &|task| {
         let first = task * rows;
         for (start, depth) in depths(k) {
             let block = Block {
@@ -92,14 +80,9 @@ fn few_columns<T: Tile>(
 
 /// A is few tiles high, and B's rows run through memory: nothing is packed but B's last columns, where they don't
 /// fill a vector.
-fn few_rows<T: Tile>(
-    level: Level,
-    (m, k, n): (usize, usize, usize),
-    a: Matrix<'_, T>,
-    b: Matrix<'_, T>,
-    c: &mut [T],
-    accumulate: bool,
-) {
+fn few_rows<T: Tile>(product: &mut Product<'_, '_, T>) {
+    let each = matmul::each(product.multiply_adds());
+    let &mut Product { m, k, n, a, b, ref mut c, accumulate, level } = product;
     let (lanes, _) = T::tile(level);
     let whole = n / lanes * lanes;
     let wide = whole.div_ceil(TASKS).next_multiple_of(2 * lanes);
@@ -118,7 +101,7 @@ fn few_rows<T: Tile>(
         c_row: n,
         add: accumulate || start > 0,
     };
-    matmul::each(m * k * n)(whole.div_ceil(wide), &|task| {
+    each(whole.div_ceil(wide), &|task| {
         let column = task * wide;
         for part in depths(k) {
             // SAFETY: A and B reach that far, as `matmul::product` asserted, and these columns fill vectors;

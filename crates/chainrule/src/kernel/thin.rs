@@ -3,7 +3,7 @@
 //! A large linear layer at a small batch is such a product three times over: forward, and for both gradients.
 //! The time goes into moving the large matrix, so it is streamed once, where it lies, without packing.
 
-use super::matmul::{self, Matrix};
+use super::matmul::{self, Matrix, Product};
 use super::pack::{Lines, Order, Part, Run, Source};
 use super::pool::{self, Shared};
 use super::simd::{Level, Simd, at_level, unroll};
@@ -212,26 +212,20 @@ fn rows_of<T: Tile>(a: Matrix<'_, T>, rows: usize, columns: usize) -> Vec<T> {
     out
 }
 
-/// `C = A·B`, or `C += A·B` where `accumulate`, if the product is thin; `false`, and nothing done, if not.
-pub(super) fn product<T: Tile>(
-    level: Level,
-    (m, k, n): (usize, usize, usize),
-    a: Matrix<'_, T>,
-    b: Matrix<'_, T>,
-    c: &mut [T],
-    accumulate: bool,
-) -> bool {
+/// Computes the product if it is thin; `false`, and nothing done, if not.
+pub(super) fn product<T: Tile>(product: &mut Product<'_, '_, T>) -> bool {
+    let &mut Product { m, k, n, a, b, accumulate, level, .. } = product;
     let (lanes, _) = T::tile(level);
     if m <= FEW && k * n >= LARGE && b.row == 1 {
-        by_columns(level, (m, k, n), &rows_of(a, m, k), b, c, accumulate);
+        by_columns(product, &rows_of(a, m, k));
     } else if m <= FEW && k * n >= LARGE && b.column == 1 {
-        by_rows(level, (m, k, n), &rows_of(a, m, k), b, c, accumulate);
+        by_rows(product, &rows_of(a, m, k));
     } else if m <= 2 * lanes && n >= 2 * m && k * n >= TURNED && b.row == 1 {
-        streamed(level, (m, k, n), a, b, c, accumulate);
+        streamed(product);
     } else if m <= 2 * lanes && k * n >= STREAMED && b.column == 1 {
-        striped(level, (m, k, n), &rows_of(a, m, k), b, c, accumulate);
+        striped(product, &rows_of(a, m, k));
     } else if k <= FEW && m > FEW && m * n >= LARGE && b.column == 1 && !accumulate {
-        outer(level, (m, k, n), &rows_of(a, m, k), b, c);
+        outer(product, &rows_of(a, m, k));
     } else {
         return false;
     }
@@ -239,14 +233,8 @@ pub(super) fn product<T: Tile>(
 }
 
 /// B's columns are contiguous: each element of C is a scalar product.
-fn by_columns<T: Tile>(
-    level: Level,
-    (m, k, n): (usize, usize, usize),
-    a: &[T],
-    b: Matrix<'_, T>,
-    c: &mut [T],
-    accumulate: bool,
-) {
+fn by_columns<T: Tile>(product: &mut Product<'_, '_, T>, a: &[T]) {
+    let &mut Product { m, k, n, b, ref mut c, accumulate, level, .. } = product;
     let mut rows: Vec<&[T]> = Vec::with_capacity(FEW);
     rows.extend(a.chunks_exact(k));
     let out = Shared(c.as_mut_ptr());
@@ -275,14 +263,8 @@ fn by_columns<T: Tile>(
 
 /// B's rows are contiguous: each row of C is a sum of them. Tasks take some of the rows each, so that B is read
 /// from front to back; their sums are added in the end.
-fn by_rows<T: Tile>(
-    level: Level,
-    (m, k, n): (usize, usize, usize),
-    a: &[T],
-    b: Matrix<'_, T>,
-    c: &mut [T],
-    accumulate: bool,
-) {
+fn by_rows<T: Tile>(product: &mut Product<'_, '_, T>, a: &[T]) {
+    let &mut Product { m, k, n, b, ref mut c, accumulate, level, .. } = product;
     let height = k.div_ceil(TASKS).max(ROWS).next_multiple_of(4);
     let tasks = k.div_ceil(height);
     let mut sums = memory::take::<T>(tasks * m * n);
@@ -314,14 +296,9 @@ fn by_rows<T: Tile>(
 }
 
 /// B's columns are contiguous, and A's rows fit into two vectors: `Cᵀ = Bᵀ·Aᵀ`, with Bᵀ read where it lies.
-fn streamed<T: Tile>(
-    level: Level,
-    (m, k, n): (usize, usize, usize),
-    a: Matrix<'_, T>,
-    b: Matrix<'_, T>,
-    c: &mut [T],
-    accumulate: bool,
-) {
+fn streamed<T: Tile>(product: &mut Product<'_, '_, T>) {
+    let multiply_adds = product.multiply_adds();
+    let &mut Product { m, k, n, a, b, ref mut c, accumulate, level } = product;
     let (lanes, high) = T::tile(level);
     let wide = packed(lanes, m);
     let whole = [Run { index: 0, place: 0, length: k }];
@@ -339,7 +316,7 @@ fn streamed<T: Tile>(
     }
     let rows = 4 * high;
     let out = Shared(c.as_mut_ptr());
-    matmul::each(m * k * n)(n.div_ceil(rows), &|task| {
+    matmul::each(multiply_adds)(n.div_ceil(rows), &|task| {
         let first = task * rows;
         let rows = rows.min(n - first);
         let mut turned = memory::take::<T>(rows * m);
@@ -379,14 +356,8 @@ fn streamed<T: Tile>(
 
 /// B's rows are contiguous, and A has too few to pay for packing B in parts: each task packs and multiplies a
 /// stripe of its own, from top to bottom.
-fn striped<T: Tile>(
-    level: Level,
-    (m, k, n): (usize, usize, usize),
-    a: &[T],
-    b: Matrix<'_, T>,
-    c: &mut [T],
-    accumulate: bool,
-) {
+fn striped<T: Tile>(product: &mut Product<'_, '_, T>, a: &[T]) {
+    let &mut Product { m, k, n, b, ref mut c, accumulate, level, .. } = product;
     let (lanes, _) = T::tile(level);
     let whole = [Run { index: 0, place: 0, length: n }];
     let source = Source { data: b.data, order: Order::Rows(Lines::Even(b.row), &whole) };
@@ -426,7 +397,8 @@ fn striped<T: Tile>(
 }
 
 /// The inner dimension is short: rows of C are written one after another, and never read from memory.
-fn outer<T: Tile>(level: Level, (m, k, n): (usize, usize, usize), a: &[T], b: Matrix<'_, T>, c: &mut [T]) {
+fn outer<T: Tile>(product: &mut Product<'_, '_, T>, a: &[T]) {
+    let &mut Product { m, k, n, b, ref mut c, level, .. } = product;
     let rows = (GRAIN / n).max(1);
     let into = if m * n >= STREAMED_OUT { Into::Stream } else { Into::Set };
     let zeros = vec![T::default(); if k < FEW { n } else { 0 }];

@@ -29,7 +29,8 @@ impl Plan {
         let wide = packed(T::tile(level).0, filters);
         let beside = g.stride[2] == 1 && g.dilation[2] == 1 && matches!(across, 3 | 5);
         let few = wide <= 2 * T::tile(level).0 && 10 * filters >= 7 * wide && filters <= 16;
-        if !beside || !few || taps.is_empty() {
+        // Images are what threads share here.
+        if !beside || !few || taps.is_empty() || g.batch * g.groups < TASKS {
             return None;
         }
         let pixels = pixels.iter().flat_map(|run| run.place..run.place + run.length).collect();

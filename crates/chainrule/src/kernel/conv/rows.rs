@@ -4,8 +4,8 @@
 //! Here, a tile is a few filters by two vectors of a row's pixels; each tap adds an offset to where they are read.
 //! Taps that only see rows of the padding are left out.
 
-use super::Geometry;
 use super::spread::Spread;
+use super::{Geometry, TASKS};
 use crate::kernel::pool::{self, Shared};
 use crate::kernel::simd::{Level, Simd, at_level, unroll};
 use crate::kernel::tile::{CHAIN, Tile};
@@ -109,11 +109,17 @@ pub(super) fn forward<T: Tile>(
     let (pixels, filters, taps) = (g.pixels(), g.group_filters(), g.taps());
     let weights = plan.weights(g, w);
     let tiles = filters.div_ceil(plan.tall);
-    let units = out.len() / pixels / g.filters * g.groups * tiles;
+    let planes = out.len() / pixels / g.filters * g.groups * tiles;
+    // Where there are few planes, their rows are shared too.
+    let cuts = TASKS.div_ceil(planes).min(plan.segments.len().div_ceil(2));
+    let cut = plan.segments.len().div_ceil(cuts).next_multiple_of(2);
+    let cuts = plan.segments.len().div_ceil(cut);
+    let units = planes * cuts;
     let together = (GRAIN / (plan.tall * pixels * taps)).max(1);
     let y = Shared(out.as_mut_ptr());
     pool::parallel(units.div_ceil(together), &|task| {
         for unit in task * together..units.min((task + 1) * together) {
+            let (part, unit) = (unit % cuts * cut, unit / cuts);
             let (n, tile) = (unit / (g.groups * tiles), unit % (g.groups * tiles));
             let (group, first) = (tile / tiles, tile % tiles * plan.tall);
             let filter = group * filters + first;
@@ -125,6 +131,7 @@ pub(super) fn forward<T: Tile>(
             let place = n * image + group * g.group_channels() * channel;
             let job = Job {
                 plan,
+                segments: &plan.segments[part..plan.segments.len().min(part + cut)],
                 x: data[place..].as_ptr(),
                 weights: weights[tile * plan.tall * taps..].as_ptr(),
                 bias: &bias[..rows],
@@ -132,15 +139,16 @@ pub(super) fn forward<T: Tile>(
                 pixels,
             };
             // SAFETY: every segment's taps lie in the spread image, behind which a vector more may be read; each
-            // unit writes planes of its own.
+            // unit writes pixels of its own.
             unsafe { T::rows(level, &job) };
         }
     });
 }
 
-/// The planes that a tile's filters make of one image.
+/// What a tile's filters make of one image, at some segments.
 pub(crate) struct Job<'a, T> {
     plan: &'a Plan,
+    segments: &'a [Segment],
     x: *const T,
     weights: *const T,
     /// The filters that exist.
@@ -177,7 +185,7 @@ where
 
 #[inline(always)]
 unsafe fn rows_of<V: Simd, const R: usize>(job: &Job<'_, V::Element>) {
-    for pair in job.plan.segments.chunks(2) {
+    for pair in job.segments.chunks(2) {
         // SAFETY: the caller's promise.
         unsafe {
             match pair {
