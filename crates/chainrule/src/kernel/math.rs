@@ -144,7 +144,7 @@ pub(super) fn tanh<const FMA: bool>(x: f32) -> f32 {
     let square = x * x;
     let p = polynomial::<FMA, 5>(
         square,
-        [-5.515_167e-3, 2.046_942_3e-2, -5.368_802_3e-2, 0.133_308_31, -0.333_332_6],
+        [-5.515_167e-3, 2.046_942_3e-2, -5.368_802_3e-2, 0.133_308_3, -0.333_332_6],
     );
     let near = fma::<FMA>(size * square, p, size);
     let clamped = if size > 10.0 { 10.0 } else { size };
