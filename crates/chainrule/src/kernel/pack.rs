@@ -161,8 +161,8 @@ unsafe fn turn<V: Simd>(
         let width = panel(V::LANES, part.columns, start);
         // SAFETY: `out` holds the panels.
         let out = unsafe { out.add(start * part.rows) };
-        for side in (0..width).step_by(SIDE.min(V::LANES)) {
-            let wide = SIDE.min(V::LANES);
+        let wide = SIDE.min(width);
+        for side in (0..width).step_by(wide) {
             // Columns beyond the last one show it again.
             let (mut line, mut last) = ([0; SIDE], 0);
             for (i, line) in line.iter_mut().enumerate() {

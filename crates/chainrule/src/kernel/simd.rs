@@ -217,7 +217,8 @@ mod x86 {
         f64,
         4,
         6,
-        [_mm256_loadu_pd, _mm256_storeu_pd, _mm256_stream_pd, _mm256_set1_pd, _mm256_add_pd, _mm256_fmadd_pd]
+        [_mm256_loadu_pd, _mm256_storeu_pd, _mm256_stream_pd, _mm256_set1_pd, _mm256_add_pd, _mm256_fmadd_pd],
+        transpose_f64
     );
     vector!(
         __m512,
@@ -259,6 +260,36 @@ mod x86 {
                 _mm256_storeu_ps(to.add(p * row), _mm256_permute2f128_ps::<0x20>(top[p], bottom[p]));
                 _mm256_storeu_ps(to.add((p + 4) * row), _mm256_permute2f128_ps::<0x31>(top[p], bottom[p]));
             }
+        }
+    }
+
+    /// [`Simd::transpose`] of f64: squares of four by four, in each of which pairs and then halves change places.
+    ///
+    /// # Safety
+    /// As the trait's.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    unsafe fn transpose_f64(from: [*const f64; SIDE], to: *mut f64, row: usize) {
+        // SAFETY: the caller promises eight elements behind each pointer, and room for as many in eight rows.
+        unsafe {
+            macro_rules! square {
+                ($i:literal, $p:literal) => {{
+                    let (a, b) = (_mm256_loadu_pd(from[$i].add($p)), _mm256_loadu_pd(from[$i + 1].add($p)));
+                    let (c, d) =
+                        (_mm256_loadu_pd(from[$i + 2].add($p)), _mm256_loadu_pd(from[$i + 3].add($p)));
+                    let (even, odd) = (_mm256_unpacklo_pd(a, b), _mm256_unpackhi_pd(a, b));
+                    let (even_next, odd_next) = (_mm256_unpacklo_pd(c, d), _mm256_unpackhi_pd(c, d));
+                    let to = to.add($p * row + $i);
+                    _mm256_storeu_pd(to, _mm256_permute2f128_pd::<0x20>(even, even_next));
+                    _mm256_storeu_pd(to.add(row), _mm256_permute2f128_pd::<0x20>(odd, odd_next));
+                    _mm256_storeu_pd(to.add(2 * row), _mm256_permute2f128_pd::<0x31>(even, even_next));
+                    _mm256_storeu_pd(to.add(3 * row), _mm256_permute2f128_pd::<0x31>(odd, odd_next));
+                }};
+            }
+            square!(0, 0);
+            square!(0, 4);
+            square!(4, 0);
+            square!(4, 4);
         }
     }
 }
