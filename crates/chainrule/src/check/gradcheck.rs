@@ -213,6 +213,10 @@ impl fmt::Display for Report {
 /// Every parameter that the result depends on is checked, also those that the function captured and that are
 /// not among `inputs`. Random numbers are drawn again for each evaluation, so dropout can be checked.
 ///
+/// Where gates alone decide the function's value, these run again for every element, on several threads, and give
+/// the function's own bits. The function itself is called for every element where it reads values, draws random
+/// numbers, or changes a tensor, and wherever a gradient seems wrong or the difference is rough.
+///
 /// # Errors
 /// The function fails, nothing requires a gradient, or there is nothing to compare it with: its values are NaN or
 /// infinite, change from call to call, or change their shape. A wrong gradient is no error but in the [`Report`].

@@ -331,6 +331,17 @@ impl<E: Elementwise> Gate for E {
         Some(places::backward(self, saved, g, needs))
     }
 
+    #[inline]
+    fn backward_taking(
+        &self,
+        saved: &Saved,
+        upstream: &mut [Option<Array>],
+        needs: &Needs,
+    ) -> Option<Result<Gradients<Array>>> {
+        let Some(g) = &mut upstream[0] else { return Some(Ok(needs.none())) };
+        Some(places::backward_taking(self, saved, g, needs))
+    }
+
     fn formula(&self) -> Formula {
         formula::of_elementwise(E::INPUTS, &|x| self.value(x), &|input, [a, b, c, y]| {
             self.local(input, [a, b, c], y)

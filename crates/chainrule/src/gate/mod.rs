@@ -350,6 +350,18 @@ pub trait Gate: Debug + Send + Sync + 'static {
         None
     }
 
+    /// [`Gate::backward_fused`] of upstream gradients that aren't needed afterwards: large results may take their
+    /// buffers.
+    #[doc(hidden)]
+    fn backward_taking(
+        &self,
+        saved: &Saved,
+        upstream: &mut [Option<Array>],
+        needs: &Needs,
+    ) -> Option<Result<Gradients<Array>>> {
+        self.backward_fused(saved, upstream, needs)
+    }
+
     /// Whether [`Gate::backward`] also takes *batches* of upstream gradients, each with one more dimension in front of
     /// its output's, and then returns batches of gradients.
     ///

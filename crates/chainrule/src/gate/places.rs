@@ -7,7 +7,7 @@ use super::lifted::{self, Lifted};
 use super::{Gradients, Needs, Saved, ScalarGate, Tangents};
 use crate::array::{Array, DType, Meta, Shape, dispatch};
 use crate::error::Result;
-use crate::kernel::map::{Float, Loop, Operand, on_all};
+use crate::kernel::map::{Float, Loop, Operand, on_all, on_all_in_place};
 use crate::kernel::memory;
 use crate::tensor::Tensor;
 
@@ -51,11 +51,71 @@ pub(super) fn backward(
     Ok(gradients)
 }
 
+/// [`backward`], whose last result takes the upstream gradient's buffer where that is large and nobody else holds it:
+/// one array less goes through the caches.
+pub(super) fn backward_taking(
+    gate: &dyn ScalarGate,
+    saved: &Saved,
+    g: &mut Array,
+    needs: &Needs,
+) -> Result<Gradients<Array>> {
+    let large = g.elements() >= LARGE && g.is_unique();
+    let last = (0..gate.inputs()).rfind(|&input| large && needs.input(input));
+    let Some(last) = last.filter(|&input| gate.local(input).known() != Some(1.0)) else {
+        return backward(gate, saved, g, needs);
+    };
+    let mut gradients = Gradients::new();
+    for input in 0..gate.inputs() {
+        gradients.push(match needs.input(input) {
+            true if input == last => Some(product_in_place(gate, input, saved, g)?),
+            true => Some(product(gate, input, saved, g)?),
+            false => None,
+        });
+    }
+    Ok(gradients)
+}
+
+/// Elements from which on a buffer of its own is felt: less lies in the nearest caches.
+const LARGE: usize = 4096;
+
 fn product(gate: &dyn ScalarGate, input: usize, saved: &Saved, g: &Array) -> Result<Array> {
     let local: Dependence = gate.local(input);
     if local.known() == Some(1.0) {
         return Ok(g.clone());
     }
+    let [a, b, c, y] = read(local, saved)?;
+    let x = [Some(g), a.as_ref(), b.as_ref(), c.as_ref(), y.as_ref()];
+    Ok(match g.dtype() {
+        DType::F64 => map::<5, f64>(&|x, out| gate.products_f64(input, x, out), x, g.shape()),
+        _ => map::<5, f32>(&|x, out| gate.products(input, x, out), x, g.shape()),
+    })
+}
+
+/// [`product`] in the buffer of `g`, which is left empty.
+fn product_in_place(gate: &dyn ScalarGate, input: usize, saved: &Saved, g: &mut Array) -> Result<Array> {
+    /// Whether all operands lie as the product does, so that it is there.
+    fn done<T: Float>(each: Loop<'_, 5, T>, values: &[Option<Array>; 4], g: &mut Array) -> bool {
+        let [a, b, c, y] = values;
+        let x = [None, a.as_ref(), b.as_ref(), c.as_ref(), y.as_ref()];
+        match (direct(&x, &g.shape().clone()), g.make_mut::<T>()) {
+            (Some(operands), Some(out)) => on_all_in_place(each, operands, out),
+            _ => return false,
+        }
+        true
+    }
+    let values = read(gate.local(input), saved)?;
+    let done = match g.dtype() {
+        DType::F64 => done::<f64>(&|x, out| gate.products_f64(input, x, out), &values, g),
+        _ => done::<f32>(&|x, out| gate.products(input, x, out), &values, g),
+    };
+    match done {
+        true => Ok(std::mem::replace(g, Array::scalar(0.0f32))),
+        false => product(gate, input, saved, g),
+    }
+}
+
+/// The inputs and the output that a local gradient reads.
+fn read(local: Dependence, saved: &Saved) -> Result<[Option<Array>; 4]> {
     let read = |place: usize| -> Result<Option<Array>> {
         match local.reads(place) {
             false => Ok(None),
@@ -63,12 +123,7 @@ fn product(gate: &dyn ScalarGate, input: usize, saved: &Saved, g: &Array) -> Res
             true => saved.input_array(place).map(Some),
         }
     };
-    let values = [read(0)?, read(1)?, read(2)?, read(MAX_INPUTS)?];
-    let x = [Some(g), values[0].as_ref(), values[1].as_ref(), values[2].as_ref(), values[3].as_ref()];
-    Ok(match g.dtype() {
-        DType::F64 => map::<5, f64>(&|x, out| gate.products_f64(input, x, out), x, g.shape()),
-        _ => map::<5, f32>(&|x, out| gate.products(input, x, out), x, g.shape()),
-    })
+    Ok([read(0)?, read(1)?, read(2)?, read(MAX_INPUTS)?])
 }
 
 /// The gate's local gradient of one input, on tensors.
@@ -215,5 +270,53 @@ fn part<T: Float>(x: &Option<Array>, start: usize, length: usize) -> Operand<'_,
     match values.len() {
         1 => Operand::One(values[0]),
         n => Operand::Slice(&values[start % n..start % n + length]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Backward, Generator};
+
+    /// Gates whose local gradients read inputs, outputs, both and nothing.
+    fn loss(x: &Tensor) -> Tensor {
+        let product = x.tanh().unwrap().mul(&x.sigmoid().unwrap()).unwrap();
+        product.add(&x.neg().unwrap().mul(x).unwrap().exp().unwrap()).unwrap().sub(&x.abs().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn large_gradients_that_take_buffers_are_the_bits_of_small_ones() {
+        for dtype in [DType::F32, DType::F64] {
+            let values = Generator::new(5).randn([3 * LARGE + 7], dtype);
+            let of = |values: Array| {
+                let x = Tensor::leaf(values, true);
+                loss(&x).sum().unwrap().backward().unwrap();
+                x.grad().unwrap().array()
+            };
+            let large = of(values.clone());
+            for start in (0..values.elements()).step_by(LARGE / 2) {
+                let length = (LARGE / 2).min(values.elements() - start);
+                let part = |x: &Array| x.narrow(0, start as isize, length).unwrap().contiguous();
+                assert!(of(part(&values)).same_as(&part(&large)), "{dtype} from {start}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_upstream_gradient_that_somebody_holds_keeps_its_values() {
+        let x = Tensor::leaf(Generator::new(6).randn([2 * LARGE], DType::F32), true);
+        let upstream = Tensor::ones([2 * LARGE]);
+        let y = x.tanh().unwrap();
+        for _ in 0..2 {
+            let pass = Backward::of(&[&y]).upstream(&[&upstream]).retain_graph(true);
+            let found = pass.gradients(&[&x]).unwrap()[0].clone().unwrap();
+            let expected = slope(&y);
+            assert!(found.array().all_close(&expected, 1e-6, 0.0));
+            assert!(upstream.array().same_as(&Array::ones([2 * LARGE])));
+        }
+    }
+
+    fn slope(y: &Tensor) -> Array {
+        y.square().unwrap().neg().unwrap().add(1.0).unwrap().array()
     }
 }

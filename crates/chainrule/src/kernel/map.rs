@@ -53,6 +53,28 @@ pub(crate) fn on_all<const N: usize, T: Float>(each: Loop<'_, N, T>, x: [Operand
     });
 }
 
+/// [`on_all`] where the first operand is what `out` holds: computed a block at a time beside it.
+pub(crate) fn on_all_in_place<const N: usize, T: Float>(
+    each: Loop<'_, N, T>,
+    x: [Operand<'_, T>; N],
+    out: &mut [T],
+) {
+    const BLOCK: usize = 1024;
+    pool::chunks_mut(out, GRAIN, |start, out| {
+        let mut block = [T::default(); BLOCK];
+        for (i, out) in out.chunks_mut(BLOCK).enumerate() {
+            let (first, length) = (start + i * BLOCK, out.len());
+            let mut part = x.map(|operand| match operand {
+                Operand::Slice(slice) => Operand::Slice(&slice[first..first + length]),
+                one => one,
+            });
+            part[0] = Operand::Slice(out);
+            each(part, &mut block[..length]);
+            out.copy_from_slice(&block[..length]);
+        }
+    });
+}
+
 macro_rules! float {
     ($T:ty, $LANES:literal, $Fast:ty, $Plain:ty, $wrap:expr, $unwrap:expr $(, $wide:ident)?) => {
         impl Float for $T {

@@ -174,21 +174,21 @@ impl Carrier for Gradient {
         upstream: Upstream<Gradient>,
         needs: &Needs,
     ) -> Result<Gradients<Gradient>> {
-        let upstream: SmallVec<[Option<Array>; 1]> =
+        let mut upstream: SmallVec<[Option<Array>; 1]> =
             upstream.into_iter().map(|g| g.map(Gradient::into_array)).collect();
-        let gradients = array_backward(&**node.gate(), &Saved::new(node, kept), &upstream, needs)?;
+        let gradients = array_backward(&**node.gate(), &Saved::new(node, kept), &mut upstream, needs)?;
         Ok(gradients.into_iter().map(|g| g.map(Gradient::from_array)).collect())
     }
 }
 
-/// The gate's backward on arrays: the fused one where there is one.
+/// The gate's backward on arrays: the fused one where there is one. It may take the upstream gradients' buffers.
 pub(crate) fn array_backward(
     gate: &dyn Gate,
     saved: &Saved,
-    upstream: &[Option<Array>],
+    upstream: &mut [Option<Array>],
     needs: &Needs,
 ) -> Result<Gradients<Array>> {
-    if let Some(gradients) = gate.backward_fused(saved, upstream, needs) {
+    if let Some(gradients) = gate.backward_taking(saved, upstream, needs) {
         return gradients;
     }
     let upstream: SmallVec<[Option<Tensor>; 1]> =

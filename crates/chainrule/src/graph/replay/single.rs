@@ -50,7 +50,7 @@ impl Single {
 
     pub(super) fn backward(&mut self, values: &Values, gradients: &mut Gradients) -> Result<()> {
         let extras = std::mem::take(&mut self.extras);
-        let upstream: SmallVec<[Option<Array>; 1]> =
+        let mut upstream: SmallVec<[Option<Array>; 1]> =
             self.outputs.iter().map(|&place| gradients.take(place)).collect();
         if !self.needs.any() || upstream.iter().all(Option::is_none) {
             return Ok(());
@@ -64,7 +64,7 @@ impl Single {
             input_metas: &self.input_metas,
             output_metas: &self.output_metas,
         };
-        let found = array_backward(&*self.gate, &Saved::of_laid(&laid), &upstream, &self.needs);
+        let found = array_backward(&*self.gate, &Saved::of_laid(&laid), &mut upstream, &self.needs);
         let found = found.map_err(|e| self.at(e))?;
         if found.len() != self.inputs.len() {
             return Err(self.at(Error::autograd(format!(
