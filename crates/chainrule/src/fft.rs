@@ -16,7 +16,7 @@ use crate::array::{Array, DType, Meta, Shape};
 use crate::error::{Error, Result};
 use crate::gate::PadMode;
 use crate::gate::fft::Fft;
-use crate::tensor::Tensor;
+use crate::tensor::{CallerGuard, Tensor};
 
 /// Which direction divides by the length.
 ///
@@ -105,6 +105,7 @@ pub fn complex(x: &Tensor) -> Result<Tensor> {
 }
 
 /// The first `n` elements along a dimension, zeros where there are fewer.
+#[track_caller]
 fn resized(x: &Tensor, dim: isize, n: usize) -> Result<Tensor> {
     let size = x.shape()[dim as usize];
     if n <= size {
@@ -116,6 +117,7 @@ fn resized(x: &Tensor, dim: isize, n: usize) -> Result<Tensor> {
 }
 
 /// The transform of pairs along one dimension (a place), of length n.
+#[track_caller]
 fn along(x: &Tensor, n: Option<usize>, dim: isize, inverse: bool, norm: Norm) -> Result<Tensor> {
     let n = n.unwrap_or(x.shape()[dim as usize]);
     if n == 0 {
@@ -211,6 +213,7 @@ pub fn hfft(x: &Tensor, n: Option<usize>, dim: isize, norm: Norm) -> Result<Tens
 }
 
 /// The real transform of what is symmetric, from its first half.
+#[track_caller]
 fn real(x: &Tensor, n: Option<usize>, dim: isize, inverse: bool, norm: Norm) -> Result<Tensor> {
     let size = x.shape()[dim as usize];
     let n = n.unwrap_or((2 * size).saturating_sub(2));
@@ -330,6 +333,7 @@ pub fn hfftn(x: &Tensor, s: Option<&[isize]>, dims: Option<&[isize]>, norm: Norm
     halves(x, s, dims, false, norm)
 }
 
+#[track_caller]
 fn halves(
     x: &Tensor,
     s: Option<&[isize]>,
@@ -337,6 +341,7 @@ fn halves(
     inverse: bool,
     norm: Norm,
 ) -> Result<Tensor> {
+    let _line = CallerGuard::here();
     let mut dims = several(x, pairs(x)?, s, dims)?;
     let Some((last, n)) = dims.pop() else { return Err(Error::argument("there is no dimension")) };
     let x = dims.into_iter().try_fold(x.clone(), |x, (dim, n)| along(&x, n, dim, inverse, norm))?;
@@ -373,6 +378,7 @@ pub fn ifftshift(x: &Tensor, dims: &[isize]) -> Result<Tensor> {
     shift(x, dims, |size| size.div_ceil(2))
 }
 
+#[track_caller]
 fn shift(x: &Tensor, dims: &[isize], by: impl Fn(usize) -> usize) -> Result<Tensor> {
     let dims = match dims.is_empty() {
         true => (0..x.rank() as isize).collect(),

@@ -506,6 +506,7 @@ impl Gate for Conv {
 }
 
 /// With a batch dimension of size 1 in front where x has none, and whether it was added.
+#[track_caller]
 pub(super) fn batched(x: &Tensor, rank: usize) -> Result<(Tensor, bool)> {
     match x.rank() {
         own if own == rank => Ok((x.clone(), false)),

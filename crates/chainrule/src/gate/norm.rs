@@ -21,7 +21,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::formula::Formula;
 use crate::gate::macros::documented;
 use crate::kernel::{memory, norm};
-use crate::tensor::Tensor;
+use crate::tensor::{CallerGuard, Tensor};
 
 /// The gates of this family.
 pub(super) const GATES: &[Entry] = &[Normalize::ENTRY];
@@ -292,13 +292,17 @@ impl Tensor {
     }
 
     /// `x·w + b`; w and b have the shape of the last dimensions.
+    #[track_caller]
     fn scale_and_shift(&self, weight: Option<&Tensor>, bias: Option<&Tensor>) -> Result<Tensor> {
+        let _line = CallerGuard::here();
         let scaled = weight.map_or_else(|| Ok(self.clone()), |weight| self.mul(weight))?;
         bias.map_or_else(|| Ok(scaled.clone()), |bias| scaled.add(bias))
     }
 
     /// `x·w + b` with a number for each channel of `[n, channels, …]`.
+    #[track_caller]
     fn scale_channels(&self, weight: Option<&Tensor>, bias: Option<&Tensor>) -> Result<Tensor> {
+        let _line = CallerGuard::here();
         let shape = self.shape();
         let mut sizes = vec![1; shape.rank() - 1];
         sizes[0] = shape[1];
@@ -499,6 +503,7 @@ impl Tensor {
         momentum: f64,
         epsilon: f64,
     ) -> Result<Tensor> {
+        let _line = CallerGuard::here();
         let shape = self.shape();
         if shape == [0] {
             // No elements have no channels either.

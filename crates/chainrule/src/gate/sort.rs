@@ -15,7 +15,7 @@ use crate::array::{Array, DType, Element, Meta, dispatch};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formula::Formula;
 use crate::gate::macros::documented;
-use crate::tensor::Tensor;
+use crate::tensor::{CallerGuard, Tensor};
 
 /// The gates of this family.
 pub(super) const GATES: &[Entry] = &[Sort::ENTRY];
@@ -210,6 +210,7 @@ impl Tensor {
     /// ```
     #[track_caller]
     pub fn kthvalue(&self, k: usize, dim: isize, keep: bool) -> Result<(Tensor, Tensor)> {
+        let _line = CallerGuard::here();
         let size = self.lane_length(dim)?;
         if k == 0 || k > size {
             return Err(self.refuse_rank(format!("there is no {k}-th of {size} elements")));

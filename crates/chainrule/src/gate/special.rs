@@ -13,7 +13,7 @@ use std::f64::consts::{FRAC_2_SQRT_PI, PI};
 use super::pointwise::{Local, functions};
 use crate::error::{Error, Result};
 use crate::kernel::special;
-use crate::tensor::{Operand, Tensor};
+use crate::tensor::{CallerGuard, Operand, Tensor};
 
 /// √π/2
 const HALF_SQRT_PI: f64 = 0.886_226_925_452_758;
@@ -464,6 +464,7 @@ impl Tensor {
     /// n is negative.
     #[track_caller]
     pub fn polygamma(&self, n: i64) -> Result<Tensor> {
+        let _line = CallerGuard::here();
         if n < 0 {
             return Err(Error::argument(format!("the order of a derivative is not negative, and {n} is"))
                 .at_gate("Polygamma")

@@ -118,6 +118,7 @@ pub fn multi_dot(matrices: &[&Tensor]) -> Result<Tensor> {
     multiply(matrices, &cut, 0, count - 1)
 }
 
+#[track_caller]
 fn multiply(matrices: &[&Tensor], cut: &[Vec<usize>], first: usize, last: usize) -> Result<Tensor> {
     if first == last {
         return Ok(matrices[first].clone());

@@ -3,9 +3,10 @@
 use super::identity;
 use crate::error::{Error, Result};
 use crate::gate::linalg::{sizes, unit_lower};
-use crate::tensor::Tensor;
+use crate::tensor::{CallerGuard, Tensor};
 
 /// The vectors of the reflections: the columns below the diagonal, with ones on it.
+#[track_caller]
 fn vectors(a: &Tensor, taus: &Tensor, name: &'static str) -> Result<Tensor> {
     let refuse = |error: Error| error.at_gate(name).with_inputs([a.meta(), taus.meta()]);
     let (batch, rows, columns) = sizes(&a.meta()).map_err(refuse)?;
@@ -22,6 +23,7 @@ fn vectors(a: &Tensor, taus: &Tensor, name: &'static str) -> Result<Tensor> {
 }
 
 /// `x − τ·v·(vᵀ·x)` for reflection `i`.
+#[track_caller]
 fn reflect(x: &Tensor, vectors: &Tensor, taus: &Tensor, i: isize) -> Result<Tensor> {
     let v = vectors.narrow(-1, i, 1)?;
     let scaled = v.mul(&taus.narrow(-1, i, 1)?.unsqueeze(-2)?)?;
@@ -43,6 +45,7 @@ fn reflect(x: &Tensor, vectors: &Tensor, taus: &Tensor, i: isize) -> Result<Tens
 /// There are more columns than rows, the factors don't fit, or the elements aren't floats.
 #[track_caller]
 pub fn householder_product(a: &Tensor, taus: &Tensor) -> Result<Tensor> {
+    let _line = CallerGuard::here();
     const NAME: &str = "LinalgHouseholderProduct";
     let v = vectors(a, taus, NAME)?;
     let (batch, rows, columns) = sizes(&a.meta())?;
@@ -72,6 +75,7 @@ pub fn householder_product(a: &Tensor, taus: &Tensor) -> Result<Tensor> {
 /// The shapes don't fit, or the elements aren't floats of the same type.
 #[track_caller]
 pub fn ormqr(a: &Tensor, taus: &Tensor, c: &Tensor, left: bool, transpose: bool) -> Result<Tensor> {
+    let _line = CallerGuard::here();
     const NAME: &str = "Ormqr";
     let v = vectors(a, taus, NAME)?;
     let refuse =

@@ -1,6 +1,5 @@
 //! Activation checkpointing of a chain of modules.
 
-use std::panic::Location;
 use std::sync::Arc;
 
 use super::module::Replacements;
@@ -37,7 +36,7 @@ use crate::tensor::{CallerGuard, Tensor};
 /// ```
 #[track_caller]
 pub fn checkpoint_sequential(net: &Arc<Sequential>, segments: usize, x: &Tensor) -> Result<Tensor> {
-    let _line = CallerGuard::enter(Location::caller());
+    let _line = CallerGuard::here();
     let count = net.children().len();
     if segments == 0 {
         return Err(Error::argument("a chain of modules is cut into at least one segment"));

@@ -1,7 +1,5 @@
 //! Modules made of modules: one after the other, in a list, or beside a shortcut.
 
-use std::panic::Location;
-
 use super::{Module, Owned};
 use crate::error::Result;
 use crate::tensor::{CallerGuard, Tensor};
@@ -78,7 +76,7 @@ impl Sequential {
     /// ```
     #[track_caller]
     pub fn activations(&self, x: &Tensor) -> Result<Vec<Tensor>> {
-        let _line = CallerGuard::enter(Location::caller());
+        let _line = CallerGuard::here();
         let mut all: Vec<Tensor> = Vec::with_capacity(self.0.len());
         for module in self.0.iter() {
             let next = module.call(all.last().unwrap_or(x))?;
@@ -91,7 +89,7 @@ impl Sequential {
 impl Module for Sequential {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let _line = CallerGuard::enter(Location::caller());
+        let _line = CallerGuard::here();
         self.0.iter().try_fold(x.clone(), |x, module| module.call(&x))
     }
 

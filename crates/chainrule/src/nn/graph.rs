@@ -1,7 +1,5 @@
 //! A network's graph, with its modules and the names of its parameters.
 
-use std::panic::Location;
-
 use super::Module;
 use crate::error::Result;
 use crate::graph::ComputationalGraph;
@@ -30,7 +28,7 @@ impl ComputationalGraph {
         x: &Tensor,
         loss: impl FnOnce(&Tensor) -> Result<Tensor>,
     ) -> Result<ComputationalGraph> {
-        let _line = CallerGuard::enter(Location::caller());
+        let _line = CallerGuard::here();
         let mut names = network.named_parameters();
         // A parameter that two modules share has the name that it has first.
         for i in (1..names.len()).rev() {

@@ -3,7 +3,6 @@
 use std::any::type_name;
 use std::cell::{Cell, RefCell};
 use std::fmt::Debug;
-use std::panic::Location;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::hooks;
@@ -160,7 +159,7 @@ pub trait Module: Debug + Send + Sync {
     /// ```
     #[track_caller]
     fn call(&self, x: &Tensor) -> Result<Tensor> {
-        let _line = CallerGuard::enter(Location::caller());
+        let _line = CallerGuard::here();
         let run = |x: &Tensor| match hooks::are_watching() {
             false => self.forward(x),
             true => hooks::watched(&self, x, |x| self.forward(x)),
@@ -252,7 +251,7 @@ pub trait Module: Debug + Send + Sync {
     /// ```
     #[track_caller]
     fn forward_with(&self, parameters: &mut dyn Iterator<Item = Tensor>, x: &Tensor) -> Result<Tensor> {
-        let _line = CallerGuard::enter(Location::caller());
+        let _line = CallerGuard::here();
         let replaced = self.named_parameters().into_iter().map(|(name, own)| {
             let other = parameters.next().ok_or_else(|| {
                 Error::argument(format!("there are too few parameters for the network: {name} has none"))
@@ -281,7 +280,7 @@ pub trait Module: Debug + Send + Sync {
     /// A name isn't one of the module's, or its shape is another; and as `forward`.
     #[track_caller]
     fn functional_call(&self, values: &[(&str, Tensor)], x: &Tensor) -> Result<Tensor> {
-        let _line = CallerGuard::enter(Location::caller());
+        let _line = CallerGuard::here();
         let state = self.state();
         let replaced = values.iter().map(|(name, other)| {
             let Some((_, own)) = state.iter().find(|(own, _)| own == name) else {

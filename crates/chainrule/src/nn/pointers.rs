@@ -1,6 +1,5 @@
 //! What points to a module is a module: `&M`, `Box<M>` and `Arc<M>`, also of `dyn Module`.
 
-use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -34,7 +33,7 @@ macro_rules! pointers {
 
             fn call(&self, x: &Tensor) -> Result<Tensor> {
                 // Behind the pointer may stand a `dyn Module`, whose methods know no caller.
-                let _line = CallerGuard::enter(Location::caller());
+                let _line = CallerGuard::here();
                 (**self).call(x)
             }
 

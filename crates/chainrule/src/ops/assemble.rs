@@ -5,7 +5,7 @@ use crate::array::{Array, DType, Shape, Slice};
 use crate::error::{Error, Result};
 use crate::gate::view::{Unview, View};
 use crate::kernel::memory;
-use crate::tensor::Tensor;
+use crate::tensor::{CallerGuard, Tensor};
 
 impl Tensor {
     /// All of these tensors; gradients, for example, come as options, of which one may be missing.
@@ -31,6 +31,7 @@ impl Tensor {
     }
 
     /// This tensor with `source` where a view would look.
+    #[track_caller]
     fn replaced(&self, name: &'static str, view: View, source: &Tensor) -> Result<Tensor> {
         if source.dtype() != self.dtype() {
             let rule = format!("a {} can't take the place of a {}", source.dtype(), self.dtype());
@@ -177,6 +178,7 @@ impl Tensor {
     /// ```
     #[track_caller]
     pub fn block_diag(tensors: &[&Tensor]) -> Result<Tensor> {
+        let _line = CallerGuard::here();
         if let Some(x) = tensors.iter().find(|x| x.rank() > 2) {
             let rule = format!("blocks have at most two dimensions, not the shape {}", x.shape());
             return Err(Error::shape(rule)
@@ -324,6 +326,7 @@ impl Tensor {
     /// ```
     #[track_caller]
     pub fn cross(&self, other: &Tensor, dim: isize) -> Result<Tensor> {
+        let _line = CallerGuard::here();
         let inputs = [self.meta(), other.meta()];
         let refuse = |rule: String| Error::shape(rule).at_gate("Cross").with_inputs(inputs);
         if self.rank() != other.rank() {

@@ -2,7 +2,7 @@
 
 use crate::array::{Array, DType, Shape};
 use crate::error::{Error, Result};
-use crate::tensor::Tensor;
+use crate::tensor::{CallerGuard, Tensor};
 
 /// What [`Tensor::scaled_dot_product_attention`] can be told; the default is plain attention.
 ///
@@ -86,12 +86,14 @@ impl Tensor {
     }
 
     /// The scores before softmax, and the values, of as many heads as there are of queries.
+    #[track_caller]
     fn attention_scores(
         &self,
         keys: &Tensor,
         values: &Tensor,
         options: &Attention,
     ) -> Result<(Tensor, Tensor)> {
+        let _line = CallerGuard::here();
         let refuse = |error: Error| {
             let inputs = [self.meta(), keys.meta(), values.meta()];
             error.at_gate("ScaledDotProductAttention").with_inputs(inputs)
@@ -204,6 +206,7 @@ impl Tensor {
     /// The shapes don't fit.
     #[track_caller]
     pub fn bilinear(&self, other: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+        let _line = CallerGuard::here();
         let refuse = |rule: &str| {
             let inputs = [self.meta(), other.meta(), weight.meta()];
             Err(Error::shape(rule).at_gate("Bilinear").with_inputs(inputs))

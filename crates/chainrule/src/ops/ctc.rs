@@ -3,7 +3,7 @@
 use crate::array::{Array, Meta, Shape};
 use crate::error::{Error, Result};
 use crate::gate::softmax::Reduction;
-use crate::tensor::Tensor;
+use crate::tensor::{CallerGuard, Tensor};
 
 /// What [`Tensor::ctc_loss`] can be told; the default is PyTorch's.
 ///
@@ -95,7 +95,9 @@ impl Tensor {
 
     /// The forward recursion over times: `alpha[n][s]` is the logarithm of the probability of all readings so
     /// far that end at symbol s of the labels with blanks around them.
+    #[track_caller]
     fn ctc_forward(&self, plan: &Plan, input_lengths: &[usize], target_lengths: &[usize]) -> Result<Tensor> {
+        let _line = CallerGuard::here();
         let n = input_lengths.len();
         let column = |values: Vec<bool>| Tensor::from_vec(values, [n, 1]);
         let never = |like: &Tensor| {

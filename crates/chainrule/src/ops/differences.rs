@@ -82,6 +82,7 @@ impl Tensor {
         Ok(found)
     }
 
+    #[track_caller]
     fn derivative(&self, dim: usize, at: &[f64], edge_order: usize) -> Result<Tensor> {
         let last = at.len() - 1;
         let float = if self.dtype().is_float() { self.dtype() } else { DType::F32 };

@@ -2,9 +2,10 @@
 
 use crate::array::{Array, Shape};
 use crate::error::{Error, Result};
-use crate::tensor::Tensor;
+use crate::tensor::{CallerGuard, Tensor};
 
 /// A value that is limited from below without the limit taking part in the derivative.
+#[track_caller]
 fn at_least(x: &Tensor, low: f64) -> Result<Tensor> {
     let value = x.detach();
     x.add(&value.clamp_min(low)?.sub(&value)?)
@@ -89,6 +90,7 @@ impl Tensor {
     /// The tensor isn't a matrix, or p is negative.
     #[track_caller]
     pub fn pdist(&self, p: f64) -> Result<Tensor> {
+        let _line = CallerGuard::here();
         let refuse = |error: Error| error.at_gate("Pdist").with_inputs([self.meta()]);
         if self.rank() != 2 {
             return Err(refuse(Error::shape("the points are the rows of one matrix")));
@@ -119,6 +121,7 @@ impl Tensor {
     /// The shapes don't broadcast, the dimension doesn't exist, or the elements aren't floats.
     #[track_caller]
     pub fn cosine_similarity(&self, other: &Tensor, dim: isize, eps: f64) -> Result<Tensor> {
+        let _line = CallerGuard::here();
         let shape = self
             .shape()
             .broadcast(&other.shape())

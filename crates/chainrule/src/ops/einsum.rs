@@ -2,7 +2,7 @@
 
 use crate::array::Shape;
 use crate::error::{Error, Result};
-use crate::tensor::Tensor;
+use crate::tensor::{CallerGuard, Tensor};
 
 /// A dimension's name: a letter, or the n-th dimension from the end that `...` stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,6 +44,7 @@ fn labels(term: &str, covered: usize) -> Result<Vec<Label>> {
 
 impl Named {
     /// An operand; a name that repeats means the diagonal.
+    #[track_caller]
     fn new(term: &str, tensor: &Tensor) -> Result<Named> {
         let named = term.replace("...", "").chars().count();
         let misfit =
@@ -78,6 +79,7 @@ impl Named {
     }
 
     /// Sums over the dimensions that nothing needs any more.
+    #[track_caller]
     fn without(self, gone: impl Fn(Label) -> bool) -> Result<Named> {
         let dims: Vec<isize> =
             (0..self.labels.len()).filter(|&d| gone(self.labels[d])).map(|d| d as isize).collect();
@@ -89,6 +91,7 @@ impl Named {
     }
 
     /// The dimensions in this order, as three blocks of one dimension each, sizes of 1 stretched.
+    #[track_caller]
     fn blocks(&self, order: [&[Label]; 3], sizes: &impl Fn(Label) -> usize) -> Result<Tensor> {
         let all: Vec<Label> = order.concat();
         let dims: Vec<isize> = all
@@ -103,6 +106,7 @@ impl Named {
 }
 
 /// The product of two operands, summed over the names that nothing else needs.
+#[track_caller]
 fn contract(a: Named, b: Named, needed: impl Fn(Label) -> bool) -> Result<Named> {
     let a_alone = |label: Label| !needed(label) && !b.has(label);
     let a = a.without(a_alone)?;
@@ -156,7 +160,9 @@ impl Tensor {
     }
 }
 
+#[track_caller]
 fn einsum(equation: &str, operands: &[&Tensor]) -> Result<Tensor> {
+    let _line = CallerGuard::here();
     let text: String = equation.chars().filter(|c| !c.is_whitespace()).collect();
     let (terms, result) = match text.split_once("->") {
         Some((terms, result)) => (terms, Some(result)),

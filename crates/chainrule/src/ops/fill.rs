@@ -2,7 +2,7 @@
 
 use crate::array::{Array, DType};
 use crate::error::{Error, Result};
-use crate::tensor::{Operand, Tensor};
+use crate::tensor::{CallerGuard, Operand, Tensor};
 
 impl Tensor {
     /// A tensor of this shape and element type with `value` everywhere; a value that is a tensor is 0-d and
@@ -35,6 +35,7 @@ impl Tensor {
     /// ```
     #[track_caller]
     pub fn masked_fill(&self, mask: &Tensor, value: impl Operand) -> Result<Tensor> {
+        let _line = CallerGuard::here();
         self.holds("MaskedFill", &value)?;
         value.with(self, |value| mask.where_(&self.single(value)?, self))
     }

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use crate::array::{Array, DType, Shape};
 use crate::error::{Error, Result};
-use crate::tensor::{Tensor, no_grad};
+use crate::tensor::{CallerGuard, Tensor, no_grad};
 
 /// How [`Tensor::grid_sample`] finds values between elements.
 ///
@@ -80,6 +80,7 @@ struct Along {
 
 impl Along {
     /// From −1…1 to numbers of elements: the ends are the corners' centres where `aligned`, else their edges.
+    #[track_caller]
     fn elements(&self, x: &Tensor) -> Result<Tensor> {
         match self.aligned {
             true => x.add(1.0)?.mul((self.size as f64 - 1.0) / 2.0),
@@ -88,6 +89,7 @@ impl Along {
     }
 
     /// Places outside brought back into the image, where that is how the outside is seen.
+    #[track_caller]
     fn inside(&self, x: &Tensor) -> Result<Tensor> {
         let last = self.size as f64 - 1.0;
         match self.outside {
@@ -117,6 +119,7 @@ impl Along {
 }
 
 /// Limited to 0…last; no gradient at and beyond the limits.
+#[track_caller]
 fn clip(x: &Tensor, last: f64) -> Result<Tensor> {
     let within = no_grad(|| x.gt(0.0)?.mul(&x.lt(last)?))?;
     within.where_(x, &x.detach().clamp(0.0, last)?)
@@ -125,6 +128,7 @@ fn clip(x: &Tensor, last: f64) -> Result<Tensor> {
 /// For one dimension: the elements that an output reads (as floats), what each counts for, and whether it exists.
 type Taps = Vec<(Tensor, Option<Tensor>)>;
 
+#[track_caller]
 fn taps(along: &Along, grid: &Tensor, sampling: Sampling) -> Result<Taps> {
     let x = along.elements(grid)?;
     match sampling {
@@ -149,6 +153,7 @@ fn taps(along: &Along, grid: &Tensor, sampling: Sampling) -> Result<Taps> {
 }
 
 /// The cubic's weight of an element at this distance (up to 2).
+#[track_caller]
 fn cubic(x: &Tensor) -> Result<Tensor> {
     const A: f64 = -0.75;
     let near = x.mul(A + 2.0)?.sub(A + 3.0)?.mul(x)?.mul(x)?.add(1.0)?;
@@ -179,6 +184,7 @@ impl Tensor {
         outside: Outside,
         aligned: bool,
     ) -> Result<Tensor> {
+        let _line = CallerGuard::here();
         let (shape, places) = (self.shape(), grid.shape());
         let refuse = |rule: String| {
             Err(Error::shape(rule).at_gate("GridSampler").with_inputs([self.meta(), grid.meta()]))

@@ -91,6 +91,7 @@ impl Tensor {
         put.reshape(self.shape())
     }
 
+    #[track_caller]
     fn plan(&self, indices: &[Index]) -> Result<Plan> {
         let taken: usize = indices
             .iter()

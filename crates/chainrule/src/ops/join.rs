@@ -5,7 +5,7 @@ use std::str::FromStr;
 use crate::array::Shape;
 use crate::error::{Error, Result};
 use crate::kernel::memory;
-use crate::tensor::Tensor;
+use crate::tensor::{CallerGuard, Tensor};
 
 /// Where a tensor is split.
 ///
@@ -154,6 +154,7 @@ impl Tensor {
         self.split_evenly("DSplit", sections, 2, 3)
     }
 
+    #[track_caller]
     fn split_evenly(
         &self,
         name: &'static str,
@@ -195,6 +196,7 @@ impl Tensor {
     /// ```
     #[track_caller]
     pub fn unbind(&self, dim: isize) -> Result<Vec<Tensor>> {
+        let _line = CallerGuard::here();
         let size = self.split_size("Unbind", dim)?;
         (0..size as isize).map(|i| self.select(dim, i)).collect()
     }
@@ -311,6 +313,7 @@ impl Tensor {
     /// ```
     #[track_caller]
     pub fn column_stack(tensors: &[&Tensor]) -> Result<Tensor> {
+        let _line = CallerGuard::here();
         let raised =
             raise(tensors, |x| if x.rank() < 2 { x.reshape([x.elements(), 1]) } else { Ok(x.clone()) })?;
         Tensor::hstack(&raised.iter().collect::<Vec<_>>())
@@ -330,6 +333,7 @@ impl Tensor {
     /// ```
     #[track_caller]
     pub fn meshgrid(tensors: &[&Tensor], indexing: &str) -> Result<Vec<Tensor>> {
+        let _line = CallerGuard::here();
         let refuse = |rule: String| {
             Err(Error::argument(rule).at_gate("Meshgrid").with_inputs(tensors.iter().map(|x| x.meta())))
         };

@@ -3,7 +3,7 @@
 use crate::array::{Array, DType};
 use crate::error::{Error, Result};
 use crate::gate::softmax::{CrossEntropy, Reduction};
-use crate::tensor::Tensor;
+use crate::tensor::{CallerGuard, Tensor};
 
 /// What both sides of a loss are named in its errors.
 fn refuse<'a>(name: &'static str, tensors: impl IntoIterator<Item = &'a Tensor>, error: Error) -> Error {
@@ -459,6 +459,7 @@ impl Tensor {
         negative: &Tensor,
         options: &Triplet,
     ) -> Result<Tensor> {
+        let _line = CallerGuard::here();
         let Triplet { p, eps, .. } = *options;
         let distance = |a: &Tensor, b: &Tensor| a.pairwise_distance(b, p, eps, false);
         self.triplet_margin_loss_with_distance(positive, negative, options, distance)
@@ -521,6 +522,7 @@ impl Tensor {
         margin: f64,
         reduction: Reduction,
     ) -> Result<Tensor> {
+        let _line = CallerGuard::here();
         let fits = matches!((self.rank(), other.rank(), target.rank()), (1, 1, 0) | (2, 2, 1));
         if !fits {
             let error = Error::shape("two vectors go with a 0-d target, two matrices with a vector");

@@ -2,7 +2,7 @@
 
 use crate::array::{Array, Meta, Shape};
 use crate::error::{Error, Result};
-use crate::tensor::Tensor;
+use crate::tensor::{CallerGuard, Tensor};
 
 /// A tensor of which only some elements count: those where a `bool` mask, which broadcasts to it, is true.
 ///
@@ -59,6 +59,7 @@ impl Masked {
     /// assert_eq!(x.filled(-1.0)?.to_string(), "tensor([ 1., -1.])");
     /// # Ok::<(), chainrule::Error>(())
     /// ```
+    #[track_caller]
     pub fn filled(&self, value: f64) -> Result<Tensor> {
         match &self.mask {
             None => Ok(self.x.clone()),
@@ -104,6 +105,7 @@ impl Masked {
     /// ```
     #[track_caller]
     pub fn prod(&self, dims: &[isize], keep: bool) -> Result<Tensor> {
+        let _line = CallerGuard::here();
         let x = self.filled(1.0)?;
         let shape = x.shape();
         let mut places = match dims {

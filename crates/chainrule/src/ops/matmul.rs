@@ -3,10 +3,12 @@
 use crate::array::Shape;
 use crate::error::{Error, Result};
 use crate::gate::matmul::MatMul;
-use crate::tensor::Tensor;
+use crate::tensor::{CallerGuard, Tensor};
 
 /// `beta·input + alpha·product`; a beta of 0 leaves the input out, so that its NaNs do too.
+#[track_caller]
 fn blend(input: &Tensor, beta: f64, product: &Tensor, alpha: f64) -> Result<Tensor> {
+    let _line = CallerGuard::here();
     // Whole factors leave integers what they are.
     let times = |x: &Tensor, factor: f64| match factor {
         1.0 => Ok(x.clone()),
@@ -253,6 +255,7 @@ impl Tensor {
     /// ```
     #[track_caller]
     pub fn tensordot(&self, other: &Tensor, dims: &[isize], dims_other: &[isize]) -> Result<Tensor> {
+        let _line = CallerGuard::here();
         let inputs = [self.meta(), other.meta()];
         let (a, b) = (self.shape(), other.shape());
         let checked = || -> Result<(Vec<usize>, Vec<usize>)> {

@@ -5,7 +5,7 @@ use crate::array::{Array, DType, dispatch};
 use crate::error::{Error, Result};
 use crate::gate::GateRef;
 use crate::gate::compare::ClampBetween;
-use crate::tensor::{Operand, Tensor};
+use crate::tensor::{CallerGuard, Operand, Tensor};
 
 impl Tensor {
     /// `self + value·(a·b)`.
@@ -61,6 +61,7 @@ impl Tensor {
     /// The shapes don't broadcast, or the elements aren't floats of one type.
     #[track_caller]
     pub fn lerp(&self, end: &Tensor, weight: impl Operand) -> Result<Tensor> {
+        let _line = CallerGuard::here();
         if !self.dtype().is_float() || self.dtype() != end.dtype() {
             return Err(Error::dtype("both ends must be floats of the same type")
                 .at_gate("Lerp")
@@ -117,6 +118,7 @@ impl Tensor {
     /// The shapes don't broadcast, or the limit is above all integers of the type.
     #[track_caller]
     pub fn clamp_min(&self, low: impl Operand) -> Result<Tensor> {
+        let _line = CallerGuard::here();
         if let (Some(number), Some((least, most))) = (fill::Number::of(&low), fill::range(self.dtype()))
             && !number.is_float
         {
@@ -146,6 +148,7 @@ impl Tensor {
     /// The shapes don't broadcast, or the limit is below all integers of the type.
     #[track_caller]
     pub fn clamp_max(&self, high: impl Operand) -> Result<Tensor> {
+        let _line = CallerGuard::here();
         if let (Some(number), Some((least, most))) = (fill::Number::of(&high), fill::range(self.dtype()))
             && !number.is_float
         {
@@ -181,6 +184,7 @@ impl Tensor {
     /// The shapes don't broadcast.
     #[track_caller]
     pub fn fmax(&self, other: impl Operand) -> Result<Tensor> {
+        let _line = CallerGuard::here();
         other.with(self, |other| self.unless_nan(other, &self.maximum(other)?))
     }
 
@@ -196,11 +200,14 @@ impl Tensor {
     /// The shapes don't broadcast.
     #[track_caller]
     pub fn fmin(&self, other: impl Operand) -> Result<Tensor> {
+        let _line = CallerGuard::here();
         other.with(self, |other| self.unless_nan(other, &self.minimum(other)?))
     }
 
     /// `both` where neither is NaN, else the one that isn't.
+    #[track_caller]
     fn unless_nan(&self, other: &Tensor, both: &Tensor) -> Result<Tensor> {
+        let _line = CallerGuard::here();
         other.ne(other)?.where_(self, &self.ne(self)?.where_(other, both)?)
     }
 
@@ -217,6 +224,7 @@ impl Tensor {
     /// None for numbers.
     #[track_caller]
     pub fn nan_to_num(&self, nan: f64, posinf: Option<f64>, neginf: Option<f64>) -> Result<Tensor> {
+        let _line = CallerGuard::here();
         let dtype = self.dtype();
         if !dtype.is_float() {
             return Ok(self.clone());
@@ -245,6 +253,7 @@ impl Tensor {
     /// The shapes don't broadcast.
     #[track_caller]
     pub fn float_power(&self, other: impl Operand) -> Result<Tensor> {
+        let _line = CallerGuard::here();
         let base = self.cast(DType::F64)?;
         other.with(&base, |other| base.pow(&other.cast(DType::F64)?))
     }
@@ -261,6 +270,7 @@ impl Tensor {
     /// The shapes don't broadcast.
     #[track_caller]
     pub fn ldexp(&self, other: impl Operand) -> Result<Tensor> {
+        let _line = CallerGuard::here();
         // The power of two in the result's type: an integer alone would make it f32.
         other.with(self, |other| {
             let exponent = if self.dtype().is_float() && !other.dtype().is_float() {

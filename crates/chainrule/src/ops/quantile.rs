@@ -2,7 +2,7 @@
 
 use crate::array::Array;
 use crate::error::{Error, Result};
-use crate::tensor::Tensor;
+use crate::tensor::{CallerGuard, Tensor};
 
 /// How a quantile between two elements is found.
 ///
@@ -110,6 +110,7 @@ impl Tensor {
         interpolation: Interpolation,
         without_nan: bool,
     ) -> Result<Tensor> {
+        let _line = CallerGuard::here();
         let refuse = |error: Error| error.at_gate("Quantile").with_inputs([self.meta(), q.meta()]);
         if !self.dtype().is_float() || q.dtype() != self.dtype() {
             return Err(refuse(Error::dtype("the elements and q are floats of the same type")));

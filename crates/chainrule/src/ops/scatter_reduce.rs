@@ -7,7 +7,7 @@ use crate::array::{Shape, dispatch};
 use crate::error::{Error, Result};
 use crate::gate::index::places;
 use crate::gate::scatter::ScatterProduct;
-use crate::tensor::{Tensor, no_grad};
+use crate::tensor::{CallerGuard, Tensor, no_grad};
 
 /// How elements that arrive at the same place are combined.
 ///
@@ -83,6 +83,7 @@ impl Tensor {
         combine: Combine,
         include_self: bool,
     ) -> Result<Tensor> {
+        let _line = CallerGuard::here();
         let own = if include_self { self.clone() } else { self.scatter_value(dim, index, 0.0)? };
         match combine {
             Combine::Sum => own.scatter_add(dim, index, source),

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::gate::rearrange::{Flip, Roll};
 use crate::gate::view::View;
 use crate::kernel::memory;
-use crate::tensor::Tensor;
+use crate::tensor::{CallerGuard, Tensor};
 
 /// Names the operator and its input in an error that an inner check raised.
 fn refused(x: &Tensor, operator: &'static str) -> impl Fn(Error) -> Error {
@@ -27,6 +27,7 @@ impl Tensor {
     /// ```
     #[track_caller]
     pub fn broadcast_tensors(tensors: &[&Tensor]) -> Result<Vec<Tensor>> {
+        let _line = CallerGuard::here();
         let shape = tensors
             .iter()
             .try_fold(Shape::SCALAR, |shape, x| shape.broadcast(&x.shape()))
@@ -200,6 +201,7 @@ impl Tensor {
     /// ```
     #[track_caller]
     pub fn flip(&self, dims: &[isize]) -> Result<Tensor> {
+        let _line = CallerGuard::here();
         Tensor::apply(Flip::of(dims), &[self])
     }
 

@@ -2,7 +2,7 @@
 
 use crate::array::{Array, DType, Shape};
 use crate::error::{Error, Result};
-use crate::tensor::Tensor;
+use crate::tensor::{CallerGuard, Tensor};
 
 impl Tensor {
     /// Covariances of variables (rows) over observations (columns): `Σ w·(x − mean)·(x − mean)ᵀ / norm`.
@@ -22,6 +22,7 @@ impl Tensor {
     /// not floats, or they don't fit or are negative.
     #[track_caller]
     pub fn cov(&self, correction: f64, counts: Option<&Tensor>, weights: Option<&Tensor>) -> Result<Tensor> {
+        let _line = CallerGuard::here();
         let refuse = |error: Error| error.at_gate("Cov").with_inputs([self.meta()]);
         if self.rank() > 2 || self.dtype() == DType::Bool {
             return Err(refuse(Error::shape("observations are numbers in a vector or a matrix")));
@@ -156,11 +157,13 @@ impl Tensor {
     }
 
     /// The means of neighbours along a dimension.
+    #[track_caller]
     fn trapezia(&self, dim: isize) -> Result<Tensor> {
         self.neighbours(dim)?.1.add(&self.neighbours(dim)?.0)?.div(2.0)
     }
 
     /// All elements along a dimension but the last, and all but the first.
+    #[track_caller]
     fn neighbours(&self, dim: isize) -> Result<(Tensor, Tensor)> {
         let shape = self.shape();
         let place = shape
@@ -174,6 +177,7 @@ impl Tensor {
     }
 
     /// The distances of neighbouring places of the samples of this tensor.
+    #[track_caller]
     fn steps(&self, places: &Tensor, dim: isize) -> Result<Tensor> {
         let refuse = |error: Error| error.at_gate("Trapezoid").with_inputs([self.meta(), places.meta()]);
         let shape = self.shape();

@@ -4,7 +4,7 @@ use crate::array::Shape;
 use crate::error::{Error, Result};
 use crate::gate::rearrange::Triangle;
 use crate::gate::view::{Unview, View};
-use crate::tensor::Tensor;
+use crate::tensor::{CallerGuard, Tensor};
 
 impl Tensor {
     /// The elements on and below the diagonal with this offset of each matrix, 0 above.
@@ -34,6 +34,7 @@ impl Tensor {
     /// ```
     #[track_caller]
     pub fn triu(&self, diagonal: isize) -> Result<Tensor> {
+        let _line = CallerGuard::here();
         Tensor::apply(Triangle::Upper(diagonal), &[self])
     }
 

@@ -49,6 +49,14 @@ pub(crate) struct CallerGuard {
 }
 
 impl CallerGuard {
+    /// Notes the caller of the function that calls this one, for the closures in which that one runs its gates.
+    #[must_use = "the caller is forgotten when the guard is dropped"]
+    #[track_caller]
+    #[inline]
+    pub(crate) fn here() -> CallerGuard {
+        CallerGuard::enter(Location::caller())
+    }
+
     /// Notes the line, unless it is one of the library's: then the caller around it stays.
     #[must_use = "the caller is forgotten when the guard is dropped"]
     #[inline]

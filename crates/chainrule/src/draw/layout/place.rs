@@ -4,7 +4,10 @@
 //! an item's middle (Rüegg et al., 2015): items are joined to blocks that stand in one column, four times over, each
 //! time leaning to another corner; the mean of the two middle results counts.
 
+use std::collections::HashSet;
+
 use super::order::{End, Rows};
+use super::rank::Lists;
 
 /// Least distances between the items of a row.
 #[derive(Debug, Clone, Copy)]
@@ -25,11 +28,12 @@ struct Lean {
 /// The middle of every item. `is_wire` tells items that are only a wire passing by.
 pub(super) fn place(rows: &Rows, is_wire: &[bool], gaps: Gaps) -> Vec<f64> {
     let conflicts = Conflicts::of(rows, is_wire);
+    let mains = Mains::of(rows);
     let mut results: Vec<(f64, f64, Vec<f64>)> = Vec::with_capacity(4);
     for upwards in [true, false] {
         for left in [true, false] {
             let lean = Lean { upwards, left };
-            let blocks = align(rows, lean, &conflicts);
+            let blocks = align(rows, lean, &conflicts, &mains);
             let x = compact(rows, lean, &blocks, is_wire, gaps);
             let mut low = f64::INFINITY;
             let mut high = f64::NEG_INFINITY;
@@ -58,13 +62,13 @@ pub(super) fn place(rows: &Rows, is_wire: &[bool], gaps: Gaps) -> Vec<f64> {
 
 /// Wires that give way: they cross a straight stretch of a long one.
 struct Conflicts {
-    /// For the upper ends of each item, in the order of its list.
-    up: Vec<Vec<bool>>,
+    /// Their upper and lower ends.
+    crossing: HashSet<(usize, usize)>,
 }
 
 impl Conflicts {
     fn of(rows: &Rows, is_wire: &[bool]) -> Conflicts {
-        let mut up = vec![Vec::new(); rows.rank.len()];
+        let mut crossing = HashSet::new();
         let straight = |item: usize| {
             let ends = rows.up.of(item);
             if is_wire[item] && ends.len() == 1 && is_wire[ends[0].other] {
@@ -91,21 +95,37 @@ impl Conflicts {
                         let place = rows.place[end.other];
                         (place < low || place > high) && straight(between).is_none()
                     };
-                    if ends.iter().any(crosses) {
-                        up[between] = ends.iter().map(crosses).collect();
-                    }
+                    crossing.extend(ends.iter().filter(|&end| crosses(end)).map(|end| (end.other, between)));
                 }
                 scanned = i + 1;
                 low = if high == usize::MAX { low } else { high };
             }
         }
-        Conflicts { up }
+        Conflicts { crossing }
     }
 
-    fn at(&self, rows: &Rows, upper: usize, lower: usize) -> bool {
-        let marks = &self.up[lower];
-        !marks.is_empty()
-            && rows.up.of(lower).iter().zip(marks).any(|(end, &crosses)| crosses && end.other == upper)
+    fn at(&self, upper: usize, lower: usize) -> bool {
+        !self.crossing.is_empty() && self.crossing.contains(&(upper, lower))
+    }
+}
+
+/// Where the longest way through each item comes from, and where it leads to, if one is longer than all others.
+/// Known once for all: an item may have a hundred thousand neighbours, each of which asks.
+struct Mains {
+    up: Vec<Option<usize>>,
+    down: Vec<Option<usize>>,
+}
+
+impl Mains {
+    fn of(rows: &Rows) -> Mains {
+        let of = |lists: &Lists<End>, length: &[usize]| {
+            let other = |item| {
+                let ends = lists.of(item);
+                main(ends, length).map(|place| ends[place].other)
+            };
+            (0..rows.rank.len()).map(other).collect()
+        };
+        Mains { up: of(&rows.up, &rows.length[0]), down: of(&rows.down, &rows.length[1]) }
     }
 }
 
@@ -122,7 +142,7 @@ fn main(ends: &[End], length: &[usize]) -> Option<usize> {
     all.next().filter(|_| all.next().is_none())
 }
 
-fn align(rows: &Rows, lean: Lean, conflicts: &Conflicts) -> Blocks {
+fn align(rows: &Rows, lean: Lean, conflicts: &Conflicts, mains: &Mains) -> Blocks {
     let count = rows.rank.len();
     let mut root: Vec<usize> = (0..count).collect();
     let mut shift = vec![0.0; count];
@@ -146,17 +166,15 @@ fn align(rows: &Rows, lean: Lean, conflicts: &Conflicts) -> Blocks {
             let medians = if lean.left { [low, high] } else { [high, low] };
             for median in longest.into_iter().chain(medians) {
                 let end = ends[median];
-                let back = if lean.upwards { rows.down.of(end.other) } else { rows.up.of(end.other) };
-                if let Some(other) = main(back, &rows.length[usize::from(lean.upwards)])
-                    && back[other].other != item
-                {
+                let back = if lean.upwards { mains.down[end.other] } else { mains.up[end.other] };
+                if back.is_some_and(|other| other != item) {
                     continue;
                 }
                 let place = rows.place[end.other];
                 let free = limit.is_none_or(|limit| if lean.left { place > limit } else { place < limit });
                 let conflict = match lean.upwards {
-                    true => conflicts.at(rows, end.other, item),
-                    false => conflicts.at(rows, item, end.other),
+                    true => conflicts.at(end.other, item),
+                    false => conflicts.at(item, end.other),
                 };
                 if free && !conflict {
                     root[item] = root[end.other];
@@ -191,7 +209,7 @@ fn compact(rows: &Rows, lean: Lean, blocks: &Blocks, is_wire: &[bool], gaps: Gap
             edges.push((blocks.root[first], (blocks.root[second], distance)));
         }
     }
-    let behind = super::rank::Lists::new(count, edges.iter().copied());
+    let behind = Lists::new(count, edges.iter().copied());
     let mut waiting = vec![0usize; count];
     for &(_, (to, _)) in &edges {
         waiting[to] += 1;

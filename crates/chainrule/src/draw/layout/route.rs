@@ -204,7 +204,7 @@ impl Inside<'_> {
     }
 
     /// Where each stretch arrives at a node, from the node's middle: side by side, in the order in which the wires
-    /// come; a wire that comes straight from above stays straight.
+    /// come; a wire that comes straight from above stays straight. Sorted by where the wires come from.
     pub(super) fn arrivals(&self, rows: &Rows, x: &[f64], count: usize) -> Vec<Vec<(usize, f64, f64)>> {
         let mut all = vec![Vec::new(); count];
         for item in 0..count {
@@ -229,6 +229,7 @@ impl Inside<'_> {
             for (i, end) in arriving.into_iter().enumerate() {
                 all[item].push((end.0, end.1, (i as f64 - middle) * between));
             }
+            all[item].sort_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
         }
         all
     }
@@ -290,10 +291,12 @@ impl Router<'_> {
             let arrives = match self.inside.level.items[to] {
                 Item::Node(_) if !side => {
                     let turn = used.entry((to, last.0, last.1.to_bits())).or_default();
-                    let found = self.arrivals[to].iter().filter(|a| a.0 == last.0 && a.1 == last.1);
-                    let offset = found.clone().nth(*turn).map_or(0.0, |arrival| arrival.2);
+                    let own = &self.arrivals[to];
+                    let first =
+                        own.partition_point(|a| a.0.cmp(&last.0).then(a.1.total_cmp(&last.1)).is_lt());
+                    let found = own.get(first + *turn).filter(|a| a.0 == last.0 && a.1 == last.1);
                     *turn += 1;
-                    offset
+                    found.map_or(0.0, |arrival| arrival.2)
                 }
                 _ => self.inside.arrives_at(to, stretch.signal),
             };

@@ -275,3 +275,24 @@ fn deep_graphs_need_no_deep_stack() {
     let (links, points) = thread.join().unwrap();
     assert!(points < 40 * links, "{points} points for {links} links");
 }
+
+#[test]
+fn a_node_with_many_neighbours_takes_no_longer_than_as_many_nodes() {
+    // With work for every pair of neighbours this test would run for hours.
+    const MANY: usize = 50_000;
+    let both = |i: usize| [(MANY, i), (i, MANY + 1)].map(|(from, to)| Link { from, output: 0, to, kind: 0 });
+    let links: Vec<Link> = (0..MANY).flat_map(both).collect();
+    let nodes = (0..MANY + 2).map(|_| size(40.0, 20.0)).collect();
+    let frame_of = vec![None; MANY + 2];
+    let geometry = layout(&Request { nodes, frame_of, frames: Vec::new(), links, spacing: SPACING });
+    let mut row: Vec<Rect> = geometry.nodes[..MANY].to_vec();
+    row.sort_by(|a, b| a.x.total_cmp(&b.x));
+    assert!(row.windows(2).all(|pair| pair[0].y == pair[1].y && !overlap(pair[0], pair[1])));
+    assert_eq!(geometry.wires.iter().filter(|wire| wire.arrives).count(), 2 * MANY);
+    // Each wire arrives at a place of its own, within the node.
+    let last = geometry.nodes[MANY + 1];
+    let mut ends: Vec<f64> =
+        geometry.wires.iter().filter_map(|wire| wire.points.last()).map(|end| end.0).collect();
+    ends.retain(|&x| (last.x..=last.x + last.width).contains(&x));
+    assert!(ends.len() >= MANY);
+}

@@ -120,6 +120,7 @@ impl Gate for LuFactor {
 }
 
 /// The part below the diagonal, with ones on it.
+#[track_caller]
 pub(crate) fn unit_lower(x: &Tensor) -> Result<Tensor> {
     let (_, rows, columns) = sizes(&x.meta())?;
     x.tril(-1)?.add(&Tensor::from_array(Array::eye_of(rows, columns, x.dtype())))

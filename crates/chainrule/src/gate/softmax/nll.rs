@@ -438,6 +438,7 @@ impl Tensor {
         hard.mul(1.0 - smoothing)?.add(&soft.mul(smoothing / classes as f64)?)
     }
 
+    #[track_caller]
     fn cross_entropy_of_probabilities(
         &self,
         log_probabilities: &Tensor,
