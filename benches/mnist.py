@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
-"""MNIST trained by PyTorch and by chainrule: `python benches/mnist.py lenet MNIST_DIR target/release/chainrule`.
+"""MNIST trained by PyTorch and by chainrule: `python benches/mnist.py MNIST_DIR target/release/chainrule` prints a table.
 
-PyTorch's side (without a program's name only that) does just what `chainrule train --arch lenet` (or mlp) does: the same
-layers, initial distributions, optimiser, batches, schedule, and a look at the test part after every epoch; its pixels lie
-in memory and are cut into batches by index, without a loader's overhead. Each side runs in a process of its own; the time
-is that of the whole process, and its processors' seconds say more where others use the machine. EPOCHS=2 takes fewer than
-10, THREADS=1 another number of threads than there are processors.
+PyTorch's side does just what `chainrule train --arch lenet` (or mlp) does: the same layers, initial distributions,
+optimiser, batches, schedule, and a look at the test part after every epoch; its pixels lie in memory and are cut into
+batches by index, without a loader's overhead. Each side runs in a process of its own, in turn; the time is that of the
+whole process, and its processors' seconds say more where others use the machine. `lenet` or `mlp` behind the arguments
+measures that network alone, EPOCHS=2 takes fewer than 10, THREADS=1 another number of threads than there are processors.
 """
 
 import gzip
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -77,23 +78,31 @@ def train(arch, folder, seed=0):
 
 def measured(side, command, place):
     start, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    text = subprocess.check_output(command, text=True, cwd=place)
+    run = subprocess.run(command, text=True, cwd=place, capture_output=True)
+    if run.returncode:
+        sys.exit(f"{side}: {run.stderr.strip() or run.stdout.strip()}")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     busy = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    result = text.strip().splitlines()[-1].split(" after")[0]
-    print(f"{side}: {result}; {time.monotonic() - start:.1f} s, {busy:.1f} s of processors", flush=True)
+    [accuracy] = re.findall(r"^test accuracy ([0-9.]+)", run.stdout, re.MULTILINE)
+    print(f"| {side} | {accuracy} % | {time.monotonic() - start:.1f} s | {busy:.1f} s |", flush=True)
 
 
 def main():
-    arch, folder = sys.argv[1], Path(sys.argv[2]).resolve()
-    if sys.argv[3:]:
-        own = [Path(sys.argv[3]).resolve(), "train", "--arch", arch, "--data", folder, "--epochs", str(EPOCHS)]
-        with tempfile.TemporaryDirectory() as place:
-            measured("chainrule", [*own, "--threads", THREADS, "--out", "run"], place)
-            measured("PyTorch", [sys.executable, Path(__file__).resolve(), arch, folder], place)
+    if sys.argv[1:2] == ["--torch"]:
+        torch.set_num_threads(int(THREADS))
+        print(f"test accuracy {100 * train(sys.argv[2], Path(sys.argv[3])):.2f}")
         return
-    torch.set_num_threads(int(THREADS))
-    print(f"test accuracy {100 * train(arch, folder):.2f}% after {EPOCHS} epochs")
+    if len(sys.argv) < 3:
+        sys.exit(__doc__)
+    folder, program = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
+    print(f"{EPOCHS} epochs, {THREADS} threads, PyTorch {torch.__version__}\n")
+    print("| | test accuracy | time | processors' time |\n| --- | ---: | ---: | ---: |", flush=True)
+    for arch in sys.argv[3:] or ["lenet", "mlp"]:
+        own = [program, "train", "--arch", arch, "--data", folder, "--epochs", str(EPOCHS), "--threads", THREADS]
+        other = [sys.executable, Path(__file__).resolve(), "--torch", arch, folder]
+        with tempfile.TemporaryDirectory() as place:
+            measured(f"chainrule, `{arch}`", [*own, "--out", "run"], place)
+            measured(f"PyTorch, `{arch}`", other, place)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::Failure;
+use crate::train::not_negative;
 
 /// Options of `chainrule predict`.
 #[derive(Debug, Args)]
@@ -38,7 +39,7 @@ pub struct Options {
     #[arg(long, default_value_t = 400)]
     length: usize,
     /// How freely it writes: near 0 always the likeliest character, 1 as it learned
-    #[arg(long, default_value_t = 0.8)]
+    #[arg(long, default_value_t = 0.8, allow_negative_numbers = true, value_parser = not_negative)]
     temperature: f64,
     /// Another seed writes another text
     #[arg(long, default_value_t = 0)]

@@ -15,7 +15,7 @@ use chainrule::train::{Data, EpochMetrics, EventFile, RunReport, Settings, Train
 
 use crate::Failure;
 use options::{Every, Handling};
-pub use options::{Network, Options, at_least_one, image_networks};
+pub use options::{Network, Options, at_least_one, image_networks, not_negative};
 use show::Show;
 
 /// A check of gradients that takes more multiply-adds than this must be asked for.

@@ -58,6 +58,7 @@ fn build(parameters: &[Tensor; 2], case: &Value) -> Box<dyn Optimizer> {
             dampening: number(o, "dampening", 0.0),
             weight_decay: number(o, "weight_decay", 0.0),
             nesterov: flag(o, "nesterov"),
+            maximize: flag(o, "maximize"),
         })),
         "adam" | "adamw" => Box::new(groups(parameters, case, |o| {
             let base = if name == "adamw" { AdamOptions::adamw() } else { AdamOptions::default() };
@@ -68,6 +69,7 @@ fn build(parameters: &[Tensor; 2], case: &Value) -> Box<dyn Optimizer> {
                 eps: number(o, "eps", base.eps),
                 weight_decay: number(o, "weight_decay", base.weight_decay),
                 amsgrad: flag(o, "amsgrad"),
+                maximize: flag(o, "maximize"),
                 ..base
             }
         })),
@@ -79,6 +81,7 @@ fn build(parameters: &[Tensor; 2], case: &Value) -> Box<dyn Optimizer> {
                 weight_decay: number(o, "weight_decay", base.weight_decay),
                 momentum: number(o, "momentum", base.momentum),
                 centered: flag(o, "centered"),
+                maximize: flag(o, "maximize"),
             }
         })),
         _ => Box::new(groups(parameters, case, |o| {
@@ -88,6 +91,7 @@ fn build(parameters: &[Tensor; 2], case: &Value) -> Box<dyn Optimizer> {
                 weight_decay: number(o, "weight_decay", base.weight_decay),
                 initial: number(o, "initial_accumulator_value", base.initial),
                 eps: number(o, "eps", base.eps),
+                maximize: flag(o, "maximize"),
             }
         })),
     }
@@ -101,6 +105,35 @@ fn assert_close(actual: &[f64], expected: &[f64], relative: f64, what: &str) {
     assert_eq!(actual.len(), expected.len(), "{what}");
     for (a, e) in actual.iter().zip(expected) {
         assert!((a - e).abs() <= relative * e.abs().max(1e-3), "{what}: {actual:?}, PyTorch: {expected:?}");
+    }
+}
+
+#[test]
+fn maximising_is_minimising_with_the_sign_of_the_gradient_turned() {
+    for (optimizer, options) in [
+        ("sgd", r#""momentum": 0.9, "weight_decay": 0.1"#),
+        ("adamw", r#""amsgrad": true"#),
+        ("rmsprop", r#""centered": true"#),
+        ("adagrad", r#""lr_decay": 0.1"#),
+    ] {
+        let after = |maximize: bool| {
+            let options = format!(r#"{{"lr": 0.1, {options}, "maximize": {maximize}}}"#);
+            let case =
+                format!(r#"{{"optimizer": "{optimizer}", "options": {options}, "second": {{"lr": 0.2}}}}"#);
+            let parameters = parameters(DType::F64);
+            let mut optimizer = build(&parameters, &serde_json::from_str(&case).unwrap());
+            for step in 0..4 {
+                for (group, parameter) in parameters.iter().enumerate() {
+                    set_gradient(parameter, step, group);
+                    if maximize {
+                        parameter.set_grad(parameter.grad().map(|gradient| -gradient)).unwrap();
+                    }
+                }
+                optimizer.step().unwrap();
+            }
+            parameters.map(|parameter| parameter.to_f64_vec())
+        };
+        assert_eq!(after(true), after(false), "{optimizer}");
     }
 }
 

@@ -109,12 +109,26 @@ pub(super) fn unpickle(bytes: &[u8]) -> Result<Unpickled> {
         }
         Refused::Forbidden(what) => {
             Error::new(crate::ErrorKind::Format, format!("the pickle wants to use {what}, which is not run"))
-                .hint("save the parameters alone, in Python: torch.save(model.state_dict(), path)")
+                .hint(instead_of(&what))
         }
     });
     let place = machine.place;
     let value = value.map_err(|e| e.offset(place as u64))?;
     Ok(Unpickled { value, containers: machine.containers, end: place })
+}
+
+/// What to save in Python in place of that which a name rebuilds.
+fn instead_of(name: &str) -> &'static str {
+    match name.strip_prefix("torch._utils._rebuild_") {
+        Some("sparse_tensor" | "sparse_csr_tensor") => {
+            "save the sparse tensor as a dense one: tensor.to_dense()"
+        }
+        Some("qtensor") => "save the quantised tensor's numbers: tensor.dequantize()",
+        Some("meta_tensor_no_storage") => "a tensor on the device meta has no numbers to read",
+        Some("tensor_v3") => "save the tensor with a usual element type: tensor.float()",
+        _ if name.starts_with("numpy.") => "save NumPy's arrays as tensors: torch.from_numpy(array)",
+        _ => "save the parameters alone, in Python: torch.save(model.state_dict(), path)",
+    }
 }
 
 /// Why a pickle isn't read.

@@ -26,11 +26,13 @@ pub struct AdagradOptions {
     pub initial: f64,
     /// Added to the denominator (ε).
     pub eps: f64,
+    /// Climb to the highest value instead of descending to the lowest: the gradient counts with its sign turned.
+    pub maximize: bool,
 }
 
 impl Default for AdagradOptions {
     fn default() -> Self {
-        AdagradOptions { rate_decay: 0.0, weight_decay: 0.0, initial: 0.0, eps: 1e-10 }
+        AdagradOptions { rate_decay: 0.0, weight_decay: 0.0, initial: 0.0, eps: 1e-10, maximize: false }
     }
 }
 
@@ -65,6 +67,10 @@ impl Rule for AdagradOptions {
             *s += g * g;
             *p -= rate * g / (s.sqrt() + eps);
         }
+    }
+
+    fn maximizes(&self) -> bool {
+        self.maximize
     }
 
     fn check(&self) -> Result<()> {

@@ -27,6 +27,8 @@ pub struct AdamOptions {
     pub decoupled: bool,
     /// Whether the largest mean square so far counts, not the present one (AMSGrad).
     pub amsgrad: bool,
+    /// Climb to the highest value instead of descending to the lowest: the gradient counts with its sign turned.
+    pub maximize: bool,
 }
 
 impl Default for AdamOptions {
@@ -38,6 +40,7 @@ impl Default for AdamOptions {
             weight_decay: 0.0,
             decoupled: false,
             amsgrad: false,
+            maximize: false,
         }
     }
 }
@@ -124,6 +127,10 @@ impl Rule for AdamOptions {
 
     fn momentum_mut(&mut self) -> Option<&mut f64> {
         Some(&mut self.beta1)
+    }
+
+    fn maximizes(&self) -> bool {
+        self.maximize
     }
 
     fn check(&self) -> Result<()> {

@@ -27,11 +27,20 @@ pub struct RmsPropOptions {
     pub momentum: f64,
     /// Whether the gradient is divided by its standard deviation, not by its root mean square.
     pub centered: bool,
+    /// Climb to the highest value instead of descending to the lowest: the gradient counts with its sign turned.
+    pub maximize: bool,
 }
 
 impl Default for RmsPropOptions {
     fn default() -> Self {
-        RmsPropOptions { alpha: 0.99, eps: 1e-8, weight_decay: 0.0, momentum: 0.0, centered: false }
+        RmsPropOptions {
+            alpha: 0.99,
+            eps: 1e-8,
+            weight_decay: 0.0,
+            momentum: 0.0,
+            centered: false,
+            maximize: false,
+        }
     }
 }
 
@@ -96,6 +105,10 @@ impl Rule for RmsPropOptions {
 
     fn momentum_mut(&mut self) -> Option<&mut f64> {
         Some(&mut self.momentum)
+    }
+
+    fn maximizes(&self) -> bool {
+        self.maximize
     }
 
     fn check(&self) -> Result<()> {

@@ -25,6 +25,8 @@ pub struct SgdOptions {
     pub weight_decay: f64,
     /// Nesterov's momentum, which looks one step ahead.
     pub nesterov: bool,
+    /// Climb to the highest value instead of descending to the lowest: the gradient counts with its sign turned.
+    pub maximize: bool,
 }
 
 /// Gradient descent: `p ← p − γ·∇`, with PyTorch's momentum, Nesterov momentum and weight decay.
@@ -68,6 +70,10 @@ impl Rule for SgdOptions {
 
     fn momentum_mut(&mut self) -> Option<&mut f64> {
         Some(&mut self.momentum)
+    }
+
+    fn maximizes(&self) -> bool {
+        self.maximize
     }
 
     fn check(&self) -> Result<()> {

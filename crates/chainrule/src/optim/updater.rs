@@ -150,6 +150,22 @@ pub trait Rule: std::fmt::Debug + Clone + Default + Send + Sync + 'static {
         None
     }
 
+    /// Whether the parameters are to climb to the highest value: [`Rule::update`] is then given `−g`.
+    ///
+    /// ```
+    /// use chainrule::optim::{Optimizer, Sgd, SgdOptions};
+    /// use chainrule::param;
+    /// let w = param(3.0);
+    /// let mut climb = Sgd::with(&[w.clone()], 0.1, SgdOptions { maximize: true, ..SgdOptions::default() })?;
+    /// w.mul(2.0)?.backward()?;
+    /// climb.step()?;
+    /// assert!((w.item()? - 3.2).abs() < 1e-6);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    fn maximizes(&self) -> bool {
+        false
+    }
+
     /// Refuses options that make no sense.
     ///
     /// # Errors
@@ -354,6 +370,10 @@ impl<R: Rule> Optimizer for Updater<R> {
         for ((parameter, memory), group) in self.parameters.iter().zip(&mut self.memory).zip(owners) {
             let Some(gradient) = parameter.grad() else { continue };
             let dtype = parameter.dtype();
+            let gradient = match group.options.maximizes() {
+                true => no_grad(|| -&gradient),
+                false => gradient,
+            };
             let gradient = gradient.array();
             let gradient = match gradient.dtype() == dtype {
                 true => gradient,
