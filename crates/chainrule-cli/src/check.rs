@@ -4,8 +4,9 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use chainrule::Tensor;
 use chainrule::check::Finding;
-use chainrule::train::{Data, TrainedModel, Training};
+use chainrule::train::{CheckPlan, Data, TrainedModel, Training};
 use clap::Args;
 
 use crate::Failure;
@@ -15,7 +16,7 @@ use crate::train::{Network, at_least_one};
 /// A check compares at most so many elements of each parameter, …
 const ELEMENTS: usize = 200;
 /// … and of large networks as few as take about this many multiply-adds: some seconds.
-const AFFORDABLE: f64 = 2e10;
+const AFFORDABLE: f64 = 5e9;
 
 /// Options of `chainrule check`.
 #[derive(Debug, Args)]
@@ -52,27 +53,27 @@ pub fn run(options: Options) -> Result<ExitCode, Failure> {
             Training::with_network(model, data)?
         }
     };
-    let at_most = match options.all {
-        true => None,
-        false => Some(match options.elements {
-            Some(elements) => elements,
-            None => training.elements_within(AFFORDABLE, ELEMENTS)?,
-        }),
+    let plan = match (options.all, options.elements) {
+        (true, _) => CheckPlan::default(),
+        (false, Some(elements)) => CheckPlan { at_most: Some(elements), ..CheckPlan::default() },
+        (false, None) => training.check_plan(AFFORDABLE, ELEMENTS)?,
     };
     let parameters = training.network().named_parameters();
     let sizes: Vec<usize> = parameters.iter().map(|(_, p)| p.elements()).collect();
     // Every so many elements one is taken.
     let taken = |size: usize, most: usize| size.div_ceil(size.div_ceil(most).max(1));
     let total: usize = sizes.iter().sum();
-    let compared = sizes.iter().map(|&size| at_most.map_or(size, |most| taken(size, most))).sum();
+    let compared = sizes.iter().map(|&size| plan.at_most.map_or(size, |most| taken(size, most))).sum();
     let mut out = std::io::stdout();
-    writeln!(out, "{}", plan(total, sizes.len(), compared, at_most))?;
+    writeln!(out, "{}", announcement(&plan, total, sizes.len(), compared))?;
     let names = parameters.iter().map(|(name, p)| format!("{name} {}", p.shape()).chars().count());
-    let table = Table { name: names.max().unwrap_or(0).max(17) };
+    let last = |p: &Tensor| format!("{:?}", p.shape().iter().map(|size| size - 1).collect::<Vec<_>>());
+    let indices = parameters.iter().map(|(_, p)| last(p).len());
+    let table = Table { name: names.max().unwrap_or(0).max(17), index: indices.max().unwrap_or(0).max(9) };
     write!(out, "{}", table.header())?;
     // Each row as soon as it is known: a large network takes its time.
     let mut broken_pipe = None;
-    let report = training.check_gradients_telling(at_most, &mut |finding| {
+    let report = training.check_gradients_telling(&plan, &mut |finding| {
         if let Err(error) = write!(out, "{}", table.rows(finding)).and_then(|()| out.flush()) {
             broken_pipe.get_or_insert(error);
         }
@@ -91,11 +92,14 @@ pub fn run(options: Options) -> Result<ExitCode, Failure> {
 }
 
 /// What will be compared, in words.
-fn plan(total: usize, parameters: usize, compared: usize, at_most: Option<usize>) -> String {
-    let whole = format!("{} elements in {parameters} parameters", grouped(total));
-    match at_most {
+fn announcement(plan: &CheckPlan, total: usize, parameters: usize, compared: usize) -> String {
+    let whole = format!("{} elements in {parameters} parameters, {} examples", grouped(total), plan.examples);
+    match plan.at_most {
+        Some(1) if compared < total => {
+            format!("{whole};\none of each is compared (--all compares every element)")
+        }
         Some(most) if compared < total => format!(
-            "{whole}; {} of each are compared at most, evenly chosen: {} (--all compares every element)",
+            "{whole}; of each at most {} are compared,\nevenly chosen: {} (--all compares every element)",
             grouped(most),
             grouped(compared)
         ),
@@ -105,8 +109,10 @@ fn plan(total: usize, parameters: usize, compared: usize, at_most: Option<usize>
 
 /// The table of findings, one row a parameter: how many elements agree, and the worst of them.
 struct Table {
-    /// The width of the longest name.
+    /// The width of the longest name, …
     name: usize,
+    /// … and of the longest index.
+    index: usize,
 }
 
 impl Table {
@@ -115,7 +121,7 @@ impl Table {
         let cells = [
             cell(name, self.name + 2),
             cell(agree, 9),
-            cell(worst, 11),
+            cell(worst, self.index + 2),
             cell(analytic, 15),
             cell(numeric, 15),
             error.to_string(),

@@ -267,6 +267,9 @@ fn products_and_powers_of_integers_are_exact() -> Result<()> {
     let x = Tensor::new([1.5], DType::F64)?;
     assert_eq!(x.ldexp(&tensor([900]))?.item()?, 1.5 * 2f64.powi(900)); // more than f32 holds
     assert_eq!(tensor([true]).square()?.dtype(), DType::I64);
+    let (base, exponent) = (tensor([3, -1, 2]), tensor([(1i64 << 33) + 1, i64::MAX, 1 << 40]));
+    let wrapped = 3i64.wrapping_pow(1 << 31).wrapping_pow(4).wrapping_mul(3);
+    assert_eq!(base.pow(&exponent)?.to_vec::<i64>()?, [wrapped, -1, 0]);
     Ok(())
 }
 
@@ -299,6 +302,11 @@ fn gradients_beside_other_types() -> Result<()> {
     let norm = tiny.vector_norm(3.0, &[], false)?;
     norm.backward()?;
     assert!(tiny.grad().is_some_and(|g| g.to_f64_vec().iter().all(|g| g.is_finite())));
+    // Beside large numbers the logarithm of the number of terms isn't lost.
+    let halves = tensor([1e30, 1e30]).log_softmax(0)?.to_vec::<f32>()?;
+    assert_eq!(halves, [-std::f32::consts::LN_2; 2]);
+    let loss = tensor([[1e30, 1e30]]).cross_entropy(&tensor([0]))?.item()?;
+    assert!((loss - 2f64.ln()).abs() < 1e-6, "{loss}");
     assert!(tensor([INF, 1.0]).log_softmax(0)?.to_f64_vec().iter().all(|y| y.is_nan()));
     Ok(())
 }

@@ -209,11 +209,7 @@ gates! {
             b.if_eq(R::constant(0.0), R::constant(0.0), b * a.pow(b - 1.0)),
             a.if_eq(R::constant(0.0), b.if_ge(R::constant(0.0), R::constant(0.0), y * a.log()), y * a.log())
         ];
-        integer: |_: &Pow, [a, b, _]: [i64; 3]| Some(match u32::try_from(b) {
-            Ok(b) => a.wrapping_pow(b),
-            // A negative exponent: only ±1 have an integer result other than 0.
-            Err(_) => match a { 1 => 1, -1 => if b % 2 == 0 { 1 } else { -1 }, _ => 0 },
-        });
+        integer: |_: &Pow, [a, b, _]: [i64; 3]| Some(integer_power(a, b));
         check: |_: &Pow, inputs: &[Meta]| match promoted(inputs) {
             DType::Bool => not_bool("a power", inputs),
             _ => Ok(()),
@@ -229,6 +225,26 @@ gates! {
             Sample::new(Pow::TENSORS, [f64s([f64::NAN, 0.0, -8.0, 0.0]), f64s([0.0, -1.0, 1.0 / 3.0, 0.0])])
                 .gives([f64s([1.0, f64::INFINITY, f64::NAN, 1.0])]),
         ];
+    }
+}
+
+/// aᵇ, wrapped around; to a negative exponent only ±1 have an integer result other than 0.
+fn integer_power(a: i64, b: i64) -> i64 {
+    match (a, b) {
+        (1, _) => 1,
+        (-1, _) => 1 - 2 * (b & 1),
+        (_, ..0) => 0,
+        (mut base, mut rest) => {
+            let mut power = 1i64;
+            while rest > 0 {
+                if rest & 1 == 1 {
+                    power = power.wrapping_mul(base);
+                }
+                base = base.wrapping_mul(base);
+                rest >>= 1;
+            }
+            power
+        }
     }
 }
 

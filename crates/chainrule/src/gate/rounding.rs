@@ -207,7 +207,7 @@ functions! {
     HEAVISIDE(a, b) as heaviside {
         name: "Heaviside";
         formula: "y = 0 where a < 0, b where a = 0, else 1";
-        value: |[a, b]| if a.is_nan() { a } else if a == 0.0 { b } else { f64::from(u8::from(a > 0.0)) };
+        value: |[a, b]| if a == 0.0 { b } else { f64::from(u8::from(a > 0.0)) };
         local: [Local::Unknown, Local::Unknown];
         integers: |[a, b]| Some(if a == 0 { b } else { i64::from(a > 0) });
         samples: [[7.5, 2.0], [-3.2, 0.7], [0.0, -1.3]];

@@ -134,7 +134,7 @@ pub(crate) fn log_softmax_gradient<T: Float + Add>(g: &[T], y: &[T], columns: us
             };
             T::run(&LogWeighted, [Operand::Slice(g), Operand::Slice(y), total], out);
         }
-        memory::give(totals);
+        memory::give(logs);
     });
 }
 
@@ -148,6 +148,12 @@ fn together(columns: usize) -> usize {
 
 /// `out[r] = ln Σ exp(x)` of each row.
 pub(crate) fn logsumexp<T: Float + Add>(x: &[T], columns: usize, out: &mut [T]) {
+    // All −∞, or one +∞: the exponentials are NaN.
+    logarithms(x, columns, out, |m, log| if m.to_f64().is_infinite() { m } else { m + log });
+}
+
+/// `out[r] = of(m, ln Σ exp(x − m))` of each row, whose largest element is m.
+fn logarithms<T: Float + Add>(x: &[T], columns: usize, out: &mut [T], of: impl Fn(T, T) -> T + Sync) {
     pool::chunks_mut(out, grain(columns), |start, out| {
         let x = &x[start * columns..(start + out.len()) * columns];
         let together = together(columns);
@@ -166,10 +172,8 @@ pub(crate) fn logsumexp<T: Float + Add>(x: &[T], columns: usize, out: &mut [T]) 
                 T::run(&ExpMinus, [Operand::Slice(x), Operand::Slice(spread)], exponentials);
             }
             for (i, out) in out.iter_mut().enumerate() {
-                // All −∞, or one +∞: the exponentials are NaN.
-                if !out.to_f64().is_infinite() {
-                    *out += T::map_one(&Log, [sum::sum(&exponentials[i * columns..(i + 1) * columns])]);
-                }
+                let log = T::map_one(&Log, [sum::sum(&exponentials[i * columns..(i + 1) * columns])]);
+                *out = of(*out, log);
             }
         }
         memory::give(exponentials);
@@ -177,30 +181,35 @@ pub(crate) fn logsumexp<T: Float + Add>(x: &[T], columns: usize, out: &mut [T]) 
     });
 }
 
-/// `out = x − logsumexp(x)` over rows of this length.
+/// `out = (x − m) − ln Σ exp(x − m)` over rows of this length, whose largest element is m: of large numbers the
+/// logarithm alone would be rounded away.
 pub(crate) fn log_softmax<T: Float + Add + std::ops::Sub<Output = T>>(
     x: &[T],
     columns: usize,
     out: &mut [T],
 ) {
-    let mut totals = memory::take::<T>(x.len() / columns.max(1));
-    logsumexp(x, columns, &mut totals);
+    let mut logs = memory::take::<T>(x.len() / columns.max(1));
+    // One infinite value leaves no finite logarithm, nor one of zero: all are NaN, as in PyTorch.
+    logarithms(
+        x,
+        columns,
+        &mut logs,
+        |m, log| if m.to_f64().is_infinite() { T::from_f64(f64::NAN) } else { log },
+    );
     pool::chunks_mut(out, grain(columns) * columns, |start, out| {
         let rows = x[start..start + out.len()].chunks_exact(columns);
-        for ((row, out), total) in rows.zip(out.chunks_exact_mut(columns)).zip(&totals[start / columns..]) {
-            // One infinite value leaves no finite logarithm, nor one of zero: all are NaN, as in PyTorch.
-            let infinite = *total == T::from_f64(f64::INFINITY);
-            subtract(row, if infinite { T::from_f64(f64::NAN) } else { *total }, out);
+        for ((row, out), log) in rows.zip(out.chunks_exact_mut(columns)).zip(&logs[start / columns..]) {
+            subtract(row, largest(row), *log, out);
         }
     });
-    memory::give(totals);
+    memory::give(logs);
 }
 
 multiversion! {
-    /// `out[i] = x[i] − y`
-    fn subtract[T: Float + std::ops::Sub<Output = T>](x: &[T], y: T, out: &mut [T]) {
+    /// `out[i] = (x[i] − y) − z`
+    fn subtract[T: Float + std::ops::Sub<Output = T>](x: &[T], y: T, z: T, out: &mut [T]) {
         for (out, x) in out.iter_mut().zip(x) {
-            *out = *x - y;
+            *out = (*x - y) - z;
         }
     }
 }

@@ -129,13 +129,13 @@ impl Tensor {
 
 /// The number that an operand is.
 pub(super) struct Number {
-    pub value: f64,
-    pub is_float: bool,
+    pub(super) value: f64,
+    pub(super) is_float: bool,
 }
 
 impl Number {
     /// `None` for a tensor.
-    pub fn of(operand: &impl Operand) -> Option<Number> {
+    pub(super) fn of(operand: &impl Operand) -> Option<Number> {
         operand.as_number()?;
         // Beside f64 it is what it was; beside a truth value it keeps its kind.
         let beside = |array| Tensor::from_array(array);

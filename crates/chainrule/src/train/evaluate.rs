@@ -16,6 +16,26 @@ use crate::tensor::{Tensor, no_grad};
 /// Gradients are checked on so many examples, unless a whole batch is asked for.
 const CHECKED_EXAMPLES: usize = 8;
 
+/// How much of a network's gradients is compared with differences.
+///
+/// ```
+/// use chainrule::train::CheckPlan;
+/// assert_eq!(CheckPlan::default(), CheckPlan { at_most: None, examples: 8 }); // everything, on a few examples
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CheckPlan {
+    /// At most so many elements of each parameter, evenly chosen; all where `None`.
+    pub at_most: Option<usize>,
+    /// The loss is that of so many examples.
+    pub examples: usize,
+}
+
+impl Default for CheckPlan {
+    fn default() -> CheckPlan {
+        CheckPlan { at_most: None, examples: CHECKED_EXAMPLES }
+    }
+}
+
 impl Training {
     /// Compares the gradients of a copy of the network in f64, on a few examples, with differences.
     ///
@@ -35,32 +55,35 @@ impl Training {
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn check_gradients(&self, at_most: usize) -> Result<Report> {
-        self.check_gradients_telling(Some(at_most), &mut |_| {})
+        let plan = CheckPlan { at_most: Some(at_most), ..CheckPlan::default() };
+        self.check_gradients_telling(&plan, &mut |_| {})
     }
 
-    /// [`Training::check_gradients`], which tells what it found about each parameter as soon as it did; all elements
-    /// are compared where `at_most` is `None`.
+    /// [`Training::check_gradients`] of as much as is planned, which tells what it found about each parameter as soon
+    /// as it did.
     ///
     /// # Errors
     /// As there.
     ///
     /// ```
-    /// use chainrule::{data::digits, train::{Settings, Training}};
-    /// let data = digits().stratified_split(0.2, 0)?;
-    /// let settings = Settings { epochs: 1, hidden: vec![2], ..Settings::default() };
+    /// use chainrule::{data::digits, train::{CheckPlan, Settings, Training}};
+    /// let training = Training::new(
+    ///     Settings { epochs: 1, hidden: vec![2], ..Settings::default() },
+    ///     digits().stratified_split(0.2, 0)?,
+    /// )?;
     /// let mut compared = 0;
-    /// Training::new(settings, data)?.check_gradients_telling(None, &mut |found| compared += found.compared)?;
+    /// training.check_gradients_telling(&CheckPlan::default(), &mut |found| compared += found.compared)?;
     /// assert_eq!(compared, 64 * 2 + 2 + 2 * 10 + 10);
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn check_gradients_telling(
         &self,
-        at_most: Option<usize>,
+        plan: &CheckPlan,
         tell: &mut dyn FnMut(&Finding),
     ) -> Result<Report> {
-        let n = self.parts.train.len();
-        let rows: Vec<usize> = (0..n).step_by((n / CHECKED_EXAMPLES).max(1)).take(CHECKED_EXAMPLES).collect();
-        self.check_on(&self.parts.train.examples(&rows, &fixed)?, at_most, tell)
+        let (n, few) = (self.parts.train.len(), plan.examples.max(1));
+        let rows: Vec<usize> = (0..n).step_by((n / few).max(1)).take(few).collect();
+        self.check_on(&self.parts.train.examples(&rows, &fixed)?, plan.at_most, tell)
     }
 
     /// [`Training::check_gradients`] on the run's next batch as it is: with what is random in it, class weights and
@@ -115,23 +138,31 @@ impl Training {
         Ok(one * (2 * compared * CHECKED_EXAMPLES.min(self.parts.train.len())) as f64)
     }
 
-    /// How many elements of each parameter [`Training::check_gradients`] can compare for so many multiply-adds: at
-    /// least one, and at most `most`.
+    /// The check that takes about so many multiply-adds, of at most so many elements of each parameter: fewer in large
+    /// networks, and in very large ones on fewer examples.
     ///
     /// # Errors
     /// The network can't be evaluated.
     ///
     /// ```
-    /// use chainrule::{data::digits, train::{Settings, Training}};
+    /// use chainrule::{data::digits, train::{CheckPlan, Settings, Training}};
     /// let data = digits().stratified_split(0.2, 0)?;
     /// let training = Training::new(Settings { epochs: 1, hidden: vec![8], ..Settings::default() }, data)?;
-    /// assert_eq!(training.elements_within(1e9, 200)?, 200);
-    /// assert_eq!(training.elements_within(1.0, 200)?, 1);
+    /// assert_eq!(training.check_plan(1e9, 200)?, CheckPlan { at_most: Some(200), examples: 8 });
+    /// assert_eq!(training.check_plan(1.0, 200)?, CheckPlan { at_most: Some(1), examples: 2 });
     /// # Ok::<(), chainrule::Error>(())
     /// ```
-    pub fn elements_within(&self, multiply_adds: f64, most: usize) -> Result<usize> {
-        let share = multiply_adds / self.check_costs(most)?.max(1.0);
-        Ok(((most as f64 * share) as usize).clamp(1, most.max(1)))
+    pub fn check_plan(&self, multiply_adds: f64, most: usize) -> Result<CheckPlan> {
+        let elements = (most as f64 * multiply_adds / self.check_costs(most)?.max(1.0)) as usize;
+        // Normalised over very few examples a network has hardly any derivatives.
+        let examples = match elements == 0 && self.network.named_buffers().is_empty() {
+            true => (CHECKED_EXAMPLES as f64 * multiply_adds / self.check_costs(1)?.max(1.0)) as usize,
+            false => CHECKED_EXAMPLES,
+        };
+        Ok(CheckPlan {
+            at_most: Some(elements.clamp(1, most.max(1))),
+            examples: examples.clamp(2, CHECKED_EXAMPLES),
+        })
     }
 
     /// The explorer's page: the loss of the network as it is now, on a few training examples.

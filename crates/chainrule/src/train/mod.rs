@@ -37,6 +37,7 @@ pub use arch::{Arch, Takes};
 pub use classifier::ImageClassifier;
 pub use data::{Data, DataKind};
 #[cfg(feature = "tensorboard")]
+pub use evaluate::CheckPlan;
 pub use events::EventFile;
 pub use metrics::{ClassScore, Confusion, EpochMetrics, Evaluation, Mistake, Score};
 pub use model::TrainedModel;
