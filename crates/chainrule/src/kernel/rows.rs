@@ -134,7 +134,7 @@ pub(crate) fn log_softmax_gradient<T: Float + Add>(g: &[T], y: &[T], columns: us
             };
             T::run(&LogWeighted, [Operand::Slice(g), Operand::Slice(y), total], out);
         }
-        memory::give(logs);
+        memory::give(totals);
     });
 }
 
