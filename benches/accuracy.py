@@ -96,7 +96,7 @@ def main():
                 too_large += quotient > limit
                 mark = " (too large)" if quotient > limit else ""
                 print(f"| {about['name']} | {name} | {ours[0]:.1e} | {peer[0]:.1e} | {quotient:.2f}{mark} |")
-    sys.exit(too_large > 0)
+    sys.exit(1 if too_large else 0)
 
 
 if __name__ == "__main__":

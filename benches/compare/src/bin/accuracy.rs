@@ -44,7 +44,7 @@ fn cases() -> Vec<Case> {
         ("sum of 1000 rows of 1000", "sum 0", vec![vec![1000, 1000]], |x| x[0].sum_dim(&[0], false)),
         ("var of 256x1000", "var", rows(), |x| x[0].var(&[-1], 1.0, false)),
         ("exp", "exp", wide(), |x| x[0].exp()),
-        ("log of |x|", "log", wide(), |x| x[0].abs()?.log()),
+        ("log of sizes", "log", wide(), |x| x[0].abs()?.log()),
         ("tanh", "tanh", wide(), |x| x[0].tanh()),
         ("sigmoid", "sigmoid", wide(), |x| x[0].sigmoid()),
         ("gelu", "gelu", wide(), |x| x[0].gelu()),
