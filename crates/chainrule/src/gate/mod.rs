@@ -132,7 +132,7 @@ pub fn table() -> impl Iterator<Item = &'static Entry> {
 pub type Metas = SmallVec<[Meta; 1]>;
 
 /// A gate's gradients: one for each input, `None` where the input needs none or the gradient is zero.
-pub type Gradients<T = Tensor> = SmallVec<[Option<T>; 2]>;
+pub type Gradients<T = Tensor> = SmallVec<[Option<T>; 3]>;
 
 /// The tangents of a gate's outputs; `None` for zero.
 pub type Tangents = SmallVec<[Option<Tensor>; 1]>;

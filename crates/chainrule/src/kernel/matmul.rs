@@ -95,9 +95,22 @@ pub(crate) fn product<T: Tile>(
 /// A product so small that preparing it would take longer.
 fn tiny<T: Tile>(product: Product<'_, '_, T>) {
     let Product { m, k, n, a, b, c, accumulate, .. } = product;
+    // Rows of A and columns of B that lie in one piece are walked together.
+    let along = a.column == 1 && b.row == 1 && b.column != 1;
     for (i, out) in c.chunks_exact_mut(n).enumerate().take(m) {
         if !accumulate {
             out.fill(T::default());
+        }
+        if along {
+            let left = &a.data[i * a.row..][..k];
+            for (j, out) in out.iter_mut().enumerate() {
+                let mut sum = *out;
+                for (&left, &right) in left.iter().zip(&b.data[j * b.column..][..k]) {
+                    sum += left * right;
+                }
+                *out = sum;
+            }
+            continue;
         }
         for p in 0..k {
             let left = a.data[i * a.row + p * a.column];

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 
 use super::caller::line_of;
 use super::mode::{Recording, Step, is_anomaly_enabled, is_grad_enabled, is_recording};
-use super::node::{Arrays, Edge, Edges, Node, Scalar, Work};
+use super::node::{Arrays, Edge, Edges, Node, Scalar, Work, two_edges};
 use super::{Handle, NodeRef, Operand, Shared, Tensor, saved_hooks};
 use crate::array::{Array, DType, Generator, Meta};
 use crate::error::{Error, ErrorKind, Result};
@@ -239,7 +239,7 @@ pub(super) fn scalar_pair<A: Input, B: Input>(
     if !(is_grad_enabled() && (a.needs_gradient() || b.needs_gradient())) {
         return Ok(Tensor::from_number(y));
     }
-    let edges = Edges::from_buf([a.into_edge(), b.into_edge()]);
+    let edges = two_edges(a.into_edge(), b.into_edge());
     Ok(scalar_output(GateRef::Static(gate), x, y, edges, location))
 }
 
@@ -328,7 +328,8 @@ fn forward(
 #[inline]
 fn edges_to(inputs: &[&Tensor]) -> Edges {
     match inputs {
-        [a, b] => Edges::from_buf([edge_to(a), edge_to(b)]),
+        [a, b] => two_edges(edge_to(a), edge_to(b)),
+        [a, b, c] => Edges::from_buf([edge_to(a), edge_to(b), edge_to(c)]),
         _ => inputs.iter().map(|x| edge_to(x)).collect(),
     }
 }

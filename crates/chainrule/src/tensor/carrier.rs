@@ -174,10 +174,16 @@ impl Carrier for Gradient {
         upstream: Upstream<Gradient>,
         needs: &Needs,
     ) -> Result<Gradients<Gradient>> {
-        let mut upstream: SmallVec<[Option<Array>; 1]> =
-            upstream.into_iter().map(|g| g.map(Gradient::into_array)).collect();
-        let gradients = array_backward(&**node.gate(), &Saved::new(node, kept), &mut upstream, needs)?;
-        Ok(gradients.into_iter().map(|g| g.map(Gradient::from_array)).collect())
+        let mut arrays: SmallVec<[Option<Array>; 1]> = SmallVec::with_capacity(upstream.len());
+        for gradient in upstream {
+            arrays.push(gradient.map(Gradient::into_array));
+        }
+        let found = array_backward(&**node.gate(), &Saved::new(node, kept), &mut arrays, needs)?;
+        let mut gradients = Gradients::with_capacity(found.len());
+        for gradient in found {
+            gradients.push(gradient.map(Gradient::from_array));
+        }
+        Ok(gradients)
     }
 }
 

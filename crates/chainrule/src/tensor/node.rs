@@ -65,7 +65,13 @@ impl Edge {
     }
 }
 
-pub(crate) type Edges = SmallVec<[Edge; 2]>;
+pub(crate) type Edges = SmallVec<[Edge; 3]>;
+
+/// The edges to two inputs.
+#[inline]
+pub(super) fn two_edges(a: Edge, b: Edge) -> Edges {
+    Edges::from_buf_and_len([a, b, Edge::Number(0.0)], 2)
+}
 
 /// One use of a gate.
 #[derive(Debug)]
@@ -270,9 +276,9 @@ enum Remains {
 }
 
 thread_local! {
-    /// Whether a node is being dropped on this thread.
-    static DROPPING: Cell<bool> = const { Cell::new(false) };
-    /// What nodes left that were dropped meanwhile.
+    /// How many nodes are being dropped on this thread, each inside the drop of the one before.
+    static DEPTH: Cell<u32> = const { Cell::new(0) };
+    /// What the innermost of them left for later.
     static REMAINS: RefCell<Vec<Remains>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -308,20 +314,27 @@ impl Node {
     }
 }
 
+/// So many nodes may be dropped one inside the other.
+const DEEPEST: u32 = 32;
+
 impl Drop for Node {
-    // A graph a million gates deep must not be dropped by recursion: the outermost drop works off a list to
-    // which the drops inside it (through edges, saved tensors, or gates that hold tensors) only add.
+    // A graph a million gates deep must not be dropped by recursion alone: what is left where that is deep goes to a
+    // list, which the outermost drop works off.
     fn drop(&mut self) {
-        if DROPPING.replace(true) {
+        let depth = DEPTH.get();
+        if depth == DEEPEST {
             // At the end of a thread the list may be gone already: the remains are then dropped at once.
             return self.dismantle(|remains| {
                 let _ = REMAINS.try_with(|list| list.borrow_mut().push(remains));
             });
         }
+        DEPTH.set(depth + 1);
         self.dismantle(drop);
-        while let Ok(Some(remains)) = REMAINS.try_with(|list| list.borrow_mut().pop()) {
-            drop(remains);
+        if depth == 0 {
+            while let Ok(Some(remains)) = REMAINS.try_with(|list| list.borrow_mut().pop()) {
+                drop(remains);
+            }
         }
-        DROPPING.set(false);
+        DEPTH.set(depth);
     }
 }

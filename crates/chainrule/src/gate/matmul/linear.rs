@@ -253,6 +253,7 @@ fn linear_gradients<T: Tile>(saved: &Saved, g: &Array, needs: &Needs) -> Result<
     };
     let b = match needs.input(2) {
         false => None,
+        true if rows == 1 => Some(g.reshape([outputs])?),
         true => {
             let mut out = crate::kernel::memory::take::<T>(outputs);
             crate::kernel::sum::sum_columns(g.values::<T>(), outputs, &mut out);
