@@ -472,3 +472,29 @@ test("the reason for a dead gate comes and goes with the input's value", () =>
     await page.fill('[data-input="x"]', "1");
     assert.ok(!(await shown()));
   }));
+
+test("fits a telephone", () =>
+  withPage(
+    ["relu(x)*y + z", "x=-1", "y=2", "z=3"],
+    async (page) => {
+      assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
+      const boxes = await page.$$eval(".legend li, .zoom", (all) =>
+        all.map((one) => one.getBoundingClientRect().toJSON()),
+      );
+      const zoom = boxes.pop();
+      for (const box of boxes)
+        assert.ok(box.right <= zoom.left || box.bottom <= zoom.top || box.top >= zoom.bottom);
+      // Fields and nudges are in sight; reasons are read without scrolling aside.
+      for (const selector of [".nudge", "#findings"]) {
+        const { x, width } = await page.locator(selector).first().boundingBox();
+        assert.ok(x >= 0 && x + width <= 390, selector);
+      }
+      assert.ok(
+        await page.$eval(
+          "#findings .scroll",
+          (one) => one.scrollWidth <= one.clientWidth && one.clientWidth > 200,
+        ),
+      );
+    },
+    { viewport: { width: 390, height: 844 }, hasTouch: true },
+  ));
