@@ -28,6 +28,7 @@ const SYMBOLS: Record<string, string> = {
   Rsub: "−",
   Mul: "×",
   Div: "÷",
+  Rdiv: "÷",
   Neg: "−x",
   Pow: "aᵇ",
   Reciprocal: "1/x",
