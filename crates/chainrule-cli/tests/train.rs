@@ -153,10 +153,11 @@ fn networks_for_images_and_texts_are_trained_and_asked() {
         written.starts_with("one ") && written.trim_end_matches('\n').chars().count() == 24,
         "{written:?}"
     );
+    std::fs::write(folder.0.join("table.csv"), format!("a,b,kind\n{}", "1,2,x\n3,4,y\n".repeat(5))).unwrap();
     for (arguments, expected) in [
         (&["predict", "--model", "poet", "--data", "rows.csv"][..], "--text"),
         (&["predict", "--model", "lenet", "--text", "one"], "writes no text"),
-        (&["train", "--data", "rows.csv", "--arch", "lenet"], "takes images"),
+        (&["train", "--data", "table.csv", "--arch", "lenet"], "takes images"),
         (&["train", "--data", "rhyme.txt", "--arch", "mlp"], "--arch chargpt"),
         (&["train", "--arch", "chargpt", "--data", "digits"], "learns from a text"),
     ] {
