@@ -36,8 +36,8 @@ mod step;
 pub use arch::{Arch, Takes};
 pub use classifier::ImageClassifier;
 pub use data::{Data, DataKind};
-#[cfg(feature = "tensorboard")]
 pub use evaluate::CheckPlan;
+#[cfg(feature = "tensorboard")]
 pub use events::EventFile;
 pub use metrics::{ClassScore, Confusion, EpochMetrics, Evaluation, Mistake, Score};
 pub use model::TrainedModel;
