@@ -9,7 +9,8 @@ import { deflateSync, inflateSync } from "node:zlib";
 import { chromium } from "playwright-core";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
-const program = process.env.CHAINRULE ?? join(root, "target", "debug", "chainrule");
+const target = process.env.CARGO_TARGET_DIR ?? join(root, "target");
+const program = process.env.CHAINRULE ?? join(target, "debug", "chainrule");
 const browserPath = process.env.CHROMIUM ?? "/usr/bin/chromium";
 const folder = mkdtempSync(join(tmpdir(), "explorer-"));
 let pages = 0;
