@@ -1,8 +1,9 @@
 //! A small transformer writes text: every letter attends to all letters before it.
 //!
-//! `… --example 10_transformer -- --full` learns for longer; the name of a text file takes that text instead.
+//! `… --example 10_transformer -- --full` learns from a whole novel, for some minutes; the name of a text file takes that text
+//! instead.
 
-use chainrule::data::{Loader, Text};
+use chainrule::data::{Loader, Text, alice};
 use chainrule::models::{CharGpt, GptSizes};
 use chainrule::nn::Module;
 use chainrule::optim::{Adam, AdamOptions, Optimizer, clip_grad_norm};
@@ -12,9 +13,10 @@ fn main() -> Result<()> {
     let full = std::env::args().any(|argument| argument == "--full");
     let text = match std::env::args().skip(1).find(|argument| !argument.starts_with("--")) {
         Some(path) => Text::read(path)?,
+        None if full => alice(),
         None => Text::new(include_str!("../assets/jabberwocky.txt"))?,
     };
-    let (length, width, depth, steps) = if full { (64, 64, 3, 1500) } else { (32, 32, 1, 60) };
+    let (length, width, depth, steps) = if full { (96, 128, 3, 3000) } else { (32, 32, 1, 60) };
     let sizes = GptSizes { characters: text.alphabet.len(), length, width, heads: 4, depth };
     let mut g = Generator::new(0);
     let net = CharGpt::new(sizes, &mut g)?;
@@ -35,8 +37,9 @@ fn main() -> Result<()> {
             println!("step {:>4}: loss {:.3}", step + 1, loss.item()?);
         }
     }
-    let beginning = text.encode("’Twas ")?;
-    println!("\n{}", text.decode(&net.write(&beginning, 300, 0.8, &mut g)?)?);
+    // It goes on from the text's own first letters.
+    let beginning = &text.codes[..text.codes.len().min(10)];
+    println!("\n{}", text.decode(&net.write(beginning, 300, 0.7, &mut g)?)?);
     if !full {
         println!("\n(after {steps} steps; --full learns for longer, and writes words)");
     }

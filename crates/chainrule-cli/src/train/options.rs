@@ -115,10 +115,10 @@ pub struct Network {
     /// The sizes of the hidden layers of mlp, such as 128,64 (default: 64; 256 for images)
     #[arg(long, value_delimiter = ',', value_name = "SIZES", help_heading = "Network", value_parser = at_least_one)]
     hidden: Option<Vec<usize>>,
-    /// Numbers that stand for a patch of vit or a character of chargpt [default: 64]
+    /// Numbers that stand for a patch of vit or a character of chargpt [default: 64; 128 for chargpt]
     #[arg(long, value_name = "NUMBERS", help_heading = "Network", value_parser = at_least_one)]
     width: Option<usize>,
-    /// Blocks of vit and chargpt [default: 4; 2 for chargpt]
+    /// Blocks of vit and chargpt [default: 4; 3 for chargpt]
     #[arg(long, value_name = "BLOCKS", help_heading = "Network", value_parser = at_least_one)]
     depth: Option<usize>,
     /// Heads of each attention of vit and chargpt [default: 4]
@@ -127,7 +127,7 @@ pub struct Network {
     /// Height and width of a patch of vit (default: 4; 2 for images below 16)
     #[arg(long, value_name = "PIXELS", help_heading = "Network", value_parser = at_least_one)]
     patch: Option<usize>,
-    /// Characters that chargpt sees at once [default: 64]
+    /// Characters that chargpt sees at once [default: 96]
     #[arg(long, value_name = "CHARACTERS", help_heading = "Network", value_parser = at_least_one)]
     length: Option<usize>,
     /// A file of weights to begin with, where names and shapes fit

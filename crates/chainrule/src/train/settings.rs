@@ -330,12 +330,14 @@ impl Settings {
             },
             Arch::CharGpt => Settings {
                 data: "alice".into(),
-                epochs: 20,
+                epochs: 12,
                 lr: if gradient_descent { 0.1 } else { 3e-3 },
                 schedule: Decay::Cosine,
                 warm_up: 1,
                 clip_norm: Some(1.0),
-                depth: 2,
+                width: 128,
+                depth: 3,
+                length: 96,
                 ..settings
             },
             _ => Settings {
