@@ -109,6 +109,10 @@ pub struct Derivative {
     pub kink: Option<(f64, f64)>,
 }
 
+/// The steps of [`quick_derivative`], as shares of x: a number that moves thousands of units at once carries some of them
+/// over a kink at the first, and next to none at the second.
+pub(super) const QUICK_STEPS: [f64; 2] = [2e-5, 2e-7];
+
 /// The derivative at x from two values close to it, given the value `here` at x; `None` where these show a kink.
 ///
 /// Its error is that of rounding alone; whether the steps were short enough only a comparison can tell.
@@ -116,8 +120,9 @@ pub(super) fn quick_derivative(
     mut f: impl FnMut(f64) -> Result<f64>,
     x: f64,
     here: f64,
+    step: f64,
 ) -> Result<Option<Derivative>> {
-    let step = 2e-5 * x.abs().clamp(1e-2, 1.0);
+    let step = step * x.abs().clamp(1e-2, 1.0);
     let (above, below) = (f(x + step)?, f(x - step)?);
     let (left, right) = ((here - below) / step, (above - here) / step);
     let noise = (above.abs() + below.abs()) * f64::EPSILON / step;
