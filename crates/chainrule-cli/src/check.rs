@@ -6,11 +6,12 @@ use std::process::ExitCode;
 
 use chainrule::Tensor;
 use chainrule::check::Finding;
+use chainrule::profile::grouped_text;
 use chainrule::train::{CheckPlan, Data, TrainedModel, Training};
 use clap::Args;
 
 use crate::Failure;
-use crate::layout::{cell, grouped};
+use crate::layout::cell;
 use crate::train::{Network, at_least_one};
 
 /// A check compares at most so many elements of each parameter, …
@@ -89,6 +90,10 @@ pub fn run(options: Options) -> Result<ExitCode, Failure> {
     let verdict = if passed { "passed" } else { "FAILED" };
     writeln!(out, "gradient check {verdict}: {} of {} elements compared", grouped(compared), grouped(total))?;
     if passed { Ok(ExitCode::SUCCESS) } else { Err("a gradient is wrong; see the report above".into()) }
+}
+
+fn grouped(number: usize) -> String {
+    grouped_text(number as u64)
 }
 
 /// What will be compared, in words.

@@ -4,18 +4,19 @@
 
 use std::fmt;
 use std::ops::Deref;
-use std::sync::Arc;
 
 use super::{MAX_RANK, Shape};
 use crate::error::{Error, Result};
+use crate::kernel::recycled::Shared;
 
 /// Shape, strides (in elements, negative allowed) and offset of an array in its buffer.
 #[derive(Debug, Clone)]
 pub(crate) struct Layout {
     pub(crate) shape: Shape,
     /// `None` for row-major order without gaps, which nearly all arrays have: they are made and moved so often that
-    /// strides which follow from the shape would be a burden.
-    strides: Option<Arc<[isize; MAX_RANK]>>,
+    /// strides which follow from the shape would be a burden. Others lie in memory that serves again, so that views
+    /// don't go to the allocator.
+    strides: Option<Shared<[isize; MAX_RANK]>>,
     pub(crate) offset: usize,
 }
 
@@ -60,7 +61,7 @@ impl Layout {
 
     /// A layout with these strides.
     fn with_steps(shape: Shape, steps: [isize; MAX_RANK], offset: usize) -> Layout {
-        let strides = if is_row_major(&shape, &steps) { None } else { Some(Arc::new(steps)) };
+        let strides = if is_row_major(&shape, &steps) { None } else { Some(Shared::new(steps)) };
         Layout { shape, strides, offset }
     }
 

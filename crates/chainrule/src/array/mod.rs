@@ -1,8 +1,8 @@
 //! `Array`: n-dimensional values without gradients.
 //!
 //! An array is a layout (shape, strides, offset) over elements that views share. Cloning and viewing never
-//! copy elements; writing copies first where the elements are shared, so an array that someone holds never
-//! changes under them.
+//! copy elements, nor do they go to the allocator once a thread has made a few views; writing copies first where
+//! the elements are shared, so an array that someone holds never changes under them.
 //!
 //! ```
 //! use chainrule::Array;

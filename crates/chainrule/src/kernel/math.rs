@@ -3,23 +3,31 @@
 //! `FMA` chooses fused multiply-add where the processor has it. Errors are in units in the last place (ulp),
 //! measured against double precision over the range of the function; see the tests.
 
-/// `a·b + c`, in one rounding where `FMA`.
-#[inline(always)]
-fn fma<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
-    if FMA { a.mul_add(b, c) } else { a * b + c }
-}
+/// The arithmetic of this file and of its relative `math64`.
+macro_rules! arithmetic {
+    ($T:ty) => {
+        /// `a·b + c`, in one rounding where `FMA`.
+        #[inline(always)]
+        fn fma<const FMA: bool>(a: $T, b: $T, c: $T) -> $T {
+            if FMA { a.mul_add(b, c) } else { a * b + c }
+        }
 
-/// A polynomial, highest power first.
-#[inline(always)]
-fn polynomial<const FMA: bool, const N: usize>(x: f32, coefficients: [f32; N]) -> f32 {
-    let mut sum = coefficients[0];
-    let mut i = 1;
-    while i < N {
-        sum = fma::<FMA>(sum, x, coefficients[i]);
-        i += 1;
-    }
-    sum
+        /// A polynomial, highest power first.
+        #[inline(always)]
+        fn polynomial<const FMA: bool, const N: usize>(x: $T, coefficients: [$T; N]) -> $T {
+            let mut sum = coefficients[0];
+            let mut i = 1;
+            while i < N {
+                sum = fma::<FMA>(sum, x, coefficients[i]);
+                i += 1;
+            }
+            sum
+        }
+    };
 }
+pub(super) use arithmetic;
+
+arithmetic!(f32);
 
 /// 2ⁿ for whole n in −126…127.
 #[inline(always)]

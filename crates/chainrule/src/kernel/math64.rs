@@ -2,23 +2,7 @@
 //!
 //! Errors in units in the last place (ulp) are measured against the system's functions; see the tests.
 
-/// `a·b + c`, in one rounding where `FMA`.
-#[inline(always)]
-fn fma<const FMA: bool>(a: f64, b: f64, c: f64) -> f64 {
-    if FMA { a.mul_add(b, c) } else { a * b + c }
-}
-
-/// A polynomial, highest power first.
-#[inline(always)]
-fn polynomial<const FMA: bool, const N: usize>(x: f64, coefficients: [f64; N]) -> f64 {
-    let mut sum = coefficients[0];
-    let mut i = 1;
-    while i < N {
-        sum = fma::<FMA>(sum, x, coefficients[i]);
-        i += 1;
-    }
-    sum
-}
+super::math::arithmetic!(f64);
 
 const LN_2_HIGH: f64 = 6.931_471_803_691_238e-1;
 const LN_2_LOW: f64 = 1.908_214_929_270_587_7e-10;
