@@ -15,7 +15,7 @@ use super::{
     Context, Entry, Gate, Gradients, Metas, Needs, Next, Outputs, Sample, Saved, SavedAs, Saves, TorchNode,
     Use, pooling, tuple,
 };
-use crate::array::{Array, DType, Meta, Shape, dispatch, dispatch_float};
+use crate::array::{Array, DType, Meta, Shape, dispatch_float};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formula::Formula;
 use crate::gate::macros::documented;
@@ -139,6 +139,10 @@ impl Gate for MaxPool {
 
     fn infer(&self, inputs: &[Meta]) -> Result<Metas> {
         let shape = checked(inputs, &self.window)?;
+        // Places within a window are counted in 32 bits.
+        if inputs[0].shape[2..].iter().product::<usize>() > 1 << 31 {
+            return Err(Error::shape("a plane of more than 2³¹ elements can't be pooled"));
+        }
         let mut metas: Metas = [Meta { dtype: inputs[0].dtype, shape }].into();
         if self.indices {
             metas.push(Meta { dtype: DType::I64, shape });
@@ -150,15 +154,16 @@ impl Gate for MaxPool {
         let x = inputs[0].contiguous();
         let (windows, _) = self.window.windows(x.shape())?;
         let shape = context.output(0).shape;
-        Ok(dispatch!(x.dtype(), T => {
+        let largest = dispatch_float!(x.dtype(), T => {
             let mut out = memory::take::<T>(shape.elements());
             window::largest(x.values::<T>(), &windows, &mut out);
-            let mut outputs: Outputs = [Array::filled(out, shape)].into();
-            if self.indices {
-                outputs.push(places(&x, &windows, shape));
-            }
-            outputs
-        }))
+            Array::filled(out, shape)
+        }, otherwise => x.clone());
+        let mut outputs: Outputs = [largest].into();
+        if self.indices {
+            outputs.push(places(&x, &windows, shape));
+        }
+        Ok(outputs)
     }
 
     fn saves(&self, _needs: &Needs) -> Saves {
@@ -224,7 +229,7 @@ fn comparisons(window: &Window, inputs: &[Meta], outputs: &[Meta]) -> u64 {
 /// The places of the largest elements.
 fn places(x: &Array, windows: &Windows, shape: Shape) -> Array {
     let mut out = memory::take::<i64>(shape.elements());
-    dispatch!(x.dtype(), T => window::places_of_largest(x.values::<T>(), windows, &mut out));
+    dispatch_float!(x.dtype(), T => window::places_of_largest(x.values::<T>(), windows, &mut out), otherwise => ());
     Array::filled(out, shape)
 }
 

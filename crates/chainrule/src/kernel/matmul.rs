@@ -7,7 +7,7 @@
 use super::pack::{Lines, Order, Part, Run, Source};
 use super::pool::Shared;
 use super::simd::Level;
-use super::tile::{Block, CHAIN, Tile, depths, packed};
+use super::tile::{Block, CHAIN, Into, Tile, depths, packed};
 use super::{memory, narrow, pool, thin};
 
 /// A strided matrix: the element in row i and column j is `data[i·row + j·column]`.
@@ -189,7 +189,7 @@ fn general<T: Tile>(product: &mut Product<'_, '_, T>) {
                         b_row: None,
                         c: out.at((row + i) * n + column + j),
                         c_row: n,
-                        add: accumulate || start > 0,
+                        into: Into::added(accumulate || start > 0),
                     };
                     // SAFETY: both sides have been packed; tasks write different parts of C.
                     unsafe { T::block(level, &block) };

@@ -5,7 +5,7 @@
 //! turned in squares. Copies go by whole vectors even where fewer elements are wanted: what is too much is
 //! overwritten by what belongs there.
 
-use super::simd::{SIDE, Simd};
+use super::simd::{SIDE, Simd, fetch};
 use super::tile::panel;
 
 /// Places of lines in memory.
@@ -64,6 +64,9 @@ pub(crate) struct Part {
 
 /// Panels that are written side by side, so that reading goes along the source's rows.
 const TOGETHER: usize = 16;
+
+/// Elements between rows that no prefetcher of the processor's connects.
+const FAR: usize = 1024;
 
 /// Writes a part of the source as panels.
 ///
@@ -124,6 +127,11 @@ unsafe fn copy<V: Simd>(
             run = Run { index: run.index + length, place: run.place + length, length: run.length - length };
         }
     }
+    // Rows that are far from each other have to be asked for.
+    let ahead = match lines {
+        Lines::Even(stride) if stride >= FAR => 4 * stride,
+        _ => 0,
+    };
     for row in 0..part.rows {
         let line = lines.at(part.row + row);
         // Whole vectors reach into the next row of the panel, so not in the last one.
@@ -133,6 +141,9 @@ unsafe fn copy<V: Simd>(
             unsafe {
                 let from = data.as_ptr().add(line + piece.place);
                 let to = out.add(piece.index + row * usize::from(width));
+                if ahead > 0 {
+                    fetch(from.wrapping_add(ahead), piece.length);
+                }
                 if whole {
                     V::load(from).store(to);
                     if piece.length > V::LANES {

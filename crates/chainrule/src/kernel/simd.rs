@@ -331,6 +331,19 @@ macro_rules! at_level {
 }
 pub(super) use at_level;
 
+/// Asks for elements before they are needed; nothing need be there.
+#[inline(always)]
+pub(super) fn fetch<T>(from: *const T, count: usize) {
+    #[cfg(target_arch = "x86_64")]
+    for line in (0..count * size_of::<T>()).step_by(64) {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: asking for memory changes nothing, wherever it is.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast::<i8>().wrapping_add(line)) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (from, count);
+}
+
 /// Repeats a block for a constant from 0 up to `$n`, which is at most the number in front.
 ///
 /// An array that is indexed by a loop's variable lives in memory until the loop is unrolled, which the compiler

@@ -7,7 +7,7 @@ use super::matmul::{self, Matrix, Product};
 use super::pack::{Lines, Order, Part, Run, Source};
 use super::pool::{self, Shared};
 use super::simd::{Level, Simd, at_level, unroll};
-use super::tile::{Block, CHAIN, DEPTH, Tile, depths, packed};
+use super::tile::{Block, CHAIN, DEPTH, Into, Tile, depths, packed};
 use super::{map, memory};
 
 /// Rows on the left, or terms of the inner dimension, that every pass over the large matrix can serve.
@@ -34,6 +34,9 @@ const TASKS: usize = 16;
 /// Terms of the inner dimension between two stops at memory: the thin matrix' part stays in the second cache.
 const DEEP: usize = 2048;
 
+/// Elements between rows, so that they don't fight for the same places in the cache.
+const GAP: usize = 16;
+
 /// Columns of the large matrix that one task packs where its rows are contiguous: half the second cache.
 const STRIPE: usize = 512;
 
@@ -42,17 +45,6 @@ const GRAIN: usize = 16 * 1024;
 
 /// Elements of a result that is too large for the caches.
 const STREAMED_OUT: usize = 4 << 20;
-
-/// What becomes of a sum.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Into {
-    /// It is stored.
-    Set,
-    /// It is stored past the caches, which couldn't hold all of it.
-    Stream,
-    /// It is added.
-    Add,
-}
 
 /// Numbers that thin products are made for.
 pub(crate) trait Thin: map::Float + super::sum::Add + std::ops::Mul<Output = Self> {
@@ -203,11 +195,12 @@ macro_rules! thin {
 thin!(f32);
 thin!(f64);
 
-/// The rows of a matrix one after another.
-fn rows_of<T: Tile>(a: Matrix<'_, T>, rows: usize, columns: usize) -> Vec<T> {
-    let mut out = Vec::with_capacity(rows * columns);
+/// The rows of a matrix one after another, with so many arbitrary elements between them.
+fn rows_of<T: Tile>(a: Matrix<'_, T>, rows: usize, columns: usize, gap: usize) -> Vec<T> {
+    let mut out = Vec::with_capacity(rows * (columns + gap));
     for i in 0..rows {
         out.extend((0..columns).map(|p| a.data[i * a.row + p * a.column]));
+        out.resize(out.len() + gap, T::default());
     }
     out
 }
@@ -217,15 +210,17 @@ pub(super) fn product<T: Tile>(product: &mut Product<'_, '_, T>) -> bool {
     let &mut Product { m, k, n, a, b, accumulate, level, .. } = product;
     let (lanes, _) = T::tile(level);
     if m <= FEW && k * n >= LARGE && b.row == 1 {
-        by_columns(product, &rows_of(a, m, k));
+        by_columns(product, &rows_of(a, m, k, 0));
     } else if m <= FEW && k * n >= LARGE && b.column == 1 {
-        by_rows(product, &rows_of(a, m, k));
+        by_rows(product, &rows_of(a, m, k, 0));
     } else if m <= 2 * lanes && n >= 2 * m && k * n >= TURNED && b.row == 1 {
         streamed(product);
     } else if m <= 2 * lanes && k * n >= STREAMED && b.column == 1 {
-        striped(product, &rows_of(a, m, k));
+        striped(product, &rows_of(a, m, k, GAP));
     } else if k <= FEW && m > FEW && m * n >= LARGE && b.column == 1 && !accumulate {
-        outer(product, &rows_of(a, m, k));
+        outer(product, &rows_of(a, m, k, 0));
+    } else if k <= CHAIN && m * n >= STREAMED_OUT && n.is_multiple_of(lanes) && b.column == 1 && !accumulate {
+        flat(product);
     } else {
         return false;
     }
@@ -333,7 +328,7 @@ fn streamed<T: Tile>(product: &mut Product<'_, '_, T>) {
                 b_row: None,
                 c: turned.as_mut_ptr(),
                 c_row: m,
-                add: start > 0,
+                into: Into::added(start > 0),
             };
             // SAFETY: B reaches that far, as was asserted; A was packed whole; C is this task's own.
             unsafe { T::block(level, &block) };
@@ -373,13 +368,13 @@ fn striped<T: Tile>(product: &mut Product<'_, '_, T>, a: &[T]) {
                 depth,
                 chain: CHAIN,
                 a: a[start..].as_ptr(),
-                a_row: k,
+                a_row: k + GAP,
                 a_step: 1,
                 b: right.as_ptr(),
                 b_row: None,
                 c: out.at(column),
                 c_row: n,
-                add: accumulate || start > 0,
+                into: Into::added(accumulate || start > 0),
             };
             // SAFETY: A and B reach that far, as was asserted; each task has columns of C of its own.
             unsafe {
@@ -414,4 +409,59 @@ fn outer<T: Tile>(product: &mut Product<'_, '_, T>, a: &[T]) {
             T::add_rows(level, factors, rows, out, into);
         }
     });
+}
+
+/// The inner dimension is short, and C larger than the caches: it is written past them, tile by tile.
+fn flat<T: Tile>(product: &mut Product<'_, '_, T>) {
+    let &mut Product { m, k, n, a, b, ref mut c, level, .. } = product;
+    let (lanes, high) = T::tile(level);
+    // From here on, vectors of every row of C lie at multiples of their size.
+    let head = c.as_ptr().align_offset(lanes * size_of::<T>()).min(lanes);
+    let whole = [Run { index: 0, place: 0, length: n }];
+    let source = Source { data: b.data, order: Order::Rows(Lines::Even(b.row), &whole) };
+    let wide = packed(lanes, head);
+    let mut right = memory::take::<T>((wide + packed(lanes, n - head)) * k);
+    let to = Shared(right.as_mut_ptr());
+    pool::parallel(1 + (n - head).div_ceil(STRIPE), &|task| {
+        let (column, place) = match task {
+            0 => (0, 0),
+            _ => (head + (task - 1) * STRIPE, wide + (task - 1) * STRIPE),
+        };
+        let columns = if task == 0 { head } else { STRIPE.min(n - column) };
+        // SAFETY: B reaches that far, as was asserted; the stripes lie one behind the other.
+        unsafe { T::pack(level, &source, Part { row: 0, rows: k, column, columns }, to.at(place * k)) };
+    });
+    let tall = 4 * high;
+    let out = Shared(c.as_mut_ptr());
+    pool::parallel(m.div_ceil(tall), &|task| {
+        let first = task * tall;
+        let rows = tall.min(m - first);
+        let mut left = memory::take::<T>(tall * k);
+        for (p, left) in left.chunks_exact_mut(tall).enumerate() {
+            for (i, left) in left[..rows].iter_mut().enumerate() {
+                *left = a.data[(first + i) * a.row + p * a.column];
+            }
+        }
+        for (column, columns, into) in [(0, head, Into::Set), (head, n - head, Into::Stream)] {
+            let block = Block {
+                rows,
+                columns,
+                depth: k,
+                chain: CHAIN,
+                a: left.as_ptr(),
+                a_row: 1,
+                a_step: tall,
+                b: right[if column == 0 { 0 } else { wide * k }..].as_ptr(),
+                b_row: None,
+                c: out.at(first * n + column),
+                c_row: n,
+                into,
+            };
+            // SAFETY: both sides were packed for these rows and columns; each task has rows of C of its own, whose
+            // vectors lie as streaming needs them.
+            unsafe { T::block(level, &block) };
+        }
+        memory::give(left);
+    });
+    memory::give(right);
 }

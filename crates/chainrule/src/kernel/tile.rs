@@ -50,7 +50,25 @@ pub(super) fn packed(lanes: usize, columns: usize) -> usize {
     columns.next_multiple_of(lanes)
 }
 
-/// `C = A·B`, or `C += A·B` where `add`.
+/// What becomes of a sum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Into {
+    /// It is stored.
+    Set,
+    /// It is stored past the caches, which couldn't hold all of the result.
+    Stream,
+    /// It is added.
+    Add,
+}
+
+impl Into {
+    /// Added, or else stored.
+    pub(super) fn added(add: bool) -> Into {
+        if add { Into::Add } else { Into::Set }
+    }
+}
+
+/// `C = A·B`, or `C += A·B`.
 pub(crate) struct Block<T> {
     pub(crate) rows: usize,
     pub(crate) columns: usize,
@@ -68,7 +86,8 @@ pub(crate) struct Block<T> {
     /// Element (i, j) of C is `c[i·c_row + j]`.
     pub(crate) c: *mut T,
     pub(crate) c_row: usize,
-    pub(crate) add: bool,
+    /// To be streamed, vectors of C lie at multiples of their size, and sums are no longer than a chain.
+    pub(crate) into: Into,
 }
 
 /// All tiles of a block: panel by panel, so that one of them is used while it lies in the first cache.
@@ -87,6 +106,10 @@ unsafe fn block<V: Simd>(block: &Block<V::Element>) {
             }
         }
         column += width;
+    }
+    if block.into == Into::Stream {
+        // SAFETY: the caller's promise.
+        unsafe { V::fence() };
     }
 }
 
@@ -122,14 +145,14 @@ unsafe fn tile<V: Simd, const R: usize, const W: usize>(
     let mut start = 0;
     while start < block.depth {
         let depth = block.chain.min(block.depth - start);
-        let add = block.add || start > 0;
+        let into = if start > 0 { Into::Add } else { block.into };
         // SAFETY: the caller promises what the block says; all places are within it.
         unsafe {
             let a = block.a.add(row * block.a_row + start * block.a_step);
             let b = b.add(start * b_step);
             let sums = sums::<V, R, W>(depth, (a, block.a_row, block.a_step), (b, b_step));
             let c = block.c.add(row * block.c_row + column);
-            store::<V, R, W>(sums, add, (c, block.c_row), block.columns - column);
+            store::<V, R, W>(sums, into, (c, block.c_row), block.columns - column);
         }
         start += depth;
     }
@@ -169,10 +192,11 @@ unsafe fn sums<V: Simd, const R: usize, const W: usize>(
 #[inline(always)]
 unsafe fn store<V: Simd, const R: usize, const W: usize>(
     sums: [[V; W]; R],
-    add: bool,
+    into: Into,
     (c, c_row): (*mut V::Element, usize),
     columns: usize,
 ) {
+    let add = into == Into::Add;
     // SAFETY: the caller promises these places in C.
     unsafe {
         if columns >= W * V::LANES {
@@ -180,7 +204,7 @@ unsafe fn store<V: Simd, const R: usize, const W: usize>(
                 unroll!(2, J < W, {
                     let place = c.add(I * c_row + J * V::LANES);
                     let sum = if add { sums[I][J].add(V::load(place)) } else { sums[I][J] };
-                    sum.store(place);
+                    if into == Into::Stream { sum.stream(place) } else { sum.store(place) }
                 });
             });
         } else {

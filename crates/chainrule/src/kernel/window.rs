@@ -6,10 +6,13 @@
 // `x != x` is how a NaN is told from other elements of any type, without a branch.
 #![allow(clippy::eq_op)]
 
-use super::{multiversion, pool};
+use super::pool;
 use crate::array::Element;
 
+mod largest;
 mod square;
+
+pub(crate) use largest::{largest, largest_gradient, places_of_largest};
 
 /// The elements of one dimension that a window sees: `start, start + step, …` before `end`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +56,7 @@ impl Windows {
     }
 }
 
-/// Output elements that are worth a task.
+/// Elements that are worth a task.
 const GRAIN: usize = 4096;
 
 /// Planes that are worth a task, where one is so much work.
@@ -61,157 +64,23 @@ fn planes_of_a_task(work: usize) -> usize {
     (GRAIN / work.max(1)).max(1)
 }
 
-/// `body(plane, out)` for each plane of so many elements, several planes a task.
-fn each_plane<T: Send>(out: &mut [T], plane: usize, work: usize, body: impl Fn(usize, &mut [T]) + Sync) {
+/// `body(plane, scratch, out)` for each plane of so many elements, several planes a task, which is `work` each; all
+/// planes of a task use one scratch.
+fn each_plane<T: Send, S>(
+    out: &mut [T],
+    plane: usize,
+    work: usize,
+    scratch: impl Fn() -> S + Sync,
+    body: impl Fn(usize, &mut S, &mut [T]) + Sync,
+) {
     if plane == 0 {
         return;
     }
     pool::chunks_mut(out, planes_of_a_task(work) * plane, |start, out| {
+        let mut scratch = scratch();
         for (i, out) in out.chunks_exact_mut(plane).enumerate() {
-            body(start / plane + i, out);
+            body(start / plane + i, &mut scratch, out);
         }
-    });
-}
-
-multiversion! {
-    /// `m[i] = x[i]` where that is larger or NaN.
-    fn raise[T: Element](m: &mut [T], x: &[T]) {
-        for (m, x) in m.iter_mut().zip(x) {
-            *m = if *x > *m || *x != *x { *x } else { *m };
-        }
-    }
-}
-
-multiversion! {
-    /// The largest element of each range of a row; NaN where one is NaN.
-    fn largest_of_row[T: Element](row: &[T], ranges: &[Range], out: &mut [T]) {
-        for (out, range) in out.iter_mut().zip(ranges) {
-            let row = &row[range.start..range.end];
-            let mut m = row[0];
-            let mut i = range.step;
-            while i < row.len() {
-                let x = row[i];
-                m = if (x > m) | (x != x) { x } else { m };
-                i += range.step;
-            }
-            *out = m;
-        }
-    }
-}
-
-/// The largest element of each window of each plane; NaN where one is NaN.
-pub(crate) fn largest<T: Element>(x: &[T], windows: &Windows, out: &mut [T]) {
-    let [_, height, width] = windows.input;
-    if let Some(columns) = windows.squares() {
-        let planes = square::planes_at_once(windows);
-        return pool::chunks_mut(out, planes * windows.outputs(), |start, out| {
-            let first = start / windows.outputs() * windows.plane();
-            square::largest(&x[first..], width, columns, out);
-        });
-    }
-    each_plane(out, windows.outputs(), windows.plane(), |plane, out| {
-        let x = &x[plane * windows.plane()..(plane + 1) * windows.plane()];
-        let mut combined = vec![T::default(); width];
-        let columns = windows.ranges[2].len();
-        for (o, out) in out.chunks_exact_mut(columns.max(1)).enumerate() {
-            let (outer, inner) = (
-                windows.ranges[0][o / windows.ranges[1].len()],
-                windows.ranges[1][o % windows.ranges[1].len()],
-            );
-            let row = |i0: usize, i1: usize| &x[(i0 * height + i1) * width..(i0 * height + i1 + 1) * width];
-            combined.copy_from_slice(row(outer.start, inner.start));
-            for i0 in outer.places() {
-                for i1 in inner.places() {
-                    raise(&mut combined, row(i0, i1));
-                }
-            }
-            largest_of_row(&combined, &windows.ranges[2], out);
-        }
-    });
-}
-
-/// The place in its plane of each window's largest element: the first of equals, the last NaN.
-pub(crate) fn places_of_largest<T: Element, I: Send + TryFrom<usize> + Default>(
-    x: &[T],
-    windows: &Windows,
-    out: &mut [I],
-) {
-    each_plane(out, windows.outputs(), windows.plane(), |plane, out| {
-        let x = &x[plane * windows.plane()..(plane + 1) * windows.plane()];
-        each_place(x, windows, |o, place| out[o] = I::try_from(place).unwrap_or_default());
-    });
-}
-
-multiversion! {
-    /// Where `x[i]` is larger than `m[i]`, or NaN, it takes its place, and `at[i]` becomes `start + i`.
-    fn raise_places[T: Element](m: &mut [T], at: &mut [usize], x: &[T], start: usize) {
-        for (i, ((m, at), x)) in m.iter_mut().zip(at).zip(x).enumerate() {
-            let better = (*x > *m) | (*x != *x);
-            *m = if better { *x } else { *m };
-            *at = if better { start + i } else { *at };
-        }
-    }
-}
-
-/// Calls `visit(output, place)` for each window of one plane. Rows are combined first, for all windows beside
-/// each other at once, and without a branch, which random numbers would make the processor guess wrong.
-fn each_place<T: Element>(x: &[T], windows: &Windows, mut visit: impl FnMut(usize, usize)) {
-    let [_, height, width] = windows.input;
-    let (mut combined, mut at) = (vec![T::default(); width], vec![0; width]);
-    let mut o = 0;
-    for outer in &windows.ranges[0] {
-        for inner in &windows.ranges[1] {
-            let first = (outer.start * height + inner.start) * width;
-            combined.copy_from_slice(&x[first..first + width]);
-            for (i, at) in at.iter_mut().enumerate() {
-                *at = first + i;
-            }
-            for i0 in outer.places() {
-                for i1 in inner.places() {
-                    let row = (i0 * height + i1) * width;
-                    raise_places(&mut combined, &mut at, &x[row..row + width], row);
-                }
-            }
-            for range in &windows.ranges[2] {
-                let (row, at) = (&combined[range.start..range.end], &at[range.start..range.end]);
-                let (mut m, mut place) = (row[0], at[0]);
-                let mut i = range.step;
-                while i < row.len() {
-                    let (x, here) = (row[i], at[i]);
-                    // Of equals the first in the plane, of NaNs the last.
-                    let nan = (x != x) & ((m == m) | (here > place));
-                    let better = (x > m) | ((x == m) & (here < place)) | nan;
-                    m = if better { x } else { m };
-                    place = if better { here } else { place };
-                    i += range.step;
-                }
-                visit(o, place);
-                o += 1;
-            }
-        }
-    }
-}
-
-/// Adds each window's upstream gradient at its largest element; `out` is the gradient of `x`.
-pub(crate) fn largest_gradient<T: Element + std::ops::AddAssign>(
-    x: &[T],
-    upstream: &[T],
-    windows: &Windows,
-    out: &mut [T],
-) {
-    let outputs = windows.outputs();
-    if let Some(columns) = windows.squares() {
-        let planes = square::planes_at_once(windows);
-        return pool::chunks_mut(out, planes * windows.plane(), |start, out| {
-            let (x, g) = (&x[start..start + out.len()], &upstream[start / windows.plane() * outputs..]);
-            square::largest_gradient(x, g, windows.input[2], columns, out);
-        });
-    }
-    each_plane(out, windows.plane(), windows.plane(), |plane, out| {
-        let x = &x[plane * windows.plane()..(plane + 1) * windows.plane()];
-        let upstream = &upstream[plane * outputs..(plane + 1) * outputs];
-        out.fill(T::default());
-        each_place(x, windows, |o, place| out[place] += upstream[o]);
     });
 }
 
@@ -223,9 +92,9 @@ pub(crate) fn sums<T: Element + std::ops::AddAssign + std::ops::Mul<Output = T>>
     out: &mut [T],
 ) {
     let [_, height, width] = windows.input;
-    each_plane(out, windows.outputs(), windows.plane(), |plane, out| {
+    let new = || vec![T::default(); width];
+    each_plane(out, windows.outputs(), windows.plane(), new, |plane, combined, out| {
         let x = &x[plane * windows.plane()..(plane + 1) * windows.plane()];
-        let mut combined = vec![T::default(); width];
         let mut rows = out.chunks_exact_mut(windows.ranges[2].len().max(1));
         for (outer, factor0) in windows.ranges[0].iter().zip(&factors[0]) {
             for (inner, factor1) in windows.ranges[1].iter().zip(&factors[1]) {
@@ -234,7 +103,7 @@ pub(crate) fn sums<T: Element + std::ops::AddAssign + std::ops::Mul<Output = T>>
                 for i0 in outer.places() {
                     for i1 in inner.places() {
                         let row = (i0 * height + i1) * width;
-                        super::map::add_assign(&mut combined, &x[row..row + width]);
+                        super::map::add_assign(combined, &x[row..row + width]);
                     }
                 }
                 for ((out, range), factor2) in out.iter_mut().zip(&windows.ranges[2]).zip(&factors[2]) {
@@ -258,9 +127,9 @@ pub(crate) fn spread<T: Element + std::ops::AddAssign + std::ops::Mul<Output = T
 ) {
     let [_, height, width] = windows.input;
     let outputs = windows.outputs();
-    each_plane(out, windows.plane(), windows.plane(), |plane, out| {
+    let new = || vec![T::default(); width];
+    each_plane(out, windows.plane(), windows.plane(), new, |plane, along, out| {
         out.fill(T::default());
-        let mut along = vec![T::default(); width];
         let mut rows = g[plane * outputs..(plane + 1) * outputs].chunks_exact(windows.ranges[2].len().max(1));
         for (outer, factor0) in windows.ranges[0].iter().zip(&factors[0]) {
             for (inner, factor1) in windows.ranges[1].iter().zip(&factors[1]) {
@@ -275,7 +144,7 @@ pub(crate) fn spread<T: Element + std::ops::AddAssign + std::ops::Mul<Output = T
                 for i0 in outer.places() {
                     for i1 in inner.places() {
                         let row = (i0 * height + i1) * width;
-                        super::map::add_assign(&mut out[row..row + width], &along);
+                        super::map::add_assign(&mut out[row..row + width], along);
                     }
                 }
             }

@@ -22,7 +22,7 @@ pub use winograd::{set_winograd, winograd};
 use super::pack::{Lines, Order, Part, Source};
 use super::pool::Shared;
 use super::simd::Level;
-use super::tile::{Block, CHAIN, Tile, depths, packed};
+use super::tile::{Block, CHAIN, Into, Tile, depths, packed};
 use super::{map, memory, pool};
 
 /// The shapes of a convolution; missing spatial dimensions are of size 1, in front.
@@ -155,7 +155,7 @@ fn forward_at<T: Tile>(level: Level, g: &Geometry, x: &[T], w: &[T], b: Option<&
                         b_row: None,
                         c: y.at(place(row)),
                         c_row: pixels,
-                        add: true,
+                        into: Into::Add,
                     };
                     // SAFETY: lines and runs are places in a spread image, the buffer holds a block, the
                     // weights and the output are as long as was asserted.
@@ -234,7 +234,7 @@ fn weight_gradient_at<T: Tile>(level: Level, g: &Geometry, x: &[T], upstream: &[
                         b_row: None,
                         c,
                         c_row: taps,
-                        add: true,
+                        into: Into::Add,
                     };
                     // SAFETY: lines and runs are places in a spread image, the buffer holds a block, the
                     // gradients are as long as was asserted, and each task has columns or sums of its own.

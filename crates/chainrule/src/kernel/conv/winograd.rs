@@ -16,7 +16,7 @@ use super::{Geometry, SPREAD};
 use crate::kernel::pack::{Lines, Order, Part, Run, Source};
 use crate::kernel::pool::Shared;
 use crate::kernel::simd::Level;
-use crate::kernel::tile::{Block, Tile, packed, panel};
+use crate::kernel::tile::{Block, Into, Tile, packed, panel};
 use crate::kernel::{memory, pool};
 
 mod tiles;
@@ -218,7 +218,7 @@ pub(super) fn forward(
                         b_row: None,
                         c: products[q * wide..].as_mut_ptr(),
                         c_row: width,
-                        add: false,
+                        into: Into::Set,
                     };
                     // SAFETY: values and weights were transformed for all tiles, channels and filters.
                     unsafe { f32::block(level, &block) };
@@ -320,7 +320,7 @@ pub(super) fn weight_gradient(
                     b_row: None,
                     c: to.at(q * point),
                     c_row: wide,
-                    add: first + start > 0,
+                    into: Into::added(first + start > 0),
                 };
                 // SAFETY: both sides were transformed for all tiles; each task has a point of its own.
                 unsafe { f32::block(level, &block) };
