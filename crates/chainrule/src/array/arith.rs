@@ -1,9 +1,18 @@
 //! The little arithmetic that the engine itself needs: adding gradients, and summing them back to the shape
 //! from which an input was broadcast.
 
-use super::{Array, DType, Shape, dispatch_float};
+use std::ops::AddAssign;
+
+use super::{Array, DType, Element, Shape, dispatch_float};
 use crate::kernel::map::{Float, add_assign};
+use crate::kernel::pool;
 use crate::kernel::sum::{self, Add};
+
+/// [`add_assign`] on several threads where there is much to add.
+fn add_all<T: Element + AddAssign>(sum: &mut [T], x: &[T]) {
+    const GRAIN: usize = 32 * 1024;
+    pool::chunks_mut(sum, GRAIN, |start, sum| add_assign(sum, &x[start..start + sum.len()]));
+}
 
 impl Array {
     /// `self ← self + other`, of the same shape and float type; in place where nobody else holds the
@@ -18,11 +27,11 @@ impl Array {
             // Shared or strided elements are added into fresh memory, which saves copying them first.
             let other = other.contiguous();
             if let Some(sum) = self.is_unique().then(|| self.make_mut::<T>()).flatten() {
-                add_assign(sum, other.values::<T>());
+                add_all(sum, other.values::<T>());
             } else {
                 let mut sum = self.copied();
                 if let Some(sum) = sum.make_mut::<T>() {
-                    add_assign(sum, other.values::<T>());
+                    add_all(sum, other.values::<T>());
                 }
                 *self = sum;
             }

@@ -16,6 +16,7 @@
 
 pub mod activation;
 pub mod arith;
+pub(crate) mod chained;
 pub mod compare;
 mod context;
 pub mod conv;

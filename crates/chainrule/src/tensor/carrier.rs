@@ -8,6 +8,8 @@ use smallvec::SmallVec;
 
 use super::caller::CallerGuard;
 use super::node::{Kept, SCALAR};
+use super::pending::Pending;
+use super::sweep::Sweep;
 use super::{NodeRef, Shared, Tensor};
 use crate::array::{Array, Meta, Shape};
 use crate::error::{Error, Result};
@@ -51,6 +53,14 @@ pub(super) trait Carrier: Clone + Sized {
         needs: &Needs,
     ) -> Result<Gradients<Self>>;
 
+    /// Runs the chain of elementwise gates that begins at this node; gives it back where there is none.
+    fn run_chain<'g>(
+        _sweep: &mut Sweep<'g, Self>,
+        first: Pending<'g, Self>,
+    ) -> Result<Option<Pending<'g, Self>>> {
+        Ok(Some(first))
+    }
+
     /// Sums and converts a gradient to the shape and element type of its input.
     #[inline]
     fn fit(self, meta: &Meta) -> Result<Self> {
@@ -83,7 +93,7 @@ pub(super) enum Gradient {
 
 impl Gradient {
     #[inline]
-    fn from_array(array: Array) -> Gradient {
+    pub(super) fn from_array(array: Array) -> Gradient {
         match array.inline_value::<f32>() {
             Some(number) => Gradient::Number(number),
             None => Gradient::Array(Shared::new(array)),
@@ -91,7 +101,7 @@ impl Gradient {
     }
 
     #[inline]
-    fn into_array(self) -> Array {
+    pub(super) fn into_array(self) -> Array {
         match self {
             Gradient::Number(number) => Array::scalar(number),
             Gradient::Array(array) => array.into_inner().unwrap_or_else(|shared| Array::clone(&shared)),
@@ -165,6 +175,14 @@ impl Carrier for Gradient {
             Gradient::Number(number) => number.is_finite(),
             Gradient::Array(array) => array.all_finite(),
         }
+    }
+
+    #[inline]
+    fn run_chain<'g>(
+        sweep: &mut Sweep<'g, Gradient>,
+        first: Pending<'g, Gradient>,
+    ) -> Result<Option<Pending<'g, Gradient>>> {
+        sweep.run_chain(first)
     }
 
     #[inline]

@@ -24,6 +24,7 @@ mod backward;
 mod batch;
 mod caller;
 mod carrier;
+mod chain;
 mod create;
 mod grad_fn;
 mod hooks;

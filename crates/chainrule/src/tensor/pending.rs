@@ -50,6 +50,30 @@ impl<'g, G: Carrier> Waiting<'g, G> {
         }
     }
 
+    /// The node that was created last.
+    pub(super) fn peek(&self) -> Option<&'g NodeRef> {
+        let before = || self.before.last_key_value().map(|(_, pending)| pending);
+        self.last.last().or_else(before).map(|pending| pending.node)
+    }
+
+    /// Takes out what has reached this output of the node.
+    pub(super) fn take(&mut self, node: &NodeRef, output: usize) -> Option<G> {
+        let key = (node.number(), node.address());
+        let place = self.last.iter().rposition(|other| other.key == key);
+        let pending = match place {
+            Some(place) => &mut self.last[place],
+            None => self.before.get_mut(&key)?,
+        };
+        if let Arrived::Many(all) = &mut pending.arrived {
+            return all[output].take();
+        }
+        let pending = match place {
+            Some(place) => Some(self.last.remove(place)),
+            None => self.before.remove(&key),
+        };
+        pending?.arrived.into_upstream().pop().flatten()
+    }
+
     /// Adds a gradient to what has reached this output of the node.
     #[inline]
     pub(super) fn arrive(&mut self, node: &'g NodeRef, output: usize, gradient: G) -> Result<()> {

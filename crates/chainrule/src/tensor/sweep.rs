@@ -27,11 +27,11 @@ const FEW: usize = 6;
 type Leaves<'g, G> = SmallVec<[(&'g Shared<Leaf>, G); FEW]>;
 
 pub(super) struct Sweep<'g, G> {
-    waiting: Waiting<'g, G>,
-    leaves: Leaves<'g, G>,
+    pub(super) waiting: Waiting<'g, G>,
+    pub(super) leaves: Leaves<'g, G>,
     /// Where each leaf stands in `leaves`, by address; made when there are too many to look through.
     leaf_of: HashMap<usize, usize, BuildHasherDefault<AddressHasher>>,
-    retain_graph: bool,
+    pub(super) retain_graph: bool,
     anomaly: bool,
     /// Whether the hooks of the wanted leaves are left to another pass.
     quiet: bool,
@@ -152,7 +152,7 @@ impl<'g, G: Carrier> Sweep<'g, G> {
 
     /// Where this leaf stands among those that a gradient has reached; if it doesn't, it must be added next.
     #[inline]
-    fn place_of(&mut self, leaf: &Shared<Leaf>) -> Option<usize> {
+    pub(super) fn place_of(&mut self, leaf: &Shared<Leaf>) -> Option<usize> {
         let next = self.leaves.len();
         if next <= FEW {
             return self.leaves.iter().position(|(known, _)| Shared::ptr_eq(known, leaf));
@@ -176,7 +176,10 @@ impl<'g, G: Carrier> Sweep<'g, G> {
                 && pending.node.edges().iter().all(|edge| edge.changed().is_none())
             {
                 self.run_scalar(pending.node, scalar, upstream)?;
-            } else {
+                continue;
+            }
+            let alone = if plain { G::run_chain(self, pending)? } else { Some(pending) };
+            if let Some(pending) = alone {
                 self.run_node(pending)?;
             }
         }
@@ -356,7 +359,7 @@ fn tensors<G: Carrier>(gradients: &[Option<G>]) -> Slots {
 }
 
 /// Names the gate, and the line of the user's program that ran it forward.
-fn at(error: Error, node: &Node) -> Error {
+pub(super) fn at(error: Error, node: &Node) -> Error {
     let located = error.source_line().is_some();
     let error = error.at_gate(node.gate().name());
     if located { error } else { error.location(node.location()) }

@@ -81,7 +81,7 @@ struct Gradients {
 #[derive(Debug)]
 enum Stage {
     Scalars(Scalars),
-    Chain(Chain),
+    Chain(Box<Chain>),
     Single(Box<Single>),
 }
 

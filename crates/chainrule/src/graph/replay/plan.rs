@@ -119,7 +119,7 @@ impl Plan {
                 Kind::Scalar => self.stages.push(Stage::Scalars(self.scalars(&run, places))),
                 Kind::Chained(shape) if run.len() > 1 => {
                     let chain = chain_of(&run, shape, places, |value| readers[value] >= end);
-                    self.stages.push(Stage::Chain(chain));
+                    self.stages.push(Stage::Chain(Box::new(chain)));
                 }
                 _ => self
                     .stages
