@@ -83,12 +83,19 @@ impl Error {
     /// let error = Error::new(ErrorKind::Argument, "a rate must be positive");
     /// assert_eq!(error.to_string(), "a rate must be positive");
     /// ```
+    #[cold]
     pub fn new(kind: ErrorKind, rule: impl Into<String>) -> Error {
+        Error::of(kind, rule.into())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn of(kind: ErrorKind, rule: String) -> Error {
         Error(Box::new(Details {
             kind,
             gate: None,
             inputs: Vec::new(),
-            rule: rule.into(),
+            rule,
             hint: None,
             path: None,
             offset: None,
@@ -102,6 +109,7 @@ impl Error {
     /// use chainrule::{Error, ErrorKind};
     /// assert_eq!(Error::shape("3 rows don't fit 4").kind(), ErrorKind::Shape);
     /// ```
+    #[cold]
     pub fn shape(rule: impl Into<String>) -> Error {
         Error::new(ErrorKind::Shape, rule)
     }
@@ -112,6 +120,7 @@ impl Error {
     /// use chainrule::{Error, ErrorKind};
     /// assert_eq!(Error::dtype("bool has no mean").kind(), ErrorKind::DType);
     /// ```
+    #[cold]
     pub fn dtype(rule: impl Into<String>) -> Error {
         Error::new(ErrorKind::DType, rule)
     }
@@ -122,6 +131,7 @@ impl Error {
     /// use chainrule::{Error, ErrorKind};
     /// assert_eq!(Error::index("there is no element 7").kind(), ErrorKind::Index);
     /// ```
+    #[cold]
     pub fn index(rule: impl Into<String>) -> Error {
         Error::new(ErrorKind::Index, rule)
     }
@@ -132,6 +142,7 @@ impl Error {
     /// use chainrule::{Error, ErrorKind};
     /// assert_eq!(Error::argument("0 can't be a divisor").kind(), ErrorKind::Argument);
     /// ```
+    #[cold]
     pub fn argument(rule: impl Into<String>) -> Error {
         Error::new(ErrorKind::Argument, rule)
     }
@@ -142,6 +153,7 @@ impl Error {
     /// use chainrule::{Error, ErrorKind};
     /// assert_eq!(Error::autograd("there is no graph").kind(), ErrorKind::Autograd);
     /// ```
+    #[cold]
     pub fn autograd(rule: impl Into<String>) -> Error {
         Error::new(ErrorKind::Autograd, rule)
     }
@@ -155,6 +167,7 @@ impl Error {
     /// assert_eq!(error.kind(), ErrorKind::Io);
     /// assert!(error.to_string().starts_with("no/such/file: "));
     /// ```
+    #[cold]
     pub fn io(path: impl AsRef<Path>, error: &std::io::Error) -> Error {
         Error::new(ErrorKind::Io, error.to_string()).path(path)
     }
@@ -166,6 +179,7 @@ impl Error {
     /// let error = Error::format("digits.csv", "line 3 has 5 columns, not 4");
     /// assert_eq!(error.to_string(), "digits.csv: line 3 has 5 columns, not 4");
     /// ```
+    #[cold]
     pub fn format(path: impl AsRef<Path>, rule: impl Into<String>) -> Error {
         Error::new(ErrorKind::Format, rule).path(path)
     }
@@ -176,6 +190,7 @@ impl Error {
     /// use chainrule::{Error, ErrorKind};
     /// assert_eq!(Error::parse("a ) is missing").kind(), ErrorKind::Parse);
     /// ```
+    #[cold]
     pub fn parse(rule: impl Into<String>) -> Error {
         Error::new(ErrorKind::Parse, rule)
     }
@@ -187,6 +202,7 @@ impl Error {
     /// let error = Error::dtype("bool has no mean").hint("cast to f32 first");
     /// assert_eq!(error.to_string(), "bool has no mean; cast to f32 first");
     /// ```
+    #[cold]
     pub fn hint(mut self, hint: impl Into<String>) -> Error {
         self.0.hint = Some(hint.into());
         self
@@ -199,6 +215,7 @@ impl Error {
     /// let error = Error::dtype("it isn't defined for bool").at_gate("Mean").at_gate("Var");
     /// assert_eq!(error.to_string(), "Mean: it isn't defined for bool"); // the inner one stays
     /// ```
+    #[cold]
     pub fn at_gate(mut self, gate: impl Into<String>) -> Error {
         self.0.gate.get_or_insert_with(|| gate.into());
         self
@@ -211,6 +228,7 @@ impl Error {
     /// let error = Error::shape("the sizes differ").with_inputs([Meta::new(DType::F32, [2, 3])]);
     /// assert_eq!(error.to_string(), "the sizes differ (inputs: f32[2, 3])");
     /// ```
+    #[cold]
     pub fn with_inputs(mut self, inputs: impl IntoIterator<Item = Meta>) -> Error {
         if self.0.inputs.is_empty() {
             self.0.inputs = inputs.into_iter().collect();
@@ -225,6 +243,7 @@ impl Error {
     /// let error = Error::new(ErrorKind::Format, "it is empty").path("train.csv");
     /// assert_eq!(error.to_string(), "train.csv: it is empty");
     /// ```
+    #[cold]
     pub fn path(mut self, path: impl AsRef<Path>) -> Error {
         self.0.path = Some(path.as_ref().to_path_buf());
         self
@@ -237,6 +256,7 @@ impl Error {
     /// let error = Error::format("model.npy", "the header ends early").offset(10);
     /// assert_eq!(error.to_string(), "model.npy: at byte 10: the header ends early");
     /// ```
+    #[cold]
     pub fn offset(mut self, offset: u64) -> Error {
         self.0.offset = Some(offset);
         self
@@ -249,6 +269,7 @@ impl Error {
     /// let error = Error::autograd("NaN").location(std::panic::Location::caller());
     /// assert!(error.to_string().contains(" [called at "));
     /// ```
+    #[cold]
     pub fn location(mut self, location: &'static std::panic::Location<'static>) -> Error {
         self.0.location = Some(location);
         self

@@ -53,6 +53,7 @@ pub mod models;
 pub mod nn;
 pub mod ops;
 pub mod optim;
+mod order;
 #[cfg(feature = "plot")]
 pub mod plot;
 pub mod profile;

@@ -8,6 +8,7 @@ use super::Dataset;
 use super::table::Table;
 use crate::array::{Array, Shape};
 use crate::error::{Error, Result};
+use crate::order;
 
 /// How a CSV table is read.
 ///
@@ -284,9 +285,11 @@ fn interpret(table: &Table, options: &CsvOptions) -> Result<(Dataset, Columns)> 
     }
     let mut classes: Vec<String> = targets.clone();
     if targets.iter().all(|t| t.parse::<f64>().is_ok()) {
-        classes.sort_by(|a, b| a.parse::<f64>().unwrap_or(0.0).total_cmp(&b.parse::<f64>().unwrap_or(0.0)));
+        order::sort_by(&mut classes, |a, b| {
+            a.parse::<f64>().unwrap_or(0.0).total_cmp(&b.parse::<f64>().unwrap_or(0.0))
+        });
     } else {
-        classes.sort_unstable();
+        order::sort(&mut classes);
     }
     classes.dedup();
     if classes.len() > 1000 || (classes.len() > 20 && classes.len() * 2 > targets.len()) {
@@ -372,7 +375,7 @@ impl Encoding {
             return Ok(Encoding::Number);
         }
         let mut texts: Vec<String> = fields().map(String::from).collect();
-        texts.sort_unstable();
+        order::sort(&mut texts);
         texts.dedup();
         if texts.len() > MOST_CATEGORIES {
             return Err(wrong(format!(

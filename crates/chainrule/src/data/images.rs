@@ -12,6 +12,7 @@ use super::{Example, Source};
 use crate::array::{Array, Generator, Shape};
 use crate::error::{Error, Result};
 use crate::io::bytes::read_file;
+use crate::order;
 
 /// Images with longer sides are refused, and so are those of more pixels.
 const LONGEST: usize = 1 << 15;
@@ -210,7 +211,7 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
             all.push(path);
         }
     }
-    all.sort_unstable();
+    order::sort(&mut all);
     Ok(all)
 }
 
@@ -229,7 +230,7 @@ fn images_below(folder: &Path) -> Result<Vec<PathBuf>> {
         waiting.extend(folders);
         found.extend(files.into_iter().filter(|path| is_image(path)));
     }
-    found.sort_unstable();
+    order::sort(&mut found);
     Ok(found)
 }
 

@@ -6,6 +6,7 @@ use super::{Example, Source};
 use crate::array::{Array, Generator, Shape};
 use crate::error::{Error, Result};
 use crate::io::bytes::read_file;
+use crate::order;
 
 /// A text and its alphabet; each character is a number, its place in the alphabet.
 ///
@@ -41,7 +42,7 @@ impl Text {
     /// ```
     pub fn new(text: &str) -> Result<Text> {
         let mut alphabet: Vec<char> = text.chars().collect();
-        alphabet.sort_unstable();
+        order::sort(&mut alphabet);
         alphabet.dedup();
         if alphabet.is_empty() {
             return Err(Error::argument("an empty text has nothing to learn from"));

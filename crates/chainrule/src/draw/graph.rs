@@ -8,6 +8,7 @@ use super::torchviz::{DotOptions, make_dot};
 use crate::array::Array;
 use crate::error::{Error, Result};
 use crate::graph::{ComputationalGraph, Source, ValueId};
+use crate::order;
 use crate::tensor::Tensor;
 
 impl ComputationalGraph {
@@ -335,7 +336,8 @@ impl Drawing<'_> {
                 }
             }
         }
-        inputs.sort_by_key(|id| !matches!(self.graph.values[id.place()], Source::Gate(_)));
+        let is_given = |id: &ValueId| !matches!(self.graph.values[id.place()], Source::Gate(_));
+        order::sort_by(&mut inputs, |a, b| is_given(a).cmp(&is_given(b)));
         self.arrive(node, inputs.into_iter());
         node
     }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::picture::{Ids, Line, NodeKind, Picture, Style};
 use crate::array::Meta;
 use crate::gate::{Needs, Next, SavedAs, TorchNode, Use};
+use crate::order;
 use crate::tensor::{Origin, Tensor, Visit};
 
 /// What [`make_dot`] shows besides the nodes; the defaults are torchviz's.
@@ -351,7 +352,7 @@ fn attributes(node: &TorchNode, options: &DotOptions) -> String {
     if !options.show_attrs || rows.is_empty() {
         return node.name.clone();
     }
-    rows.sort_unstable();
+    order::sort(&mut rows);
     let width = |text: &str| text.chars().count();
     let first = rows.iter().map(|(name, _)| width(name)).max().unwrap_or(0);
     let second = rows.iter().map(|(_, value)| width(value)).max().unwrap_or(0);

@@ -1,13 +1,16 @@
 //! How a page's data gets into the page.
 
+use std::path::Path;
+
 use serde::Serialize;
 
 use super::Content;
 use super::circuit::Circuit;
 use crate::formula::Expr;
+use crate::io::bytes;
 
-/// The built page; its source is `web/explorer`.
-const TEMPLATE: &str = include_str!("page.html");
+/// The built page, packed; its source is `web/explorer`.
+const TEMPLATE: &[u8] = include_bytes!("page.html.gz");
 const TITLE: &str = "@@TITLE@@";
 const DATA: &str = "@@DATA@@";
 
@@ -27,6 +30,11 @@ struct Page<'a> {
     network: Option<String>,
 }
 
+fn template() -> String {
+    let page = bytes::unpack(TEMPLATE, Path::new("embedded page")).expect("the embedded file is whole");
+    String::from_utf8(page).expect("the embedded file is text")
+}
+
 /// The template with title and data in their places.
 pub(super) fn html(title: &str, expression: Option<&Expr>, content: &Content) -> String {
     let (circuit, network) = match content {
@@ -37,7 +45,8 @@ pub(super) fn html(title: &str, expression: Option<&Expr>, content: &Content) ->
     let page = Page { format: 1, library, title, expression, circuit, network };
     // Everything in it is a string, a number or a list of these, with text for keys.
     let data = serde_json::to_string(&page).expect("the page's data has a JSON form");
-    let (head, rest) = TEMPLATE.split_once(TITLE).expect("the built page has a place for its title");
+    let template = template();
+    let (head, rest) = template.split_once(TITLE).expect("the built page has a place for its title");
     let (middle, tail) = rest.split_once(DATA).expect("the built page has a place for its data");
     [head, &as_text(title), middle, &inside_script(&data), tail].concat()
 }
@@ -60,9 +69,9 @@ mod tests {
 
     #[test]
     fn the_template_has_one_place_for_title_and_data() {
-        assert_eq!(TEMPLATE.matches(TITLE).count(), 1);
-        assert_eq!(TEMPLATE.matches(DATA).count(), 1);
-        assert!(TEMPLATE.find(TITLE) < TEMPLATE.find(DATA));
+        assert_eq!(template().matches(TITLE).count(), 1);
+        assert_eq!(template().matches(DATA).count(), 1);
+        assert!(template().find(TITLE) < template().find(DATA));
     }
 
     #[test]
@@ -71,9 +80,9 @@ mod tests {
         graph.forward(&[]).unwrap();
         let title = "</title></script><script>alert(1)</script><!-- @@DATA@@ &";
         let html = graph.explorer().unwrap().title(title).html();
-        assert_eq!(html.matches("</script>").count(), TEMPLATE.matches("</script>").count());
-        assert_eq!(html.matches("<script").count(), TEMPLATE.matches("<script").count());
-        assert_eq!(html.matches("<!--").count(), TEMPLATE.matches("<!--").count());
+        assert_eq!(html.matches("</script>").count(), template().matches("</script>").count());
+        assert_eq!(html.matches("<script").count(), template().matches("<script").count());
+        assert_eq!(html.matches("<!--").count(), template().matches("<!--").count());
         assert!(html.contains("<title>&lt;/title&gt;&lt;/script&gt;"));
         // What the script reads back is what was put in.
         let start = html.find("type=\"application/json\">").unwrap() + "type=\"application/json\">".len();

@@ -31,11 +31,18 @@ pub(super) const GATES: &[Entry] = &[
 ];
 
 pub(super) fn f64s<const N: usize>(values: [f64; N]) -> Array {
-    Array::filled(values.to_vec(), crate::Shape::from([N]))
+    sample_of(&values, &[N])
 }
 
 pub(super) fn matrix<const R: usize, const C: usize>(rows: [[f64; C]; R]) -> Array {
-    Array::filled(rows.concat(), crate::Shape::from([R, C]))
+    sample_of(rows.as_flattened(), &[R, C])
+}
+
+/// Compiled once: there are many samples, and none needs to be made fast.
+#[cold]
+#[inline(never)]
+fn sample_of(values: &[f64], sizes: &[usize]) -> Array {
+    Array::filled(values.to_vec(), crate::Shape::new(sizes).expect("a sample has few dimensions"))
 }
 
 fn binary_samples(gate: impl Into<GateRef>) -> Vec<Sample> {

@@ -45,9 +45,16 @@ impl Sample {
     /// assert!(sample.smooth && sample.refused.is_none());
     /// ```
     pub fn new(gate: impl Into<GateRef>, inputs: impl Into<Vec<Array>>) -> Sample {
+        Sample::of(gate.into(), inputs.into())
+    }
+
+    /// Compiled once: there are many samples, and none needs to be made fast.
+    #[cold]
+    #[inline(never)]
+    fn of(gate: GateRef, inputs: Vec<Array>) -> Sample {
         Sample {
-            gate: gate.into(),
-            inputs: inputs.into(),
+            gate,
+            inputs,
             constants: Vec::new(),
             refused: None,
             smooth: true,
@@ -66,6 +73,8 @@ impl Sample {
     /// assert_eq!(sample.refused, Some(ErrorKind::DType));
     /// # Ok::<(), chainrule::Error>(())
     /// ```
+    #[cold]
+    #[inline(never)]
     pub fn refused(self, kind: ErrorKind) -> Sample {
         Sample { refused: Some(kind), smooth: false, ..self }
     }
@@ -79,6 +88,8 @@ impl Sample {
     /// let sample = Sample::new(Pow::TENSORS, [Array::scalar(-1.5f64), Array::scalar(2.0f64)]).constant(1);
     /// assert_eq!(sample.constants, [1]);
     /// ```
+    #[cold]
+    #[inline(never)]
     pub fn constant(mut self, input: usize) -> Sample {
         self.constants.push(input);
         self
@@ -119,6 +130,8 @@ impl Sample {
     /// let sample = Sample::new(Compare::Gt, [Array::scalar(2.0f64), Array::scalar(1.0f64)]).rough();
     /// assert!(!sample.smooth && sample.expected.is_none());
     /// ```
+    #[cold]
+    #[inline(never)]
     pub fn rough(self) -> Sample {
         Sample { smooth: false, ..self }
     }

@@ -15,6 +15,7 @@ use crate::array::{Array, DType, Element, Meta, dispatch};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formula::Formula;
 use crate::gate::macros::documented;
+use crate::order::ranked;
 use crate::tensor::{CallerGuard, Tensor};
 
 /// The gates of this family.
@@ -69,13 +70,6 @@ impl Sort {
 pub(super) fn order<T: Element>(a: T, b: T) -> std::cmp::Ordering {
     let nan = |x: T| x.partial_cmp(&x).is_none();
     a.partial_cmp(&b).unwrap_or_else(|| nan(a).cmp(&nan(b)))
-}
-
-/// The places 0 to `length` − 1 in this order, equal ones as they stand. Compiled once for all element types.
-fn ranked(length: usize, order: &dyn Fn(usize, usize) -> std::cmp::Ordering) -> Vec<usize> {
-    let mut places: Vec<usize> = (0..length).collect();
-    places.sort_by(|&a, &b| order(a, b));
-    places
 }
 
 impl Gate for Sort {

@@ -84,7 +84,7 @@ fn packed(bytes: &[u8]) -> Result<Vec<(String, crate::Array)>> {
         }
     }
     let mut tensors = checkpoint::parse(bytes)?.tensors();
-    tensors.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+    crate::order::sort_by(&mut tensors, |a, b| a.0.cmp(&b.0));
     Ok(tensors)
 }
 

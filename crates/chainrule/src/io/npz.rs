@@ -11,6 +11,7 @@ use super::atomic::write_atomic_with;
 use super::npy;
 use crate::array::Array;
 use crate::error::{Error, Result};
+use crate::order;
 
 /// Writes named arrays as NumPy's `.npz`, as `numpy.savez` does, whole or not at all.
 ///
@@ -50,6 +51,6 @@ pub(super) fn parse(archive: &mut Archive) -> Result<Vec<(String, Array)>> {
             .map_err(|e| Error::new(e.kind(), format!("in the entry {entry}: {e}")))?;
         arrays.push((name, array));
     }
-    arrays.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+    order::sort_by(&mut arrays, |a, b| a.0.cmp(&b.0));
     Ok(arrays)
 }

@@ -11,6 +11,7 @@ use super::atomic::write_atomic_with;
 use super::elements::{self, Stored};
 use crate::array::{Array, DType, Shape};
 use crate::error::{Error, Result};
+use crate::order;
 
 /// Writes named arrays and texts about them, whole or not at all.
 ///
@@ -40,7 +41,9 @@ pub fn save_tensors(
     let path = path.as_ref();
     // In the order of the reference implementation: large elements first, so that all are aligned.
     let mut sorted: Vec<&(String, Array)> = tensors.iter().collect();
-    sorted.sort_unstable_by(|(a, x), (b, y)| y.dtype().size().cmp(&x.dtype().size()).then_with(|| a.cmp(b)));
+    order::sort_by(&mut sorted, |(a, x), (b, y)| {
+        y.dtype().size().cmp(&x.dtype().size()).then_with(|| a.cmp(b))
+    });
     let mut header = BTreeMap::new();
     if !metadata.is_empty() {
         let texts: BTreeMap<&String, &String> = metadata.iter().map(|(key, text)| (key, text)).collect();
@@ -117,9 +120,9 @@ pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Loaded> {
             .map_err(|e| Error::format(path, format!("the tensor {name}: {}", e.rule())))?;
         tensors.push((name, array));
     }
-    tensors.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+    order::sort_by(&mut tensors, |a, b| a.0.cmp(&b.0));
     let mut about: Vec<(String, String)> =
         header.metadata().clone().unwrap_or_default().into_iter().collect();
-    about.sort_unstable();
+    order::sort(&mut about);
     Ok((tensors, about))
 }

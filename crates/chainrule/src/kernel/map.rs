@@ -76,50 +76,56 @@ pub(crate) fn on_all_in_place<const N: usize, T: Float>(
 }
 
 macro_rules! float {
-    ($T:ty, $LANES:literal, $Fast:ty, $Plain:ty, $wrap:expr, $unwrap:expr $(, $wide:ident)?) => {
+    ($T:ty, $LANES:literal, $Fast:ty, $Plain:ty, $wrap:expr, $unwrap:expr $(, $avx512:ident)?) => {
         impl Float for $T {
             fn run<const N: usize, B: Body<N>>(body: &B, x: [Operand<'_, $T>; N], out: &mut [$T]) {
-                $(
-                    // The same bits by half the instructions.
-                    #[cfg(target_arch = "x86_64")]
-                    if super::$wide() {
-                        #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
-                        fn avx512<const N: usize, B: Body<N>>(body: &B, x: [Operand<'_, $T>; N], out: &mut [$T]) {
-                            each::<N, $LANES, $T>(
-                                x,
-                                out,
-                                #[inline(always)]
-                                |x| $unwrap(body.call::<$Fast>(x.map($wrap))),
-                            );
-                        }
-                        // SAFETY: the processor has these features, as was just checked.
-                        return unsafe { avx512(body, x, out) };
-                    }
-                )?
                 #[cfg(target_arch = "x86_64")]
-                if super::has_avx2() {
+                {
                     #[target_feature(enable = "avx2,fma")]
-                    fn avx2<const N: usize, B: Body<N>>(body: &B, x: [Operand<'_, $T>; N], out: &mut [$T]) {
-                        each::<N, $LANES, $T>(
+                    fn avx2<const N: usize, B: Body<N>>(body: &B, x: &Readers<N, $T>, out: &mut [[$T; $LANES]]) {
+                        each(
                             x,
                             out,
                             #[inline(always)]
                             |x| $unwrap(body.call::<$Fast>(x.map($wrap))),
                         );
                     }
-                    // SAFETY: the processor has both features, as was just checked.
-                    return unsafe { avx2(body, x, out) };
+                    $(
+                        // The same bits by half the instructions.
+                        #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
+                        fn $avx512<const N: usize, B: Body<N>>(
+                            body: &B,
+                            x: &Readers<N, $T>,
+                            out: &mut [[$T; $LANES]],
+                        ) {
+                            each(
+                                x,
+                                out,
+                                #[inline(always)]
+                                |x| $unwrap(body.call::<$Fast>(x.map($wrap))),
+                            );
+                        }
+                        if super::has_avx512() {
+                            // SAFETY: the processor has these features, as was just checked.
+                            return in_chunks(x, out, &|x, out| unsafe { $avx512(body, x, out) });
+                        }
+                    )?
+                    if super::has_avx2() {
+                        // SAFETY: the processor has both features, as was just checked.
+                        return in_chunks(x, out, &|x, out| unsafe { avx2(body, x, out) });
+                    }
+                    // What hardly any processor of this kind still runs is not worth a vector loop a gate.
+                    one_by_one(x, out, &|x| Self::plain(body, x));
                 }
-                // What hardly any processor of this kind still runs is not worth a vector loop a gate.
-                #[cfg(target_arch = "x86_64")]
-                one_by_one(x, out, &|x| Self::plain(body, x));
                 #[cfg(not(target_arch = "x86_64"))]
-                each::<N, $LANES, $T>(
-                    x,
-                    out,
-                    #[inline(always)]
-                    |x| $unwrap(body.call::<$Plain>(x.map($wrap))),
-                );
+                in_chunks(x, out, &|x, out: &mut [[$T; $LANES]]| {
+                    each(
+                        x,
+                        out,
+                        #[inline(always)]
+                        |x| $unwrap(body.call::<$Plain>(x.map($wrap))),
+                    )
+                });
             }
 
             #[inline(never)]
@@ -145,7 +151,7 @@ macro_rules! float {
     };
 }
 
-float!(f32, 16, F32<true>, F32<false>, F32, F32::number, has_avx512);
+float!(f32, 16, F32<true>, F32<false>, F32, F32::number, avx512);
 float!(f64, 8, F64<true>, F64<false>, F64, F64::number);
 
 /// `out[i] = body(x₀[i], x₁[i], …)` by a call an element. One loop for all gates: it must not be inlined.
@@ -160,20 +166,25 @@ fn one_by_one<const N: usize, T: Element>(x: [Operand<'_, T>; N], out: &mut [T],
     }
 }
 
-/// Runs `body` over all places, some lanes at a time, which become straight vector code. An operand that is one
-/// number for all is spread over the lanes and stays where it is while the others move on; the last places are
-/// computed among padding. So one loop serves every combination of operands and every length.
-#[inline(always)]
-fn each<const N: usize, const LANES: usize, T: Element>(
+/// Where each operand's lanes are read: the first chunk's place, and how far it lies from one chunk to the next.
+type Readers<const N: usize, T> = [(*const T, usize); N];
+
+/// A loop over chunks, whatever its body.
+type Chunks<'a, const N: usize, const LANES: usize, T> = &'a dyn Fn(&Readers<N, T>, &mut [[T; LANES]]);
+
+/// Runs a loop over chunks of so many lanes over all places. An operand that is one number for all is spread over the
+/// lanes and stays where it is while the others move on; the last places are computed among padding. So one loop
+/// serves every combination of operands and every length, and nothing but the loop is compiled for each gate.
+#[inline(never)]
+fn in_chunks<const N: usize, const LANES: usize, T: Element>(
     x: [Operand<'_, T>; N],
     out: &mut [T],
-    body: impl Fn([T; N]) -> T,
+    each: Chunks<'_, N, LANES, T>,
 ) {
     let mut lanes = [[T::default(); LANES]; N];
-    // Where an operand begins, and how far it moves on.
-    let mut starts = [(std::ptr::null::<T>(), 0); N];
+    let mut readers = [(std::ptr::null::<T>(), 0); N];
     for i in 0..N {
-        starts[i] = match x[i] {
+        readers[i] = match x[i] {
             Operand::Slice(slice) => {
                 assert!(slice.len() >= out.len(), "an operand is as long as the output");
                 (slice.as_ptr(), LANES)
@@ -185,26 +196,47 @@ fn each<const N: usize, const LANES: usize, T: Element>(
         };
     }
     let (chunks, rest) = out.as_chunks_mut::<LANES>();
-    for (chunk, out) in chunks.iter_mut().enumerate() {
+    let done = chunks.len() * LANES;
+    if done > 0 {
+        each(&readers, chunks);
+    }
+    if !rest.is_empty() {
+        for i in 0..N {
+            if let Operand::Slice(slice) = x[i] {
+                lanes[i][..rest.len()].copy_from_slice(&slice[done..done + rest.len()]);
+            }
+            readers[i] = (lanes[i].as_ptr(), 0);
+        }
+        let mut padded = [[T::default(); LANES]];
+        each(&readers, &mut padded);
+        rest.copy_from_slice(&padded[0][..rest.len()]);
+    }
+}
+
+/// Runs `body` over chunks, which become straight vector code. Only [`in_chunks`] may call it.
+#[inline(always)]
+fn each<const N: usize, const LANES: usize, T: Element>(
+    readers: &Readers<N, T>,
+    out: &mut [[T; LANES]],
+    body: impl Fn([T; N]) -> T,
+) {
+    for (chunk, out) in out.iter_mut().enumerate() {
+        // A loop with assembly in it, were it empty as here, isn't unrolled: for each gate that would be twice the code.
+        #[cfg(all(target_arch = "x86_64", not(miri)))]
+        // SAFETY: there is no instruction.
+        unsafe {
+            std::arch::asm!("", options(nomem, nostack, preserves_flags));
+        }
         let x = std::array::from_fn(
             #[inline(always)]
             |i| {
-                let (start, step) = starts[i];
+                let (start, step) = readers[i];
                 // SAFETY: an operand that moves on is as long as the output, in which this chunk lies; one that
                 // doesn't is an array of so many lanes. Both outlive the loop, and nothing writes to them.
                 unsafe { &*start.add(chunk * step).cast() }
             },
         );
         *out = straight(x, &body);
-    }
-    if !rest.is_empty() {
-        let done = chunks.len() * LANES;
-        for i in 0..N {
-            if let Operand::Slice(slice) = x[i] {
-                lanes[i][..rest.len()].copy_from_slice(&slice[done..done + rest.len()]);
-            }
-        }
-        rest.copy_from_slice(&straight(lanes.each_ref(), &body)[..rest.len()]);
     }
 }
 

@@ -3,6 +3,18 @@
 //! `FMA` chooses fused multiply-add where the processor has it. Errors are in units in the last place (ulp),
 //! measured against double precision over the range of the function; see the tests.
 
+/// A polynomial's steps after the first, written out: around a loop in the loop over elements, which is not unrolled
+/// where small code is wanted, there would be no vector code.
+macro_rules! terms {
+    ($FMA:ident, $sum:ident, $x:ident, $coefficients:ident, $N:ident, $($i:literal),*) => {
+        const { assert!($N <= 10, "more terms have to be written out") };
+        $(if const { $i < $N } {
+            $sum = fma::<$FMA>($sum, $x, $coefficients[$i % $N]);
+        })*
+    };
+}
+pub(super) use terms;
+
 /// The arithmetic of this file and of its relative `math64`.
 macro_rules! arithmetic {
     ($T:ty) => {
@@ -16,11 +28,7 @@ macro_rules! arithmetic {
         #[inline(always)]
         fn polynomial<const FMA: bool, const N: usize>(x: $T, coefficients: [$T; N]) -> $T {
             let mut sum = coefficients[0];
-            let mut i = 1;
-            while i < N {
-                sum = fma::<FMA>(sum, x, coefficients[i]);
-                i += 1;
-            }
+            $crate::kernel::math::terms!(FMA, sum, x, coefficients, N, 1, 2, 3, 4, 5, 6, 7, 8, 9);
             sum
         }
     };

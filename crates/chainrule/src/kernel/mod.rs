@@ -31,28 +31,53 @@ pub(crate) mod update;
 pub(crate) mod window;
 
 #[cfg(target_arch = "x86_64")]
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+/// What the processor has: 0 before anybody asked, 1 nothing that matters here, 2 AVX2 with fused multiply-add, 3 what
+/// loops over 512-bit vectors use as well. The question stands before every loop, so it must be short.
+#[cfg(target_arch = "x86_64")]
+static FOUND: AtomicU8 = AtomicU8::new(0);
+
+#[cfg(target_arch = "x86_64")]
+#[cold]
+#[inline(never)]
+fn find() -> u8 {
+    let found = if !(std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma")) {
+        1
+    } else if std::is_x86_feature_detected!("avx512f")
+        && std::is_x86_feature_detected!("avx512vl")
+        && std::is_x86_feature_detected!("avx512dq")
+        && std::is_x86_feature_detected!("avx512bw")
+    {
+        3
+    } else {
+        2
+    };
+    FOUND.store(found, Ordering::Relaxed);
+    found
+}
+
+#[cfg(target_arch = "x86_64")]
+#[inline]
+fn found() -> u8 {
+    match FOUND.load(Ordering::Relaxed) {
+        0 => find(),
+        found => found,
+    }
+}
 
 /// Whether this processor has AVX2 and fused multiply-add.
 #[cfg(target_arch = "x86_64")]
 #[inline]
 pub(crate) fn has_avx2() -> bool {
-    static FOUND: OnceLock<bool> = OnceLock::new();
-    *FOUND.get_or_init(|| std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma"))
+    found() >= 2
 }
 
 /// Whether this processor has what elementwise loops over 512-bit vectors use.
 #[cfg(target_arch = "x86_64")]
 #[inline]
 pub(crate) fn has_avx512() -> bool {
-    static FOUND: OnceLock<bool> = OnceLock::new();
-    *FOUND.get_or_init(|| {
-        has_avx2()
-            && std::is_x86_feature_detected!("avx512f")
-            && std::is_x86_feature_detected!("avx512vl")
-            && std::is_x86_feature_detected!("avx512dq")
-            && std::is_x86_feature_detected!("avx512bw")
-    })
+    found() == 3
 }
 
 /// Defines a function whose body is compiled twice, for AVX2 with fused multiply-add and for the target's

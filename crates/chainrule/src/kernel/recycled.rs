@@ -221,14 +221,23 @@ const KEPT: usize = 16 << 20;
 /// Memory of freed blocks: for each size a list threaded through the blocks themselves.
 struct Free {
     first: [Cell<Option<NonNull<Link>>>; SIZES],
+    /// [`CLOSED`] before the thread kept its first block, and when it has ended.
     bytes: Cell<usize>,
 }
+
+/// More than a thread keeps.
+const CLOSED: usize = usize::MAX;
+
+/// Empties the thread's lists at its end. It stands beside them so that nobody who uses them has to ask whether
+/// they are still there.
+struct End;
 
 /// What stands at the beginning of a free block.
 struct Link(Option<NonNull<Link>>);
 
 thread_local! {
-    static FREE: Free = const { Free { first: [const { Cell::new(None) }; SIZES], bytes: Cell::new(0) } };
+    static FREE: Free = const { Free { first: [const { Cell::new(None) }; SIZES], bytes: Cell::new(CLOSED) } };
+    static END: End = const { End };
 }
 
 /// The place of a type among the sizes.
@@ -250,7 +259,7 @@ const fn layout(size: usize) -> Layout {
 fn take<B>() -> NonNull<B> {
     let size = const { size_of_block::<B>() };
     if size < SIZES
-        && let Ok(Some(block)) = FREE.try_with(|free| free.pop(size))
+        && let Some(block) = FREE.with(|free| free.pop(size))
     {
         return block.cast();
     }
@@ -268,13 +277,26 @@ fn allocate(size: usize) -> NonNull<u8> {
 #[inline]
 fn give<B>(block: NonNull<B>) {
     let size = const { size_of_block::<B>() };
-    // At the end of a thread its lists are gone before other values of the thread are.
-    if !(size < SIZES && FREE.try_with(|free| free.push(block.cast(), size)).unwrap_or(false)) {
-        release(block.cast(), size);
+    if !(size < SIZES && FREE.with(|free| free.push(block.cast(), size))) {
+        keep_or_release(block.cast(), size);
     }
 }
 
+/// A block for which the lists seem to have no room.
 #[cold]
+#[inline(never)]
+fn keep_or_release(block: NonNull<Link>, size: usize) {
+    FREE.with(|free| {
+        // At the end of a thread its lists are emptied before other values of the thread are dropped.
+        if free.bytes.get() == CLOSED && END.try_with(|_| ()).is_ok() {
+            free.bytes.set(0);
+        }
+        if !(size < SIZES && free.push(block, size)) {
+            release(block.cast(), size);
+        }
+    });
+}
+
 fn release(block: NonNull<u8>, size: usize) {
     // SAFETY: `allocate` made every block of this size with this layout, and nobody uses this one any more.
     unsafe { dealloc(block.as_ptr(), layout(size)) };
@@ -306,13 +328,16 @@ impl Free {
     }
 }
 
-impl Drop for Free {
+impl Drop for End {
     fn drop(&mut self) {
-        for size in 0..SIZES {
-            while let Some(block) = self.pop(size) {
-                release(block.cast(), size);
+        FREE.with(|free| {
+            for size in 0..SIZES {
+                while let Some(block) = free.pop(size) {
+                    release(block.cast(), size);
+                }
             }
-        }
+            free.bytes.set(CLOSED);
+        });
     }
 }
 

@@ -3,8 +3,6 @@
 //! A kernel is written once, over [`Simd`], and compiled for every [`Level`] of processor by [`at_level`]. The
 //! level is found out once and then handed from function to function, so that one operation never mixes two.
 
-use std::sync::OnceLock;
-
 /// What a processor offers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
@@ -21,14 +19,13 @@ impl Level {
     /// The best one that this processor has.
     #[inline]
     pub(crate) fn best() -> Level {
-        static BEST: OnceLock<Level> = OnceLock::new();
-        *BEST.get_or_init(|| {
-            #[cfg(target_arch = "x86_64")]
-            if super::has_avx2() {
-                return if std::is_x86_feature_detected!("avx512f") { Level::Avx512 } else { Level::Avx2 };
-            }
-            Level::Plain
-        })
+        #[cfg(target_arch = "x86_64")]
+        match super::found() {
+            3 => return Level::Avx512,
+            2 => return Level::Avx2,
+            _ => {}
+        }
+        Level::Plain
     }
 
     /// All that this processor has.

@@ -2,6 +2,7 @@
 
 use crate::array::Shape;
 use crate::error::{Error, Result};
+use crate::order;
 use crate::tensor::{CallerGuard, Tensor};
 
 /// A dimension's name: a letter, or the n-th dimension from the end that `...` stands for.
@@ -183,7 +184,7 @@ fn einsum(equation: &str, operands: &[&Tensor]) -> Result<Tensor> {
         Some(term) => labels(term, covered)?,
         None => {
             let mut letters: Vec<char> = text.chars().filter(char::is_ascii_alphabetic).collect();
-            letters.sort_unstable();
+            order::sort(&mut letters);
             let once = letters.iter().filter(|c| letters.iter().filter(|d| d == c).count() == 1);
             (0..covered).rev().map(Label::Covered).chain(once.map(|&c| Label::Letter(c))).collect()
         }

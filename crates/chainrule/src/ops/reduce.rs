@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 
 use crate::array::{Array, DType};
 use crate::error::{Error, Result};
+use crate::order;
 use crate::tensor::Tensor;
 
 impl Tensor {
@@ -331,7 +332,7 @@ impl Tensor {
             .map(|row| {
                 let mut row: Vec<(f64, usize)> = row.iter().copied().zip(0..).collect();
                 // NaN comes last; the order of equals, both zeros among them, is kept.
-                row.sort_by(|a, b| {
+                order::sort_by(&mut row, |a, b| {
                     let numbers = a.0.partial_cmp(&b.0).unwrap_or(Ordering::Equal);
                     a.0.is_nan().cmp(&b.0.is_nan()).then(numbers)
                 });

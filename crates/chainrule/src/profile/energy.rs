@@ -1,5 +1,6 @@
 //! Energy: from the processor's own counters where there are any, else from a power that somebody states.
 
+use crate::order;
 use std::path::{Path, PathBuf};
 
 /// Where Linux shows the counters of processors ("running average power limit", RAPL).
@@ -97,7 +98,7 @@ impl EnergyCounter {
             })
             .filter(|path| number(&path.join("energy_uj")).is_some())
             .collect();
-        packages.sort_unstable();
+        order::sort(&mut packages);
         (!packages.is_empty()).then_some(EnergyCounter { packages })
     }
 

@@ -9,6 +9,7 @@ use crate::array::{Array, Generator};
 use crate::error::{Error, Result};
 use crate::gate::{Needs, Saves};
 use crate::graph::{ComputationalGraph, Source, ValueId, given};
+use crate::order;
 use crate::tensor::{Backward, Kept, Recording, Tensor, enable_grad, no_grad};
 
 impl ComputationalGraph {
@@ -234,7 +235,7 @@ fn saved<'a>(
 /// The middle one; of an even number the lower of the two.
 pub(super) fn median<T: Ord>(all: impl Iterator<Item = T>) -> T {
     let mut all: Vec<T> = all.collect();
-    all.sort_unstable();
+    order::sort(&mut all);
     let middle = (all.len() - 1) / 2;
     all.swap_remove(middle)
 }

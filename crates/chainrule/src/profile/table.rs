@@ -1,5 +1,6 @@
 //! A profile as text for a terminal of 80 columns.
 
+use crate::order;
 use std::fmt;
 
 use super::{GateCost, Profile, bytes_text, count_text, time_text};
@@ -13,7 +14,7 @@ const NAME: usize = 20;
 impl fmt::Display for Profile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut order: Vec<&GateCost> = self.gates.iter().collect();
-        order.sort_by_key(|gate| std::cmp::Reverse(gate.forward + gate.backward));
+        order::sort_by(&mut order, |a, b| (b.forward + b.backward).cmp(&(a.forward + a.backward)));
         let whole = (self.forward + self.backward).as_secs_f64();
         let mut table = vec![
             ["gate", "module", "forward", "backward", "share", "mult-adds", "moved", "kept"]

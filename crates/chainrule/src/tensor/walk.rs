@@ -8,6 +8,7 @@ use super::node::{Edge, SCALAR};
 use super::{Handle, NodeRef, Shared, Tensor};
 use crate::array::Meta;
 use crate::gate::{GateRef, TorchNode};
+use crate::order;
 
 /// Where an input of a visited gate comes from.
 #[derive(Debug, Clone)]
@@ -155,7 +156,7 @@ impl Tensor {
                 nodes.push(node);
             }
         }
-        nodes.sort_unstable_by_key(|node| node.number());
+        order::sort_by(&mut nodes, |a, b| a.number().cmp(&b.number()));
         nodes
     }
 }

@@ -11,6 +11,7 @@ use super::{
 use crate::array::Array;
 use crate::error::{Error, Result};
 use crate::io::{load_tensors, remove_parts, save_tensors, write_atomic};
+use crate::order;
 use crate::tensor::Tensor;
 
 const MODEL: &str = "model.safetensors";
@@ -269,7 +270,7 @@ fn older_checkpoints(folder: &Path) -> Vec<(String, PathBuf)> {
         .map(|entry| (entry.file_name().to_string_lossy().into_owned(), entry.path()))
         .filter(|(name, _)| name.starts_with("checkpoint-") && name.ends_with(".safetensors"))
         .collect();
-    found.sort_unstable();
+    order::sort(&mut found);
     found
 }
 

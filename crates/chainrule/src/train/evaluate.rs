@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::explorer::Explorer;
 use crate::gate::softmax::CrossEntropy;
 use crate::nn::{Module, Summary};
+use crate::order;
 use crate::tensor::{Tensor, no_grad};
 
 /// Gradients are checked on so many examples, unless a whole batch is asked for.
@@ -266,7 +267,7 @@ impl Training {
                 }
             }
             place += labels.len();
-            mistakes.sort_unstable_by(|a, b| {
+            order::sort_by(&mut mistakes, |a, b| {
                 b.probability.total_cmp(&a.probability).then(a.example.cmp(&b.example))
             });
             mistakes.truncate(MOST_MISTAKES);

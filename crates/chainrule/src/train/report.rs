@@ -11,6 +11,7 @@ use crate::array::{Array, Generator};
 use crate::error::Result;
 use crate::io::write_atomic;
 use crate::nn::Summary;
+use crate::order;
 use crate::plot::encode_png;
 use crate::profile::grouped_text;
 use crate::tensor::Tensor;
@@ -204,7 +205,7 @@ impl RunReport<'_> {
         // Of many classes those that need attention.
         if scores.len() > MOST_CLASSES {
             order.retain(|&class| scores[class].examples > 0);
-            order.sort_by(|&a, &b| scores[a].f1.total_cmp(&scores[b].f1));
+            order::sort_by(&mut order, |&a, &b| scores[a].f1.total_cmp(&scores[b].f1));
             order.truncate(MOST_CLASSES);
         }
         for class in order {

@@ -1,6 +1,7 @@
 //! The order of a row's items, chosen so that few wires cross.
 
 use super::rank::Lists;
+use crate::order;
 
 /// A wire between neighbouring rows, seen from one of its ends.
 #[derive(Debug, Clone, Copy, Default)]
@@ -138,13 +139,12 @@ impl Rows {
             if wires.len() < 2 {
                 continue;
             }
-            wires.sort_by(|a, b| {
+            order::sort_by(&mut wires, |a, b| {
                 a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)).then(a.2.cmp(&b.2)).then(a.3.total_cmp(&b.3))
             });
             // Wires that end left of an earlier one's end cross it: counted in a Fenwick tree over the ends.
-            let mut ends: Vec<usize> = (0..wires.len()).collect();
-            ends.sort_by(|&a, &b| {
-                wires[a].2.cmp(&wires[b].2).then(wires[a].3.total_cmp(&wires[b].3)).then(a.cmp(&b))
+            let ends = order::ranked(wires.len(), &|a, b| {
+                wires[a].2.cmp(&wires[b].2).then(wires[a].3.total_cmp(&wires[b].3))
             });
             // Equal ends don't cross.
             let mut number = vec![0; wires.len()];

@@ -4,6 +4,7 @@
 //! an item's middle (Rüegg et al., 2015): items are joined to blocks that stand in one column, four times over, each
 //! time leaning to another corner; the mean of the two middle results counts.
 
+use crate::order;
 use std::collections::HashSet;
 
 use super::order::{End, Rows};
@@ -157,7 +158,7 @@ fn align(rows: &Rows, lean: Lean, conflicts: &Conflicts, mains: &Mains) -> Block
             if ends.is_empty() {
                 return;
             }
-            ends.sort_by(|a, b| {
+            order::sort_by(&mut ends, |a, b| {
                 rows.place[a.other].cmp(&rows.place[b.other]).then(a.there.total_cmp(&b.there))
             });
             let (low, high) = ((ends.len() - 1) / 2, ends.len() / 2);

@@ -1,5 +1,6 @@
 //! The ways of wires: lanes through the rows or along the side, and the points at which they bend.
 
+use crate::order;
 use std::collections::HashMap;
 
 use super::assemble::Inside;
@@ -176,7 +177,7 @@ impl Inside<'_> {
             *last = (*last).max(ranks[s.to]);
             members.push(i);
         }
-        groups.sort_by_key(|group| (group.0, group.1));
+        order::sort_by(&mut groups, |a, b| (a.0, a.1).cmp(&(b.0, b.1)));
         // Lanes in use by the row at which they end, and free ones.
         let mut busy = std::collections::BinaryHeap::new();
         let mut free = std::collections::BinaryHeap::new();
@@ -213,7 +214,7 @@ impl Inside<'_> {
             let ends = rows.up.of(item);
             let mut arriving: Vec<(usize, f64, f64)> =
                 ends.iter().map(|end| (end.other, end.there, x[end.other] + end.there - x[item])).collect();
-            arriving.sort_by(|a, b| a.2.total_cmp(&b.2));
+            order::sort_by(&mut arriving, |a, b| a.2.total_cmp(&b.2));
             let n = arriving.len();
             if n == 0 {
                 continue;
@@ -229,7 +230,7 @@ impl Inside<'_> {
             for (i, end) in arriving.into_iter().enumerate() {
                 all[item].push((end.0, end.1, (i as f64 - middle) * between));
             }
-            all[item].sort_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
+            order::sort_by(&mut all[item], |a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
         }
         all
     }
