@@ -10,10 +10,10 @@ use smallvec::SmallVec;
 
 use super::{Operand, ScalarGate};
 use crate::array::Array;
-use crate::kernel::{map, pool};
+use crate::kernel::{map, pool, sum};
 
 /// Elements that one thread works on at a time.
-pub(crate) const GRAIN: usize = 32 * 1024;
+const GRAIN: usize = 32 * 1024;
 
 /// f32 in a line of the caches.
 const LINE: usize = 16;
@@ -22,15 +22,19 @@ const LINE: usize = 16;
 /// the next one feeds simple gates nearly as well, and long stretches of the arrays come from memory faster.
 const CACHE: usize = 24 * 1024;
 
-/// Elements of a block of so many gates over arrays of this length.
-pub(crate) fn block(gates: usize, length: usize) -> usize {
-    // An odd number of lines, so that blocks beside each other don't compete for the same places of the cache.
-    let most = (CACHE / gates.max(1)).clamp(512, 3648).next_multiple_of(2 * LINE) + LINE;
+/// Elements of a block of so many gates over arrays of this length: blocks begin where those of a sum do.
+fn block(gates: usize, length: usize) -> usize {
+    let most = (CACHE / gates.max(1) / sum::BLOCK).clamp(1, 4) * sum::BLOCK;
     most.min(length.next_multiple_of(LINE))
 }
 
+/// How far apart blocks lie: by an odd number of lines, so that they don't compete for the same places of the cache.
+fn stride(block: usize) -> usize {
+    block.next_multiple_of(2 * LINE) + LINE
+}
+
 /// Where blocks of at most this size begin, and how long they are.
-pub(crate) fn blocks(length: usize, block: usize) -> impl Iterator<Item = (usize, usize)> {
+fn blocks(length: usize, block: usize) -> impl Iterator<Item = (usize, usize)> {
     (0..length).step_by(block).map(move |first| (first, block.min(length - first)))
 }
 
@@ -113,8 +117,8 @@ pub(crate) struct Run<'a> {
     pub(crate) targets: SmallVec<[Target<'a>; 4]>,
 }
 
-/// Computes values of a block again, from parts of the arrays, into blocks of [`block`]'s size.
-pub(crate) type Again<'a> = &'a (dyn Fn(&[Operand<'_, f32>], &mut [&mut [f32]]) + Sync);
+/// Computes values of a block that begins at an element, from parts of the arrays.
+pub(crate) type Again<'a> = &'a (dyn Fn(&[Operand<'_, f32>], &mut [&mut [f32]], usize) + Sync);
 
 impl Run<'_> {
     /// Computes the gradients that leave the chain. `again` fills a block for each gate, which [`Read::Block`] names.
@@ -132,19 +136,20 @@ impl Run<'_> {
         let block = block(count, outs.first().map_or(0, |out| out.len()));
         let values = if again.is_some() { count } else { 0 };
         pool::parts_mut(&mut outs, GRAIN, |start, outs| {
-            with_scratch((values + count + 1) * block, |scratch| {
-                let (y, rest) = scratch.split_at_mut(values * block);
+            with_scratch((values + count + 1) * stride(block), |scratch| {
+                let (y, rest) = scratch.split_at_mut(values * stride(block));
                 for (first, wide) in blocks(outs[0].len(), block) {
                     let begin = start + first;
                     for x in &arrays {
                         ask_for(x, begin + wide, block);
                     }
                     let x: Operands<'_> = arrays.iter().map(|x| part(x, begin, wide)).collect();
-                    let mut y: Parts<'_> = y.chunks_mut(block).map(|y| &mut y[..wide]).collect();
+                    let mut y: Parts<'_> = y.chunks_mut(stride(block)).map(|y| &mut y[..wide]).collect();
                     if let Some(again) = again {
-                        again(&x, &mut y);
+                        again(&x, &mut y, begin);
                     }
-                    let mut slots: Parts<'_> = rest.chunks_mut(block).map(|slot| &mut slot[..wide]).collect();
+                    let mut slots: Parts<'_> =
+                        rest.chunks_mut(stride(block)).map(|slot| &mut slot[..wide]).collect();
                     let spare = slots.pop();
                     slots.extend(arrived.iter().map(|_| &mut [][..]));
                     for (out, &place) in outs.iter_mut().zip(&places) {
@@ -167,6 +172,31 @@ impl Run<'_> {
             });
         });
     }
+}
+
+/// Runs gates forward over all blocks: `run` computes the values of a block from parts of the arrays, one a gate; some
+/// of these stand in the outputs.
+pub(crate) fn forward(
+    arrays: &[Operand<'_, f32>],
+    gates: usize,
+    outs: &mut Parts<'_>,
+    written: &[usize],
+    run: Again<'_>,
+) {
+    let block = block(gates, outs.first().map_or(0, |out| out.len()));
+    pool::parts_mut(outs, GRAIN, |start, outs| {
+        with_scratch(gates * stride(block), |scratch| {
+            for (first, wide) in blocks(outs[0].len(), block) {
+                let begin = start + first;
+                let x: Operands<'_> = arrays.iter().map(|x| part(x, begin, wide)).collect();
+                let mut y: Parts<'_> = scratch.chunks_mut(stride(block)).map(|y| &mut y[..wide]).collect();
+                for (out, &gate) in outs.iter_mut().zip(written) {
+                    y[gate] = &mut out[first..first + wide];
+                }
+                run(&x, &mut y, begin);
+            }
+        });
+    });
 }
 
 /// Sends the gradients of a block through the gates. `slots` are blocks for the gradients of all steps, the targets,
@@ -246,7 +276,7 @@ pub(crate) fn operand(x: &Array) -> Operand<'_, f32> {
     }
 }
 
-pub(crate) fn part<'a>(x: &Operand<'a, f32>, first: usize, wide: usize) -> Operand<'a, f32> {
+fn part<'a>(x: &Operand<'a, f32>, first: usize, wide: usize) -> Operand<'a, f32> {
     match *x {
         Operand::Slice(slice) => Operand::Slice(&slice[first..first + wide]),
         one => one,
@@ -271,7 +301,7 @@ fn ask_for(x: &Operand<'_, f32>, first: usize, wide: usize) {
 }
 
 /// Gives `body` room for so many elements, which each thread keeps.
-pub(crate) fn with_scratch(length: usize, body: impl FnOnce(&mut [f32])) {
+fn with_scratch(length: usize, body: impl FnOnce(&mut [f32])) {
     thread_local! {
         static SCRATCH: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
     }

@@ -365,6 +365,14 @@ pub trait Gate: Debug + Send + Sync + 'static {
         self.backward_fused(saved, upstream, needs)
     }
 
+    /// The value from the sum of all elements of the only input, where it needs no more: such a loss can be computed
+    /// while the elements come by.
+    #[doc(hidden)]
+    fn of_sum(&self, input: &Meta, sum: f32) -> Option<f32> {
+        let _ = (input, sum);
+        None
+    }
+
     /// Whether [`Gate::backward`] also takes *batches* of upstream gradients, each with one more dimension in front of
     /// its output's, and then returns batches of gradients.
     ///

@@ -250,6 +250,10 @@ impl Gate for Sum {
         Some(spread().map(|g| [Some(g)].into_iter().collect()))
     }
 
+    fn of_sum(&self, input: &Meta, sum: f32) -> Option<f32> {
+        (self.0.count(&input.shape).ok()? == input.shape.elements()).then_some(sum)
+    }
+
     fn linearity(&self) -> Linearity {
         Linearity::Joint
     }
@@ -330,6 +334,11 @@ impl Gate for Mean {
         let shape = saved.input_meta(0)?.shape;
         let share = g.div(self.0.count(&shape)? as f64)?;
         Ok([Some(self.0.spread(&share, &shape)?)].into_iter().collect())
+    }
+
+    fn of_sum(&self, input: &Meta, sum: f32) -> Option<f32> {
+        let count = self.0.count(&input.shape).ok()?;
+        (count == input.shape.elements()).then(|| sum / count as f32)
     }
 
     fn linearity(&self) -> Linearity {

@@ -3,16 +3,20 @@
 //! Lanes add up blocks, and blocks are added pairwise, so that the error grows with the logarithm of the
 //! length and vector units are kept busy.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use super::map::Float;
 use super::{multiversion, pool};
 
 /// Elements added up by lanes before pairwise addition takes over.
-const BLOCK: usize = 1024;
+pub(crate) const BLOCK: usize = 1024;
 const LANES: usize = 32;
+
+/// Elements that one thread adds up at a time.
+const GRAIN: usize = 64 * BLOCK;
 
 /// The sum of all elements.
 pub(crate) fn sum<T: Float + Add>(x: &[T]) -> T {
-    const GRAIN: usize = 64 * BLOCK;
     if x.len() <= GRAIN {
         return pairwise(x);
     }
@@ -28,12 +32,47 @@ pub(crate) trait Add: Sized + std::ops::AddAssign + std::ops::Add<Output = Self>
 impl<T: std::ops::AddAssign + std::ops::Add<Output = T>> Add for T {}
 
 fn pairwise<T: Float + Add>(x: &[T]) -> T {
-    if x.len() <= BLOCK {
-        return block(x);
+    halves(0, x.len(), &|first, length| block(&x[first..first + length]))
+}
+
+/// Adds up blocks pairwise, from this element on.
+fn halves<T: Add>(first: usize, length: usize, block: &dyn Fn(usize, usize) -> T) -> T {
+    if length <= BLOCK {
+        return block(first, length);
     }
     // Halves at a multiple of the block, so that the cut depends on the length alone.
-    let half = (x.len() / 2).next_multiple_of(BLOCK);
-    pairwise(&x[..half]) + pairwise(&x[half..])
+    let half = (length / 2).next_multiple_of(BLOCK);
+    halves(first, half, block) + halves(first + half, length - half, block)
+}
+
+/// The [`sum`] of elements that are never together in memory: blocks of them are added up as they come by.
+pub(crate) struct Sums {
+    length: usize,
+    blocks: Vec<AtomicU32>,
+}
+
+impl Sums {
+    /// For so many elements.
+    pub(crate) fn new(length: usize) -> Sums {
+        Sums { length, blocks: (0..length.div_ceil(BLOCK)).map(|_| AtomicU32::new(0)).collect() }
+    }
+
+    /// Adds up elements from this one on, which is the first of a block; so many that a block or all of them end there.
+    pub(crate) fn set(&self, first: usize, x: &[f32]) {
+        for (sum, x) in self.blocks[first / BLOCK..].iter().zip(x.chunks(BLOCK)) {
+            sum.store(block(x).to_bits(), Ordering::Relaxed);
+        }
+    }
+
+    /// The sum of all elements, when all are set.
+    pub(crate) fn total(&self) -> f32 {
+        let block = |first: usize, _| f32::from_bits(self.blocks[first / BLOCK].load(Ordering::Relaxed));
+        let part = |first| halves(first, GRAIN.min(self.length - first), &block);
+        match self.length <= GRAIN {
+            true => part(0),
+            false => pairwise(&(0..self.length).step_by(GRAIN).map(part).collect::<Vec<f32>>()),
+        }
+    }
 }
 
 multiversion! {
@@ -113,6 +152,16 @@ mod tests {
             .collect();
         assert!(sums.iter().all(|&bits| bits == sums[0]));
         assert!((f64::from(f32::from_bits(sums[0])) - exact).abs() < exact.abs() * 1e-6);
+    }
+
+    #[test]
+    fn sums_of_blocks_are_the_bits_of_a_sum() {
+        for length in [1, 31, BLOCK, BLOCK + 1, GRAIN, GRAIN + 1, 5 * GRAIN + 7 * BLOCK + 3] {
+            let x: Vec<f32> = (0..length).map(|i| (i * 7919 % 1000) as f32 * 0.001 - 0.3).collect();
+            let sums = Sums::new(length);
+            (0..length).step_by(3 * BLOCK).for_each(|i| sums.set(i, &x[i..length.min(i + 3 * BLOCK)]));
+            assert_eq!(sums.total().to_bits(), sum(&x).to_bits(), "{length}");
+        }
     }
 
     #[test]

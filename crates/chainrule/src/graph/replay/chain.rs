@@ -10,12 +10,12 @@ use smallvec::SmallVec;
 use super::{Gradients, Numeric, Place, Values};
 use crate::array::{Array, Shape};
 use crate::gate::chained::{
-    self, GRAIN, Gates, Give, Operands, Parts, Read, Run, Target, Upstream, block, blocks, look, operand,
-    part, readable, with_scratch,
+    self, Gates, Give, Operands, Parts, Read, Run, Target, Upstream, look, operand, readable,
 };
 use crate::gate::elementwise::MAX_INPUTS;
 use crate::gate::{Operand, ScalarGate};
-use crate::kernel::{memory, pool};
+use crate::kernel::memory;
+use crate::kernel::sum::Sums;
 
 /// Where a gate of a chain reads an input.
 #[derive(Debug, Clone, Copy)]
@@ -79,6 +79,10 @@ pub(super) struct Chain {
     kept: Vec<Array>,
     /// The way back: its first step is the last gate, its targets are the inputs.
     back: Vec<chained::Step>,
+    /// The same where all values are there still.
+    joint: Vec<chained::Step>,
+    /// Gradients that were computed together with the values.
+    early: Vec<(usize, Array)>,
 }
 
 impl Chain {
@@ -93,6 +97,8 @@ impl Chain {
             keeps: Vec::new(),
             kept: Vec::new(),
             back: Vec::new(),
+            joint: Vec::new(),
+            early: Vec::new(),
         }
     }
 
@@ -118,17 +124,22 @@ impl Chain {
                 _ => Output::Unread,
             };
         }
-        self.back = (0..self.steps.len()).rev().map(|i| self.step_back(i)).collect();
+        self.back = self.way_back(|source| self.place(source));
+        self.joint = self.way_back(Read::from);
     }
 
-    fn step_back(&self, i: usize) -> chained::Step {
+    fn way_back(&self, place: impl Fn(Source) -> Read) -> Vec<chained::Step> {
+        (0..self.steps.len()).rev().map(|i| self.step_back(i, &place)).collect()
+    }
+
+    fn step_back(&self, i: usize, place: impl Fn(Source) -> Read) -> chained::Step {
         let step = &self.steps[i];
         let mut reads = [Read::Nothing; MAX_INPUTS + 1];
         for (k, source) in step.inputs.iter().enumerate().filter(|(k, _)| step.reads(*k)) {
-            reads[k] = self.place(*source);
+            reads[k] = place(*source);
         }
         if step.reads(MAX_INPUTS) {
-            reads[MAX_INPUTS] = self.place(Source::Inside(i));
+            reads[MAX_INPUTS] = place(Source::Inside(i));
         }
         let needed = step.inputs.iter().zip(&step.needs).enumerate();
         let gives = needed.filter_map(|(input, (source, needs))| {
@@ -168,28 +179,9 @@ impl Chain {
         let inputs = self.arrays(values);
         let operands: Operands<'_> = inputs.iter().map(operand).collect();
         let mut outs: Parts<'_> = buffers.iter_mut().map(|buffer| &mut buffer[..]).collect();
-        let (gates, block) = (self.gates(), block(self.len(), length));
-        pool::parts_mut(&mut outs, GRAIN, |start, outs| {
-            with_scratch(self.len() * block, |scratch| {
-                for (first, wide) in blocks(outs[0].len(), block) {
-                    let x = parts(&operands, start + first, wide);
-                    // What is read outside is written where it belongs.
-                    let mut y: Parts<'_> =
-                        scratch.chunks_mut(block).map(|scratch| &mut scratch[..wide]).collect();
-                    for (out, &step) in outs.iter_mut().zip(&written) {
-                        y[step] = &mut out[first..first + wide];
-                    }
-                    for (i, step) in self.steps.iter().enumerate() {
-                        let (before, out) = y.split_at_mut(i);
-                        let read = |source: &Source| match *source {
-                            Source::Outside(input) => x[input],
-                            Source::Inside(step) => Operand::Slice(&*before[step]),
-                        };
-                        gates[i].values(inputs_of(step, read), out[0]);
-                    }
-                }
-            });
-        });
+        let gates = self.gates();
+        // What is read outside is written where it belongs.
+        chained::forward(&operands, self.len(), &mut outs, &written, &|x, y, _| self.run(&gates, x, y));
         drop((outs, gates));
         let arrays: Vec<Array> =
             buffers.into_iter().map(|buffer| Array::filled(buffer, self.shape)).collect();
@@ -200,7 +192,49 @@ impl Chain {
         }
     }
 
+    /// The sum of the only output's elements, where `upstream` will be the gradient of each: as that is known before, the
+    /// chain's own gradients are computed in the same pass, and nothing must be kept or computed again.
+    pub(super) fn forward_summed(&mut self, values: &Values, upstream: f32) -> f32 {
+        let length = self.shape.elements();
+        let &[(last, _)] = &self.outputs[..] else {
+            unreachable!("the plan saw to it that there is one output")
+        };
+        let take = |input| (input, Array::filled(memory::take::<f32>(length), self.shape));
+        let arrays = self.arrays(values);
+        let gates = self.gates();
+        let mut early: Vec<(usize, Array)> = self.reached(|_| true).into_iter().map(take).collect();
+        let mut targets: SmallVec<[Target<'_>; 4]> =
+            self.inputs.iter().map(|_| Target { out: None, arrived: false }).collect();
+        for (input, sum) in &mut early {
+            targets[*input].out = sum.make_mut::<f32>();
+        }
+        let mut from = SmallVec::from_elem(Upstream::None, self.len());
+        from[self.len() - 1 - last] = Upstream::Is(Operand::One(upstream));
+        let run = Run {
+            gates: gates.iter().rev().copied().collect(),
+            steps: &self.joint,
+            arrays: arrays.iter().map(operand).collect(),
+            upstream: from,
+            targets,
+        };
+        let sums = Sums::new(length);
+        run.back(Some(&|x, y, begin| {
+            self.run(&gates, x, y);
+            sums.set(begin, &*y[last]);
+        }));
+        drop(gates);
+        self.early = early;
+        sums.total()
+    }
+
     pub(super) fn backward(&mut self, values: &Values, gradients: &mut Gradients) {
+        if !self.early.is_empty() {
+            self.outputs.iter().for_each(|&(_, value)| drop(gradients.take(value)));
+            for (input, gradient) in self.early.drain(..) {
+                gradients.add(self.inputs[input], gradient);
+            }
+            return;
+        }
         let come: SmallVec<[Option<Array>; 2]> =
             self.outputs.iter().map(|&(_, value)| gradients.take(value).map(readable)).collect();
         let length = self.shape.elements();
@@ -234,7 +268,7 @@ impl Chain {
             upstream,
             targets,
         };
-        run.back(Some(&|x, y| self.run_again(&gates, x, y)));
+        run.back(Some(&|x, y, _| self.run_again(&gates, x, y)));
         for (input, _, sum) in sums {
             gradients.add(self.inputs[input], sum);
         }
@@ -263,12 +297,30 @@ impl Chain {
         self.steps.iter().map(|step| step.gate.get()).collect()
     }
 
+    /// Runs all gates on a block.
+    fn run(&self, gates: &[&dyn ScalarGate], x: &[Operand<'_, f32>], y: &mut [&mut [f32]]) {
+        for (i, step) in self.steps.iter().enumerate() {
+            let (before, out) = y.split_at_mut(i);
+            let read = |source: &Source| look(Read::from(*source), x, before);
+            gates[i].values(inputs_of(step, read), out[0]);
+        }
+    }
+
     /// Computes again what backward reads of a block and wasn't kept.
     fn run_again(&self, gates: &[&dyn ScalarGate], x: &[Operand<'_, f32>], y: &mut [&mut [f32]]) {
         for (i, step) in self.steps.iter().enumerate().filter(|(_, step)| step.output == Output::Again) {
             let (before, out) = y.split_at_mut(i);
             let read = |source: &Source| look(self.place(*source), x, before);
             gates[i].values(inputs_of(step, read), out[0]);
+        }
+    }
+}
+
+impl From<Source> for Read {
+    fn from(source: Source) -> Read {
+        match source {
+            Source::Outside(input) => Read::Array(input),
+            Source::Inside(step) => Read::Block(step),
         }
     }
 }
@@ -280,8 +332,4 @@ fn inputs_of<'a>(step: &Step, read: impl Fn(&Source) -> Operand<'a, f32>) -> [Op
         *operand = read(source);
     }
     operands
-}
-
-fn parts<'a>(x: &[Operand<'a, f32>], first: usize, wide: usize) -> Operands<'a> {
-    x.iter().map(|x| part(x, first, wide)).collect()
 }

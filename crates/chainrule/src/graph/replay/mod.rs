@@ -51,6 +51,8 @@ pub struct Replay {
     gradients: Gradients,
     /// Whether forward ran since the last backward.
     ready: bool,
+    /// Whether backward followed upon the last forward, so that it is expected to do so again.
+    trains: bool,
 }
 
 /// Where a value of the graph stands, and its gradient: 0-d f32 are plain numbers.
@@ -180,6 +182,7 @@ impl ComputationalGraph {
             values: Values { numbers, arrays: arrays.clone() },
             gradients: Gradients { numbers: zeros, arrived, arrays },
             ready: false,
+            trains: false,
         })
     }
 }
@@ -200,21 +203,30 @@ impl Replay {
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn forward(&mut self) -> Result<Tensor> {
-        let Replay { plan, values, .. } = self;
-        self.ready = false;
+        self.trains &= !std::mem::take(&mut self.ready);
+        let Replay { plan, values, trains, .. } = self;
         for (place, leaf) in &plan.leaves {
             match (place, leaf.number()) {
                 (Place::Number(i), Some(number)) => values.numbers[*i] = number,
                 _ => values.set(*place, leaf.array()),
             }
         }
-        for (stage, lifetimes) in plan.stages.iter_mut().zip(&plan.lifetimes) {
+        let summed = plan.summed.filter(|_| *trains);
+        let alone = plan.stages.len() - if summed.is_some() { 2 } else { 0 };
+        for (stage, lifetimes) in plan.stages[..alone].iter_mut().zip(&plan.lifetimes) {
             match stage {
                 Stage::Scalars(scalars) => scalars.forward(values),
                 Stage::Chain(chain) => chain.forward(values),
                 Stage::Single(single) => no_grad(|| single.forward(values))?,
             }
             values.free(&lifetimes.after_forward);
+        }
+        if let (Some(slope), [Stage::Chain(chain), Stage::Single(single)]) =
+            (summed, &mut plan.stages[alone..])
+        {
+            let total = single.of_sum(chain.forward_summed(values, slope));
+            let total = total.expect("the plan asked the gate before");
+            values.set(plan.output, Array::scalar(total));
         }
         let output = values.get(plan.output).map(Tensor::from_array);
         let output = output.ok_or_else(|| Error::autograd("the graph's output wasn't computed"))?;
@@ -257,6 +269,7 @@ impl Replay {
             return Err(Error::autograd("backward was called before forward")
                 .hint("run forward first: it computes what backward needs"));
         }
+        self.trains = true;
         self.gradients.clear();
         self.gradients.add(self.plan.output, Array::constant(1.0, Meta { dtype, shape }));
         let result = self.sweep();

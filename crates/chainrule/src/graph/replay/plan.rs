@@ -14,7 +14,7 @@ use crate::array::{DType, Meta, Shape};
 use crate::error::{Error, Result};
 use crate::gate::{GateRef, Metas, Needs, Saves};
 use crate::graph::{ComputationalGraph, Source, Step};
-use crate::tensor::Tensor;
+use crate::tensor::{Tensor, no_grad};
 
 /// Everything about a graph's runs that its shapes decide.
 #[derive(Debug)]
@@ -31,6 +31,8 @@ pub(super) struct Plan {
     /// Whether the output has a gradient.
     pub(super) differentiable: bool,
     pub(super) stages: Vec<Stage>,
+    /// Where the last chain's output is summed to the graph's, and read by nothing else: the gradient of its elements.
+    pub(super) summed: Option<f32>,
     /// Of each stage.
     pub(super) lifetimes: Vec<Lifetimes>,
 }
@@ -91,6 +93,7 @@ impl Plan {
             output_meta: known.metas[output],
             differentiable: known.needs[output],
             stages: Vec::new(),
+            summed: None,
             lifetimes: Vec::new(),
         };
         plan.arrange(gates, &places, output);
@@ -98,8 +101,20 @@ impl Plan {
         plan.literals =
             literals.into_iter().filter_map(|(value, x)| Some((number(places[value])?, x))).collect();
         plan.output = places[output];
+        plan.summed = plan.slope_of_sum();
         plan.lifetimes = plan.live();
         Ok(plan)
+    }
+
+    /// See [`Plan::summed`].
+    fn slope_of_sum(&self) -> Option<f32> {
+        let [.., Stage::Chain(chain), Stage::Single(single)] = &self.stages[..] else { return None };
+        let [(_, value)] = chain.outputs[..] else { return None };
+        let last = single.inputs == [value] && single.outputs == [self.output] && self.output != value;
+        single
+            .of_sum(0.0)
+            .filter(|_| last && self.differentiable && matches!(self.output, Place::Number(_)))?;
+        no_grad(|| single.slope())
     }
 
     /// Puts gates that follow each other into stages.

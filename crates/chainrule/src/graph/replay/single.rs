@@ -82,6 +82,26 @@ impl Single {
         Ok(())
     }
 
+    /// The gate's value from the sum of its input's elements, where it needs no more.
+    pub(super) fn of_sum(&self, sum: f32) -> Option<f32> {
+        self.gate.of_sum(self.input_metas.first()?, sum)
+    }
+
+    /// The gradient of every element of the input, where it is the same number whatever the input is; the output's is 1.
+    pub(super) fn slope(&self) -> Option<f32> {
+        let nothing = [None, None, None];
+        let laid = Laid {
+            inputs: &nothing,
+            outputs: &nothing,
+            extras: &[],
+            input_metas: &self.input_metas,
+            output_metas: &self.output_metas,
+        };
+        let upstream = &mut [Some(Array::scalar(1.0f32))];
+        let found = array_backward(&*self.gate, &Saved::of_laid(&laid), upstream, &self.needs);
+        found.ok()?.into_iter().next()??.repeated()
+    }
+
     /// The values at these places that are wanted.
     fn read<'v>(
         &self,
