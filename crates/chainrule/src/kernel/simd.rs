@@ -347,9 +347,11 @@ pub(super) fn fetch<T>(from: *const T, count: usize) {
 /// may do too late to put it into registers: kernels then take three times as long.
 macro_rules! unroll {
     (2, $i:ident < $n:expr, $body:block) => { $crate::kernel::simd::unroll!(@ $i, $n, $body, 0 1) };
+    (3, $i:ident < $n:expr, $body:block) => { $crate::kernel::simd::unroll!(@ $i, $n, $body, 0 1 2) };
     (4, $i:ident < $n:expr, $body:block) => { $crate::kernel::simd::unroll!(@ $i, $n, $body, 0 1 2 3) };
     (5, $i:ident < $n:expr, $body:block) => { $crate::kernel::simd::unroll!(@ $i, $n, $body, 0 1 2 3 4) };
     (6, $i:ident < $n:expr, $body:block) => { $crate::kernel::simd::unroll!(@ $i, $n, $body, 0 1 2 3 4 5) };
+    (7, $i:ident < $n:expr, $body:block) => { $crate::kernel::simd::unroll!(@ $i, $n, $body, 0 1 2 3 4 5 6) };
     (12, $i:ident < $n:expr, $body:block) => {
         $crate::kernel::simd::unroll!(@ $i, $n, $body, 0 1 2 3 4 5 6 7 8 9 10 11)
     };

@@ -1,12 +1,13 @@
 //! Convolutions with kernels of 3×3 and 5×5 at stride 1 by Winograd's method, in f32.
 //!
-//! Six inputs in a row, seen as a polynomial's values, give several outputs at once by products in six points
-//! alone (Winograd 1980; Lavin and Gray, "Fast algorithms for convolutional neural networks", 2016). In two
-//! dimensions a tile of 6×6 pixels and a kernel of 3×3 become 36 products for 16 outputs, where the definition
-//! takes 144; a kernel of 5×5, 36 for 4 outputs in place of 100. The products of all channels, tiles and filters
-//! are 36 matrix products.
+//! Six inputs in a row, seen as a polynomial's values, give four outputs at once by products in six points alone
+//! (Winograd 1980; Lavin and Gray, "Fast algorithms for convolutional neural networks", 2016). In two dimensions a
+//! tile of 6×6 pixels and a kernel of 3×3 become 36 products for 16 outputs, where the definition takes 144; one of
+//! 7×7 pixels and a kernel of 5×5, 49 for 9 outputs in place of 225. The products of all channels, tiles and
+//! filters are so many matrix products. Infinity serves a tile's last output only, so that a tile may be one output
+//! shorter and need a product less in a row: 13 outputs are one tile of four and three of three.
 //!
-//! The points are 0, ±√½, ±√2 and infinity. With them, and with sums of at most [`CHAIN`] terms in a row, the
+//! For kernels of 3×3 the points are 0, ±√½, ±√2 and infinity. With them, and with sums of few terms in a row, the
 //! error against f64 is some three to four times that of adding up directly; the usual points 0, ±1 and ±2
 //! would make it 13 times (measured on AlexNet's layers). [`set_winograd`] turns the method off.
 
@@ -22,7 +23,7 @@ use crate::kernel::{memory, pool};
 mod tiles;
 mod transform;
 
-use tiles::{Images, Kernels, Sums, Tiles};
+use tiles::{Images, Kernels, List, Sums, Tiles};
 use tiles::{run_apart, run_gradient_tiles, run_input_tiles, run_kernels, run_output_tiles, run_taps};
 
 static ENABLED: AtomicBool = AtomicBool::new(true);
@@ -47,19 +48,17 @@ pub fn winograd() -> bool {
     ENABLED.load(Ordering::Relaxed)
 }
 
-/// Pixels of a tile in a row, and products for them.
-const SIZE: usize = 6;
-/// Products of a tile.
-const POINTS: usize = SIZE * SIZE;
-
-/// Channels that are summed up in a row before they are added to the rest: keeps rounding errors small.
-const CHAIN: usize = 32;
-
 /// Tiles that one task transforms and multiplies.
-const TILES: usize = 48;
+const TILES: usize = 64;
+
+/// Tasks of one product at least: where tiles are few, they share the filters.
+const TASKS: usize = 4;
 
 /// Tiles whose products are added to the weights' gradient at a time.
-const TOGETHER: usize = 192;
+const TOGETHER: usize = 256;
+
+/// Tiles that are summed up in a row for the weights' gradient.
+const CHAIN: usize = 32;
 
 /// Elements between the ends of one point's values and the next one's: they would else meet in the cache.
 const GAP: usize = 80;
@@ -69,9 +68,10 @@ const GAP: usize = 80;
 pub(super) struct Plan {
     /// Taps of the kernel in a row.
     taps: usize,
-    /// Tiles below each other and beside each other.
-    down: usize,
-    across: usize,
+    /// Tiles below each other and beside each other, and those of them, the first ones, that are not an output
+    /// shorter.
+    tiles: [usize; 2],
+    whole: [usize; 2],
 }
 
 impl Plan {
@@ -83,22 +83,56 @@ impl Plan {
         if !simple || !plane || g.kernel[1] != taps || !matches!(taps, 3 | 5) {
             return None;
         }
-        let step = SIZE + 1 - taps;
-        let plan = Plan { taps, down: g.output[1].div_ceil(step), across: g.output[2].div_ceil(step) };
+        let plan = Plan::new(g);
         // Preparing the weights takes about as long as multiplying two dozen tiles.
-        let (tiles, direct) = (g.batch * plan.tiles() + 24, g.batch * g.pixels() * taps * taps);
-        let worth = 5 * POINTS * tiles < 4 * direct && g.channels.min(g.filters) >= 16;
-        worth.then_some(plan)
+        let products = g.batch * plan.products() + 24 * plan.points();
+        let direct = g.batch * g.pixels() * taps * taps;
+        (5 * products < 4 * direct && g.channels.min(g.filters) >= 16).then_some(plan)
     }
 
-    /// Outputs of a tile in a row.
+    /// As few products as possible for this output.
+    fn new(g: &Geometry) -> Plan {
+        let plan = Plan { taps: g.kernel[2], tiles: [0; 2], whole: [0; 2] };
+        let (step, size) = (plan.step(), plan.size());
+        let cut = |outputs: usize| {
+            let cuts = (0..step).map(|short| {
+                let whole = outputs.saturating_sub(short * (step - 1)).div_ceil(step);
+                (size * whole + (size - 1) * short, whole, short)
+            });
+            cuts.min().map_or((0, 0), |(_, whole, short)| (whole, whole + short))
+        };
+        let ((down, rows), (across, columns)) = (cut(g.output[1]), cut(g.output[2]));
+        Plan { tiles: [rows, columns], whole: [down, across], ..plan }
+    }
+
+    /// Outputs of a whole tile in a row.
     fn step(&self) -> usize {
-        SIZE + 1 - self.taps
+        if self.taps == 3 { 4 } else { 3 }
+    }
+
+    /// Pixels of a tile in a row, and products for them.
+    fn size(&self) -> usize {
+        self.step() + self.taps - 1
+    }
+
+    /// Products of a tile.
+    fn points(&self) -> usize {
+        self.size() * self.size()
     }
 
     /// Tiles of one image.
-    fn tiles(&self) -> usize {
-        self.down * self.across
+    fn each(&self) -> usize {
+        self.tiles[0] * self.tiles[1]
+    }
+
+    /// Products of one image.
+    fn products(&self) -> usize {
+        [0, 1].map(|d| self.size() * self.tiles[d] - (self.tiles[d] - self.whole[d])).iter().product()
+    }
+
+    /// Channels that are summed up in a row before they are added to the rest: keeps rounding errors small.
+    fn chain(&self) -> usize {
+        if self.taps == 3 { 32 } else { 16 }
     }
 }
 
@@ -116,7 +150,7 @@ impl Weights {
         let (lanes, _) = f32::tile(level);
         let area = plan.taps * plan.taps;
         let point = g.channels * packed(lanes, g.filters) + GAP;
-        let mut data = memory::take::<f32>(POINTS * point);
+        let mut data = memory::take::<f32>(plan.points() * point);
         let to = Shared(data.as_mut_ptr());
         let runs: Vec<Run> = match turned {
             false => vec![Run { index: 0, place: 0, length: g.channels * area }],
@@ -151,6 +185,11 @@ impl Weights {
     }
 }
 
+/// How many of some things go at a time, at most so many, so that it's always about as many.
+fn evenly(count: usize, most: usize) -> usize {
+    count.div_ceil(count.div_ceil(most.max(1)).max(1)).max(1)
+}
+
 /// The convolution itself; `turned` as in [`Weights::new`].
 pub(super) fn forward(
     level: Level,
@@ -161,7 +200,7 @@ pub(super) fn forward(
     b: Option<&[f32]>,
     out: &mut [f32],
 ) {
-    let (lanes, _) = f32::tile(level);
+    let (lanes, high) = f32::tile(level);
     let (plane, pixels) = (g.plane(), g.pixels());
     assert!(x.len() >= g.batch * g.channels * plane && out.len() >= g.batch * g.filters * pixels);
     assert!(w.len() >= g.filters * g.taps());
@@ -172,69 +211,70 @@ pub(super) fn forward(
     }
     let (deep, panels) = (packed(lanes, g.channels), g.filters.div_ceil(2 * lanes));
     let elements = deep * plane + packed(lanes, g.filters) * pixels;
-    let together = (SPREAD / elements).clamp(1, g.batch);
+    let together = evenly(g.batch, SPREAD / elements);
     let mut images = Images::new(lanes, together, g.channels, [g.input[1], g.input[2]]);
     let mut results = Images::new(lanes, together, g.filters, [g.output[1], g.output[2]]);
     for first in (0..g.batch).step_by(together) {
         let count = together.min(g.batch - first);
         images.data.truncate(count * images.image);
         images.fill(level, &x[first * g.channels * plane..]);
-        let all = count * plan.tiles();
-        let tiles = all.div_ceil(all.div_ceil(TILES));
+        // About as many tiles a task, by whole tiles of the products' rows.
+        let all = count * plan.each();
+        let parts = all.div_ceil(TILES).next_multiple_of(2).min(all.div_ceil(2 * high));
+        let edge = |part: usize| if part == parts { all } else { all * part / parts / high * high };
+        let groups = TASKS.div_ceil(parts).min(panels);
         let to = Shared(results.data.as_mut_ptr());
-        pool::parallel(all.div_ceil(tiles), &|task| {
-            let range = task * tiles..all.min((task + 1) * tiles);
-            let rows = range.len();
+        pool::parallel(parts * groups, &|task| {
+            let (part, group) = (task / groups, task % groups);
+            let list = List::new(&plan, edge(part)..edge(part + 1));
+            let rows = list.tiles.len();
             let point = rows * deep + GAP;
-            let mut values = memory::take::<f32>(POINTS * point);
-            run_input_tiles(
-                level,
-                &Tiles {
-                    plan,
-                    images: &images,
-                    tiles: range.clone(),
-                    before: [g.before[1], g.before[2]],
-                    values: values.as_mut_ptr(),
-                    point,
-                    tile: Some(deep),
-                    first: range.start,
-                    count: rows,
-                },
-            );
-            let mut products = memory::take::<f32>(POINTS * (rows * 2 * lanes + GAP));
-            for channel in (0..panels).map(|panel| panel * 2 * lanes) {
+            let mut values = memory::take::<f32>(plan.points() * point);
+            let job = |images, values, point, tile| Tiles {
+                plan,
+                images,
+                tiles: &list.tiles,
+                before: [0; 2],
+                values,
+                point,
+                tile,
+                first: 0,
+                count: rows,
+            };
+            let before = [g.before[1], g.before[2]];
+            run_input_tiles(level, &Tiles { before, ..job(&images, values.as_mut_ptr(), point, Some(deep)) });
+            let mut products = memory::take::<f32>(plan.points() * (rows * 2 * lanes + GAP));
+            for channel in
+                (panels * group / groups..panels * (group + 1) / groups).map(|panel| panel * 2 * lanes)
+            {
                 let width = panel(lanes, g.filters, channel);
                 let wide = rows * width + GAP;
-                for q in 0..POINTS {
+                for q in 0..plan.points() {
+                    let range = list.of_point(&plan, q);
                     let block = Block {
-                        rows,
+                        rows: range.len(),
                         columns: width.min(g.filters - channel),
                         depth: g.channels,
-                        chain: CHAIN,
-                        a: values[q * point..].as_ptr(),
+                        chain: plan.chain(),
+                        a: values[q * point + range.start * deep..].as_ptr(),
                         a_row: deep,
                         a_step: 1,
                         b: weights.data[q * weights.point + channel * g.channels..].as_ptr(),
                         b_row: None,
-                        c: products[q * wide..].as_mut_ptr(),
+                        c: products[q * wide + range.start * width..].as_mut_ptr(),
                         c_row: width,
                         into: Into::Set,
                     };
                     // SAFETY: values and weights were transformed for all tiles, channels and filters.
                     unsafe { f32::block(level, &block) };
                 }
-                let job = Tiles {
-                    plan,
-                    images: &results,
-                    tiles: range.clone(),
-                    before: [0; 2],
-                    values: products.as_mut_ptr(),
-                    point: wide,
-                    tile: None,
-                    first: range.start,
-                    count: rows,
-                };
-                run_output_tiles(level, &job, channel, &bias, to.at(0));
+                run_output_tiles(
+                    level,
+                    &job(&results, products.as_mut_ptr(), wide, None),
+                    channel,
+                    &bias,
+                    to.at(0),
+                );
             }
             memory::give(products);
             memory::give(values);
@@ -266,37 +306,37 @@ pub(super) fn weight_gradient(
     assert!(x.len() >= g.batch * g.channels * plane && upstream.len() >= g.batch * g.filters * pixels);
     assert!(out.len() >= g.filters * g.taps());
     let (wide, tall) = (packed(lanes, g.channels), packed(lanes, g.filters));
-    let together = (SPREAD / (wide * plane + tall * pixels)).clamp(1, g.batch);
+    let together = evenly(g.batch, SPREAD / (wide * plane + tall * pixels));
     let mut images = Images::new(lanes, together, g.channels, [g.input[1], g.input[2]]);
     let mut gradients = Images::new(lanes, together, g.filters, [g.output[1], g.output[2]]);
-    let most = TOGETHER.min(together * plan.tiles());
+    let most = evenly(together * plan.each(), TOGETHER);
     let (point_x, point_u, point) = (most * wide + GAP, most * tall + GAP, g.filters * wide + GAP);
-    let mut values_x = memory::take::<f32>(POINTS * point_x);
-    let mut values_u = memory::take::<f32>(POINTS * point_u);
-    let mut sums = memory::take::<f32>(POINTS * point);
+    let mut values_x = memory::take::<f32>(plan.points() * point_x);
+    let mut values_u = memory::take::<f32>(plan.points() * point_u);
+    let mut sums = memory::take::<f32>(plan.points() * point);
     for first in (0..g.batch).step_by(together) {
         let count = together.min(g.batch - first);
         images.data.truncate(count * images.image);
         gradients.data.truncate(count * gradients.image);
         images.fill(level, &x[first * g.channels * plane..]);
         gradients.fill(level, &upstream[first * g.filters * pixels..]);
-        let all = count * plan.tiles();
-        for start in (0..all).step_by(TOGETHER) {
-            let tiles = TOGETHER.min(all - start);
+        let all = count * plan.each();
+        for start in (0..all).step_by(most) {
+            let list = List::new(&plan, start..all.min(start + most));
+            let tiles = list.tiles.len();
             let (to_x, to_u) = (Shared(values_x.as_mut_ptr()), Shared(values_u.as_mut_ptr()));
             let part = 16;
             pool::parallel(2 * tiles.div_ceil(part), &|task| {
-                let from = start + task / 2 * part;
-                let range = from..(from + part).min(start + tiles);
+                let from = task / 2 * part;
                 let job = |images, before, values, point, tile| Tiles {
                     plan,
                     images,
-                    tiles: range.clone(),
+                    tiles: &list.tiles[from..tiles.min(from + part)],
                     before,
                     values,
                     point,
                     tile,
-                    first: start,
+                    first: from,
                     count: tiles,
                 };
                 if task % 2 == 0 {
@@ -307,23 +347,32 @@ pub(super) fn weight_gradient(
                 }
             });
             let to = Shared(sums.as_mut_ptr());
-            pool::parallel(POINTS, &|q| {
-                let block = Block {
-                    rows: g.filters,
-                    columns: g.channels,
-                    depth: tiles,
-                    chain: CHAIN,
-                    a: values_u[q * point_u..].as_ptr(),
-                    a_row: 1,
-                    a_step: tall,
-                    b: values_x[q * point_x..].as_ptr(),
-                    b_row: None,
-                    c: to.at(q * point),
-                    c_row: wide,
-                    into: Into::added(first + start > 0),
-                };
-                // SAFETY: both sides were transformed for all tiles; each task has a point of its own.
-                unsafe { f32::block(level, &block) };
+            let begun = first + start > 0;
+            pool::parallel(plan.points(), &|q| {
+                let range = list.of_point(&plan, q);
+                for channel in (0..g.channels).step_by(2 * lanes) {
+                    let width = panel(lanes, g.channels, channel);
+                    let block = Block {
+                        rows: g.filters,
+                        columns: width.min(g.channels - channel),
+                        depth: range.len(),
+                        chain: CHAIN,
+                        a: values_u[q * point_u + range.start * tall..].as_ptr(),
+                        a_row: 1,
+                        a_step: tall,
+                        b: values_x[q * point_x + channel * tiles + range.start * width..].as_ptr(),
+                        b_row: None,
+                        c: to.at(q * point + channel),
+                        c_row: wide,
+                        into: Into::added(begun),
+                    };
+                    // SAFETY: both sides were transformed for all tiles; each task has a point of its own.
+                    unsafe { f32::block(level, &block) };
+                }
+                if range.is_empty() && !begun {
+                    // SAFETY: as above.
+                    unsafe { std::slice::from_raw_parts_mut(to.at(q * point), point).fill(0.0) };
+                }
             });
         }
     }

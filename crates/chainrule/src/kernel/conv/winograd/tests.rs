@@ -47,6 +47,8 @@ fn geometries() -> Vec<Geometry> {
         of(2, 33, 16, 5, [9, 8], 0, 1),
         of(1, 16, 17, 3, [30, 5], 2, 2),
         of(2, 20, 16, 3, [14, 14], -1, 2),
+        of(2, 16, 16, 3, [5, 3], 0, 0),
+        of(1, 16, 18, 5, [6, 7], 1, 1),
     ]
 }
 
@@ -62,21 +64,16 @@ fn all_three_agree_with_the_direct_method() {
         direct(&g, &x64, &w64, Some(&double(&b)), &mut y);
         input_gradient(&g, &u64s, &w64, Some(&double(&d)), &mut dx);
         direct_weight(&g, &x64, &u64s, &mut dw);
-        let of = |g: &Geometry| {
-            let step = SIZE + 1 - g.kernel[2];
-            let [down, across] = [1, 2].map(|d| g.output[d].div_ceil(step));
-            Plan { taps: g.kernel[2], down, across }
-        };
         let turned = g.turned();
         for level in Level::all() {
             let mut found = vec![9.0; y.len()];
-            forward(level, of(&g), &g, &x, (&w, false), Some(&b), &mut found);
+            forward(level, Plan::new(&g), &g, &x, (&w, false), Some(&b), &mut found);
             assert!(error(&found, &y) < 4e-6, "{level:?}, forward of {g:?}: {}", error(&found, &y));
             let mut found = vec![9.0; dx.len()];
-            forward(level, of(&turned), &turned, &u, (&w, true), Some(&d), &mut found);
+            forward(level, Plan::new(&turned), &turned, &u, (&w, true), Some(&d), &mut found);
             assert!(error(&found, &dx) < 4e-6, "{level:?}, input of {g:?}: {}", error(&found, &dx));
             let mut found = vec![9.0; dw.len()];
-            weight_gradient(level, of(&g), &g, &x, &u, &mut found);
+            weight_gradient(level, Plan::new(&g), &g, &x, &u, &mut found);
             assert!(error(&found, &dw) < 4e-6, "{level:?}, weight of {g:?}: {}", error(&found, &dw));
         }
     }

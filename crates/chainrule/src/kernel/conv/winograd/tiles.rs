@@ -2,8 +2,10 @@
 //!
 //! Channels lie side by side, so that one vector transforms a tile of as many channels as it has lanes.
 
+use std::ops::Range;
+
+use super::Plan;
 use super::transform::{Both, Input, Kernel, Output};
-use super::{Plan, SIZE};
 use crate::kernel::pack::{Lines, Order, Part, Run, Source};
 use crate::kernel::pool::Shared;
 use crate::kernel::simd::{Level, SIDE, Simd, at_level, unroll};
@@ -45,15 +47,55 @@ impl Images {
     }
 }
 
+/// Image, row and column of a tile.
+pub(super) type Place = [usize; 3];
+
+/// Tiles in the order of their values. Those that need a product lie in one piece.
+pub(super) struct List {
+    pub(super) tiles: Vec<Place>,
+    /// Where those of the second, third and fourth kind begin: see [`List::new`].
+    edges: [usize; 3],
+}
+
+impl List {
+    /// Tiles that are counted through all images: first those that are short beside, then whole ones, those that are
+    /// short below, and those that are both.
+    pub(super) fn new(plan: &Plan, range: Range<usize>) -> List {
+        let kind = |[_, row, column]: &Place| match (*row < plan.whole[0], *column < plan.whole[1]) {
+            (true, false) => 0,
+            (true, true) => 1,
+            (false, true) => 2,
+            (false, false) => 3,
+        };
+        let [down, across] = plan.tiles;
+        let place = |i: usize| [i / (down * across), i / across % down, i % across];
+        let mut tiles: Vec<Place> = range.map(place).collect();
+        tiles.sort_by_key(kind);
+        let edges = [1, 2, 3].map(|next| tiles.partition_point(|tile| kind(tile) < next));
+        List { tiles, edges }
+    }
+
+    /// The tiles that need the product of a point: short ones have none in infinity, the last point of a row or column.
+    pub(super) fn of_point(&self, plan: &Plan, point: usize) -> Range<usize> {
+        let [short, whole, below] = self.edges;
+        let last = plan.size() - 1;
+        match (point / plan.size() == last, point % plan.size() == last) {
+            (false, false) => 0..self.tiles.len(),
+            (true, false) => 0..whole,
+            (false, true) => short..below,
+            (true, true) => short..whole,
+        }
+    }
+}
+
 /// Tiles that are transformed to, or from, their values in the points.
 pub(super) struct Tiles<'a> {
     pub(super) plan: Plan,
     pub(super) images: &'a Images,
-    /// Tiles, counted through all images.
-    pub(super) tiles: std::ops::Range<usize>,
+    pub(super) tiles: &'a [Place],
     /// Where the first pixel of the first tile lies.
     pub(super) before: [isize; 2],
-    /// The values: point q of tile i in channel c is at `q·point + i·tile + c`, or, where there is no `tile`, in
+    /// The values: point q of the i-th tile in channel c is at `q·point + i·tile + c`, or, where there is no `tile`, in
     /// the panel that starts at s and is w wide, at `q·point + s·count + i·w + c − s`, `count` being the tiles of
     /// all panels and i counted from `first`.
     pub(super) values: *mut f32,
@@ -64,34 +106,40 @@ pub(super) struct Tiles<'a> {
 }
 
 impl Tiles<'_> {
-    /// Image, and place within it, of a tile's first pixel.
+    /// The image, the place within it of a tile's first pixel, and how many outputs the tile has below and beside
+    /// each other.
     #[inline(always)]
-    fn place(&self, tile: usize) -> (usize, [isize; 2]) {
-        let (n, rest) = (tile / self.plan.tiles(), tile % self.plan.tiles());
-        let at = [rest / self.plan.across, rest % self.plan.across];
-        (n, [0, 1].map(|d| (at[d] * self.plan.step()) as isize - self.before[d]))
+    fn place(&self, [n, row, column]: Place) -> (usize, [isize; 2], [usize; 2]) {
+        let (at, step) = ([row, column], self.plan.step());
+        let short = [0, 1].map(|d| at[d].saturating_sub(self.plan.whole[d]));
+        let from = [0, 1].map(|d| (at[d] * step - short[d]) as isize - self.before[d]);
+        (n, from, [0, 1].map(|d| step - usize::from(at[d] >= self.plan.whole[d])))
     }
 
     /// Where the values of a tile begin, in the panel that starts at a channel and is `width` wide.
     #[inline(always)]
     fn value(&self, tile: usize, channel: usize, width: usize) -> usize {
         match self.tile {
-            Some(distance) => (tile - self.first) * distance + channel,
-            None => channel * self.count + (tile - self.first) * width,
+            Some(distance) => (self.first + tile) * distance + channel,
+            None => channel * self.count + (self.first + tile) * width,
         }
     }
 }
 
-/// Transforms tiles of `N`×`N` pixels to their values in the points.
+/// Transforms tiles of `N`×`N` pixels to their values in `S`×`S` points: as many, or those of a tile's outputs.
 #[inline(always)]
-unsafe fn to_points<V: Simd<Element = f32>, const N: usize, L: Both<V, N, SIZE>>(job: &Tiles<'_>) {
+unsafe fn to_points<V: Simd<Element = f32>, const N: usize, const S: usize, L: Both<V, N, S>>(
+    job: &Tiles<'_>,
+) {
     let [height, width] = job.images.sizes;
-    for tile in job.tiles.clone() {
-        let (n, [top, left]) = job.place(tile);
-        let inside = |from: isize, size: usize| {
-            ((-from).clamp(0, N as isize) as usize, (size as isize - from).clamp(0, N as isize) as usize)
+    for (i, &tile) in job.tiles.iter().enumerate() {
+        let (n, [top, left], outputs) = job.place(tile);
+        let [down, across] = if N < S { outputs } else { [N; 2] };
+        let inside = |from: isize, size: usize, most: usize| {
+            ((-from).clamp(0, N as isize) as usize, (size as isize - from).clamp(0, most as isize) as usize)
         };
-        let ((top_in, bottom_in), (left_in, right_in)) = (inside(top, height), inside(left, width));
+        let ((top_in, bottom_in), (left_in, right_in)) =
+            (inside(top, height, down), inside(left, width, across));
         let mut channel = 0;
         while channel < job.images.channels {
             let wide = panel(V::LANES, job.images.channels, channel);
@@ -101,19 +149,19 @@ unsafe fn to_points<V: Simd<Element = f32>, const N: usize, L: Both<V, N, SIZE>>
                     let from =
                         job.images.data.as_ptr().add(n * job.images.image + channel * height * width + lane);
                     let mut x = [[V::splat(0.0); N]; N];
-                    unroll!(6, I < N, {
+                    unroll!(7, I < N, {
                         let line = (top + I as isize) * width as isize + left;
-                        unroll!(6, J < N, {
+                        unroll!(7, J < N, {
                             if (top_in..bottom_in).contains(&I) && (left_in..right_in).contains(&J) {
                                 x[I][J] = V::load(from.offset((line + J as isize) * wide as isize));
                             }
                         });
                     });
                     let x = L::both(x);
-                    let to = job.values.add(job.value(tile, channel, wide) + lane);
-                    unroll!(6, I < SIZE, {
-                        unroll!(6, J < SIZE, {
-                            x[I][J].store(to.add((I * SIZE + J) * job.point));
+                    let to = job.values.add(job.value(i, channel, wide) + lane);
+                    unroll!(7, I < S, {
+                        unroll!(7, J < S, {
+                            x[I][J].store(to.add((I * S + J) * job.point));
                         });
                     });
                 }
@@ -127,7 +175,12 @@ unsafe fn to_points<V: Simd<Element = f32>, const N: usize, L: Both<V, N, SIZE>>
 #[inline(always)]
 unsafe fn input_tiles<V: Simd<Element = f32>>(job: &Tiles<'_>) {
     // SAFETY: the caller's promise.
-    unsafe { to_points::<V, SIZE, Input>(job) }
+    unsafe {
+        match job.plan.taps {
+            3 => to_points::<V, 6, 6, Input>(job),
+            _ => to_points::<V, 7, 7, Input>(job),
+        }
+    }
 }
 
 /// Tiles of the upstream gradient, for the weights' gradient.
@@ -135,44 +188,45 @@ unsafe fn input_tiles<V: Simd<Element = f32>>(job: &Tiles<'_>) {
 unsafe fn gradient_tiles<V: Simd<Element = f32>>(job: &Tiles<'_>) {
     // SAFETY: the caller's promise.
     unsafe {
-        match job.plan.step() {
-            4 => to_points::<V, 4, Kernel>(job),
-            _ => to_points::<V, 2, Kernel>(job),
+        match job.plan.taps {
+            3 => to_points::<V, 4, 6, Kernel>(job),
+            _ => to_points::<V, 3, 7, Kernel>(job),
         }
     }
 }
 
 /// Transforms the values of one panel in the points to the pixels of the tiles' outputs, and adds a bias.
 #[inline(always)]
-unsafe fn outputs<V: Simd<Element = f32>, const M: usize>(
+unsafe fn outputs<V: Simd<Element = f32>, const S: usize, const M: usize>(
     job: &Tiles<'_>,
     channel: usize,
     bias: &[f32],
     out: *mut f32,
 ) where
-    Output: Both<V, SIZE, M>,
+    Output: Both<V, S, M>,
 {
     let [height, width] = job.images.sizes;
     let wide = panel(V::LANES, job.images.channels, channel);
-    for tile in job.tiles.clone() {
-        let (n, [top, left]) = job.place(tile);
+    for (i, &tile) in job.tiles.iter().enumerate() {
+        let (n, [top, left], [down, across]) = job.place(tile);
         let (top, left) = (top as usize, left as usize);
+        let (down, across) = (down.min(height - top), across.min(width - left));
         for lane in (0..wide).step_by(V::LANES) {
             // SAFETY: the caller promises the values, and that nobody else writes these tiles' pixels.
             unsafe {
-                let from = job.values.add((tile - job.first) * wide + lane);
+                let from = job.values.add(i * wide + lane);
                 let bias = V::load(bias.as_ptr().add(channel + lane));
-                let mut x = [[bias; SIZE]; SIZE];
-                unroll!(6, I < SIZE, {
-                    unroll!(6, J < SIZE, {
-                        x[I][J] = V::load(from.add((I * SIZE + J) * job.point));
+                let mut x = [[bias; S]; S];
+                unroll!(7, I < S, {
+                    unroll!(7, J < S, {
+                        x[I][J] = V::load(from.add((I * S + J) * job.point));
                     });
                 });
                 let y = Output::both(x);
                 let to = out.add(n * job.images.image + channel * height * width + lane);
-                unroll!(6, I < M, {
-                    unroll!(6, J < M, {
-                        if top + I < height && left + J < width {
+                unroll!(7, I < M, {
+                    unroll!(7, J < M, {
+                        if I < down && J < across {
                             y[I][J].add(bias).store(to.add(((top + I) * width + left + J) * wide));
                         }
                     });
@@ -186,9 +240,9 @@ unsafe fn outputs<V: Simd<Element = f32>, const M: usize>(
 unsafe fn output_tiles<V: Simd<Element = f32>>(job: &Tiles<'_>, channel: usize, bias: &[f32], out: *mut f32) {
     // SAFETY: the caller's promise.
     unsafe {
-        match job.plan.step() {
-            4 => outputs::<V, 4>(job, channel, bias, out),
-            _ => outputs::<V, 2>(job, channel, bias, out),
+        match job.plan.taps {
+            3 => outputs::<V, 6, 4>(job, channel, bias, out),
+            _ => outputs::<V, 7, 3>(job, channel, bias, out),
         }
     }
 }
@@ -206,25 +260,25 @@ pub(super) struct Kernels {
 }
 
 #[inline(always)]
-unsafe fn kernels_of<V: Simd<Element = f32>, const R: usize>(job: &Kernels)
+unsafe fn kernels_of<V: Simd<Element = f32>, const R: usize, const S: usize>(job: &Kernels)
 where
-    Kernel: Both<V, R, SIZE>,
+    Kernel: Both<V, R, S>,
 {
     for channel in 0..job.channels {
         for lane in (0..job.width).step_by(V::LANES) {
             // SAFETY: the caller promises taps of all channels, and room for the values.
             unsafe {
                 let mut x = [[V::splat(0.0); R]; R];
-                unroll!(6, I < R, {
-                    unroll!(6, J < R, {
+                unroll!(7, I < R, {
+                    unroll!(7, J < R, {
                         let tap = if job.turned { R * R - 1 - (I * R + J) } else { I * R + J };
                         x[I][J] = V::load(job.from.add((channel * R * R + tap) * job.width + lane));
                     });
                 });
                 let x = Kernel::both(x);
-                unroll!(6, I < SIZE, {
-                    unroll!(6, J < SIZE, {
-                        x[I][J].store(job.to.add((I * SIZE + J) * job.point + channel * job.width + lane));
+                unroll!(7, I < S, {
+                    unroll!(7, J < S, {
+                        x[I][J].store(job.to.add((I * S + J) * job.point + channel * job.width + lane));
                     });
                 });
             }
@@ -237,8 +291,8 @@ unsafe fn kernels<V: Simd<Element = f32>>(job: &Kernels) {
     // SAFETY: the caller's promise.
     unsafe {
         match job.taps {
-            3 => kernels_of::<V, 3>(job),
-            _ => kernels_of::<V, 5>(job),
+            3 => kernels_of::<V, 3, 6>(job),
+            _ => kernels_of::<V, 5, 7>(job),
         }
     }
 }
@@ -286,23 +340,23 @@ pub(super) struct Sums {
 }
 
 #[inline(always)]
-unsafe fn taps_of<V: Simd<Element = f32>, const R: usize>(job: &Sums)
+unsafe fn taps_of<V: Simd<Element = f32>, const R: usize, const S: usize>(job: &Sums)
 where
-    Output: Both<V, SIZE, R>,
+    Output: Both<V, S, R>,
 {
     for channel in (0..job.channels).step_by(V::LANES) {
         // SAFETY: the caller promises whole vectors of values, and room for the taps of all channels.
         unsafe {
-            let mut x = [[V::splat(0.0); SIZE]; SIZE];
-            unroll!(6, I < SIZE, {
-                unroll!(6, J < SIZE, {
-                    x[I][J] = V::load(job.from.add((I * SIZE + J) * job.point + channel));
+            let mut x = [[V::splat(0.0); S]; S];
+            unroll!(7, I < S, {
+                unroll!(7, J < S, {
+                    x[I][J] = V::load(job.from.add((I * S + J) * job.point + channel));
                 });
             });
             let y = Output::both(x);
             let mut side = [[0.0f32; 16]; 25];
-            unroll!(6, I < R, {
-                unroll!(6, J < R, {
+            unroll!(7, I < R, {
+                unroll!(7, J < R, {
                     y[I][J].store(side[I * R + J].as_mut_ptr());
                 });
             });
@@ -320,8 +374,8 @@ unsafe fn taps<V: Simd<Element = f32>>(job: &Sums) {
     // SAFETY: the caller's promise.
     unsafe {
         match job.taps {
-            3 => taps_of::<V, 3>(job),
-            _ => taps_of::<V, 5>(job),
+            3 => taps_of::<V, 3, 6>(job),
+            _ => taps_of::<V, 5, 7>(job),
         }
     }
 }
