@@ -26,8 +26,9 @@ const LARGE: usize = 32 * 1024;
 /// How many smaller buffers a thread keeps, of each element type (of the small ones: and size).
 const FEW: usize = 16;
 
-/// At most this many bytes wait for reuse, of each element type.
-const MOST: usize = 256 * 1024 * 1024;
+/// At most this many bytes wait for reuse, of each element type: the gradients of 60 million weights, and what a step
+/// computes beside them.
+const MOST: usize = 512 * 1024 * 1024;
 
 /// Elements whose buffers are recycled.
 pub trait Recycled: Copy + Default + Send + Sync + 'static {

@@ -10,6 +10,7 @@
 //! Work is cut by images, by blocks of pixels (or of taps) and of filters, all of which shapes alone decide.
 
 pub(crate) mod lanes;
+mod phased;
 pub(crate) mod rows;
 pub(crate) mod single;
 mod spread;

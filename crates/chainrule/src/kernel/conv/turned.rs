@@ -7,6 +7,21 @@ use crate::kernel::{memory, pool};
 /// The gradient of the input, which is also the transposed convolution:
 /// `dx[n, c, i] = b[c] + Σ w[f, c, k]·g[n, f, o]` over all o and k with `o·stride + k·dilation − before = i`.
 pub(crate) fn input_gradient<T: Tile>(g: &Geometry, upstream: &[T], w: &[T], b: Option<&[T]>, out: &mut [T]) {
+    input_gradient_by(forward, g, upstream, w, b, out);
+}
+
+/// A convolution of an input and a weight, and perhaps with a bias.
+type Forward<T> = fn(&Geometry, &[T], &[T], Option<&[T]>, &mut [T]);
+
+/// The same by a convolution of one's choice.
+pub(super) fn input_gradient_by<T: Tile>(
+    forward: Forward<T>,
+    g: &Geometry,
+    upstream: &[T],
+    w: &[T],
+    b: Option<&[T]>,
+    out: &mut [T],
+) {
     if out.is_empty() {
         return;
     }

@@ -29,7 +29,7 @@ use tiles::{run_apart, run_gradient_tiles, run_input_tiles, run_kernels, run_out
 static ENABLED: AtomicBool = AtomicBool::new(true);
 
 /// Allows or forbids Winograd's method, which is allowed at first, for f32 convolutions with kernels of 3×3 and
-/// 5×5 at stride 1.
+/// 5×5 at stride 1, and for those that are the like between the phases of their stride, as 11×11 by 4 is.
 ///
 /// It takes half the time or less, and its rounding errors are three to four times those of adding up directly,
 /// about 10⁻⁶ of the largest output. Convolutions in f64 never use it.
@@ -126,7 +126,7 @@ impl Plan {
     }
 
     /// Products of one image.
-    fn products(&self) -> usize {
+    pub(super) fn products(&self) -> usize {
         [0, 1].map(|d| self.size() * self.tiles[d] - (self.tiles[d] - self.whole[d])).iter().product()
     }
 
