@@ -80,7 +80,7 @@ impl Array {
             });
         } else {
             let order: Vec<usize> = kept.iter().chain(dims).copied().collect();
-            let moved = source.with_layout(source.layout.permute(&order)).contiguous();
+            let moved = source.with_layout(source.0.layout.permute(&order)).contiguous();
             if shape.elements() > 0 {
                 sum::sum_rows(moved.values::<T>(), count, &mut out);
             }

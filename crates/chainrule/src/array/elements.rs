@@ -63,7 +63,7 @@ impl Array {
     /// ```
     pub fn iter<T: Element>(&self) -> Result<Iter<'_, T>> {
         let buffer = self.buffer::<T>().ok_or_else(|| wrong_type(self.dtype(), T::DTYPE))?;
-        Ok(Iter::new(buffer, &self.layout))
+        Ok(Iter::new(buffer, &self.0.layout))
     }
 
     /// The elements in row-major order as a vector.

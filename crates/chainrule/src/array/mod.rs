@@ -46,6 +46,7 @@ use std::borrow::Cow;
 use storage::{Data, Storage};
 
 use crate::error::{Error, Result};
+use crate::kernel::recycled::Shared;
 
 /// N-dimensional values: element type, shape, strides and elements. No gradients, no graph.
 ///
@@ -57,12 +58,21 @@ use crate::error::{Error, Result};
 /// assert_eq!(*a.transpose(0, 1).unwrap().shape(), [3, 2]);
 /// ```
 #[derive(Debug, Clone)]
-pub struct Array {
+pub struct Array(Shared<Elements>);
+
+/// What an array is; behind one pointer, as arrays move through every gate.
+#[derive(Debug, Clone)]
+struct Elements {
     storage: Storage,
     layout: Layout,
 }
 
 impl Array {
+    #[inline]
+    fn of(storage: Storage, layout: Layout) -> Array {
+        Array(Shared::new(Elements { storage, layout }))
+    }
+
     /// A 0-d array.
     ///
     /// ```
@@ -71,7 +81,7 @@ impl Array {
     /// ```
     #[inline]
     pub fn scalar<T: Element>(value: T) -> Array {
-        Array { storage: T::wrap(Data::One(value)), layout: Layout::contiguous(Shape::SCALAR) }
+        Array::one(value, Shape::SCALAR)
     }
 
     /// An array of this shape from its elements in row-major order; keeps `T`.
@@ -101,31 +111,40 @@ impl Array {
     #[inline]
     pub(crate) fn filled<T: Element>(values: Vec<T>, shape: Shape) -> Array {
         debug_assert_eq!(values.len(), shape.elements());
-        Array { storage: T::wrap(Data::from_vec(values)), layout: Layout::contiguous(shape) }
+        Array::of(T::wrap(Data::from_vec(values)), Layout::contiguous(shape))
+    }
+
+    /// An array whose elements `write` writes; what it finds there is arbitrary.
+    #[inline]
+    pub(crate) fn made<T: Element>(shape: Shape, write: impl FnOnce(&mut [T])) -> Array {
+        let mut data = Data::fresh(shape.elements());
+        write(data.slice_mut());
+        Array::of(T::wrap(data), Layout::contiguous(shape))
     }
 
     /// An array with a single element.
+    #[inline]
     pub(crate) fn one<T: Element>(value: T, shape: Shape) -> Array {
         debug_assert_eq!(shape.elements(), 1);
-        Array { storage: T::wrap(Data::One(value)), layout: Layout::contiguous(shape) }
+        Array::of(T::wrap(Data::One(value)), Layout::contiguous(shape))
     }
 
     /// The value of type `T` that every element shows, where the layout says that it is one and the same.
     #[inline]
     pub(crate) fn repeated<T: Element>(&self) -> Option<T> {
-        let buffer = T::data(&self.storage)?.slice();
+        let buffer = T::data(&self.0.storage)?.slice();
         let same = match self.is_contiguous() {
             true => self.shape().iter().all(|&size| size == 1),
             false => {
                 self.shape().iter().zip(&*self.strides()).all(|(&size, &stride)| size == 1 || stride == 0)
             }
         };
-        if same { buffer.get(self.layout.offset).copied() } else { None }
+        if same { buffer.get(self.0.layout.offset).copied() } else { None }
     }
 
     /// Shape and element type without elements: views of it show what they would be.
     pub(crate) fn phantom(meta: Meta) -> Array {
-        Array { layout: Layout::contiguous(meta.shape), ..Array::constant(0.0, Meta::new(meta.dtype, [])) }
+        Array::constant(0.0, Meta::new(meta.dtype, [])).with_layout(Layout::contiguous(meta.shape))
     }
 
     /// Overwrites the elements that a layout of this array shows with those of `source`, of the same shape.
@@ -152,7 +171,7 @@ impl Array {
     /// ```
     #[inline]
     pub fn dtype(&self) -> DType {
-        self.storage.dtype()
+        self.0.storage.dtype()
     }
 
     /// The sizes of the dimensions.
@@ -163,7 +182,7 @@ impl Array {
     /// ```
     #[inline]
     pub fn shape(&self) -> &Shape {
-        &self.layout.shape
+        &self.0.layout.shape
     }
 
     /// Element type and shape.
@@ -174,13 +193,13 @@ impl Array {
     /// ```
     #[inline]
     pub fn meta(&self) -> Meta {
-        Meta { dtype: self.dtype(), shape: self.layout.shape }
+        Meta { dtype: self.dtype(), shape: self.0.layout.shape }
     }
 
     /// Whether the array has this element type and shape.
     #[inline]
     pub(crate) fn is_a(&self, meta: &Meta) -> bool {
-        self.dtype() == meta.dtype && self.layout.shape == meta.shape
+        self.dtype() == meta.dtype && self.0.layout.shape == meta.shape
     }
 
     /// The number of dimensions.
@@ -191,7 +210,7 @@ impl Array {
     /// ```
     #[inline]
     pub fn rank(&self) -> usize {
-        self.layout.shape.rank()
+        self.0.layout.shape.rank()
     }
 
     /// The number of elements.
@@ -203,7 +222,7 @@ impl Array {
     /// ```
     #[inline]
     pub fn elements(&self) -> usize {
-        self.layout.shape.elements()
+        self.0.layout.shape.elements()
     }
 
     /// For each dimension, how many elements apart its neighbours lie in the buffer.
@@ -217,7 +236,7 @@ impl Array {
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn strides(&self) -> Strides {
-        self.layout.strides()
+        self.0.layout.strides()
     }
 
     /// Whether the elements lie in row-major order without gaps.
@@ -230,7 +249,7 @@ impl Array {
     /// ```
     #[inline]
     pub fn is_contiguous(&self) -> bool {
-        self.layout.is_contiguous()
+        self.0.layout.is_contiguous()
     }
 
     /// Whether both arrays are views of the same buffer. (Single elements lie in the array itself: never.)
@@ -243,7 +262,7 @@ impl Array {
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn shares_buffer(&self, other: &Array) -> bool {
-        self.storage.same(&other.storage)
+        self.0.storage.same(&other.0.storage)
     }
 
     /// The bytes that the elements of this shape take (views of larger buffers count their own elements).
@@ -270,8 +289,8 @@ impl Array {
     /// ```
     #[inline]
     pub fn as_slice<T: Element>(&self) -> Option<&[T]> {
-        let data = T::data(&self.storage)?;
-        let (start, length) = (self.layout.offset, self.elements());
+        let data = T::data(&self.0.storage)?;
+        let (start, length) = (self.0.layout.offset, self.elements());
         if length == 0 {
             return Some(&[]);
         }
@@ -287,7 +306,7 @@ impl Array {
     /// The value of a 0-d array's only element, if it is of type `T` (the engine's fast path).
     #[inline(always)]
     pub(crate) fn inline_value<T: Element>(&self) -> Option<T> {
-        match T::data(&self.storage) {
+        match T::data(&self.0.storage) {
             Some(Data::One(value)) if self.rank() == 0 => Some(*value),
             _ => None,
         }
@@ -295,17 +314,17 @@ impl Array {
 
     /// The whole buffer behind a strided view, with which [`Layout::rows`] are indexed.
     pub(crate) fn buffer<T: Element>(&self) -> Option<&[T]> {
-        T::data(&self.storage).map(Data::slice)
+        T::data(&self.0.storage).map(Data::slice)
     }
 
     pub(crate) fn layout(&self) -> &Layout {
-        &self.layout
+        &self.0.layout
     }
 
     /// The same elements seen through another layout.
     #[inline]
     fn with_layout(&self, layout: Layout) -> Array {
-        Array { storage: self.storage.clone(), layout }
+        Array::of(self.0.storage.clone(), layout)
     }
 
     /// The elements of the buffer at `offset + Σ indexᵢ·strideᵢ`; the caller makes sure that all of them exist.
@@ -357,7 +376,7 @@ impl Array {
             out.copy_from_slice(slice);
             return;
         }
-        let rows = self.layout.rows();
+        let rows = self.0.layout.rows();
         let (length, stride) = (rows.length, rows.stride);
         for (start, out) in rows.zip(out.chunks_exact_mut(length.max(1))) {
             match stride {
@@ -394,17 +413,20 @@ impl Array {
         let length = self.elements();
         // A view of a part of a buffer is copied out first, so that writing never copies the whole buffer.
         let whole = self.buffer::<T>().map(<[T]>::len) == Some(length);
-        if !self.is_contiguous() || (!whole && !self.storage.is_unique()) {
+        if !self.is_contiguous() || (!whole && !self.is_unique()) {
             *self = self.copied();
+        } else if !self.0.is_only() {
+            *self = self.with_layout(self.0.layout.clone());
         }
-        let start = if length == 0 { 0 } else { self.layout.offset };
-        let data = T::data_mut(&mut self.storage)?;
+        let start = if length == 0 { 0 } else { self.0.layout.offset };
+        let own = self.0.get_mut().expect("an array that was just made has no other handle");
+        let data = T::data_mut(&mut own.storage)?;
         Some(&mut data.slice_mut()[start..start + length])
     }
 
     /// Whether writing would need no copy.
     pub(crate) fn is_unique(&self) -> bool {
-        self.is_contiguous() && self.storage.is_unique()
+        self.is_contiguous() && self.0.is_only() && self.0.storage.is_unique()
     }
 
     /// The array with another element type; the same array where the type is the same.
@@ -452,6 +474,6 @@ impl Array {
             ))
             .hint("reduce it first (sum, mean…), or read all elements with to_vec"));
         }
-        Ok(dispatch!(self.dtype(), T => self.buffer::<T>().map_or(0.0, |b| b[self.layout.offset].to_f64())))
+        Ok(dispatch!(self.dtype(), T => self.buffer::<T>().map_or(0.0, |b| b[self.0.layout.offset].to_f64())))
     }
 }

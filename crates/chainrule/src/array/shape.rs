@@ -71,6 +71,7 @@ impl Shape {
     /// use chainrule::Shape;
     /// assert_eq!(Shape::from([2, 3]).rank(), 2);
     /// ```
+    #[inline]
     pub fn rank(&self) -> usize {
         self.rank as usize
     }
@@ -82,6 +83,7 @@ impl Shape {
     /// assert_eq!(Shape::from([2, 3]).elements(), 6);
     /// assert_eq!(Shape::SCALAR.elements(), 1);
     /// ```
+    #[inline]
     pub fn elements(&self) -> usize {
         self.iter().fold(1, |product: usize, &size| product.saturating_mul(size))
     }
@@ -205,14 +207,17 @@ impl Shape {
 
 impl Deref for Shape {
     type Target = [usize];
+    #[inline]
     fn deref(&self) -> &[usize] {
         &self.sizes[..self.rank as usize]
     }
 }
 
 impl PartialEq for Shape {
+    #[inline]
     fn eq(&self, other: &Shape) -> bool {
-        self[..] == other[..]
+        // A call to compare slices takes longer than the few sizes.
+        self.rank == other.rank && self.iter().zip(&other[..]).all(|(a, b)| a == b)
     }
 }
 

@@ -64,22 +64,59 @@ pub enum Data<T: memory::Recycled> {
     Many(Shared<Buffer<T>>),
 }
 
-/// A heap buffer that goes back to the allocator's cache when its last user lets go.
+/// Elements that arrays share.
 #[derive(Debug)]
-pub struct Buffer<T: memory::Recycled>(Vec<T>);
+pub enum Buffer<T: memory::Recycled> {
+    /// So few that they need no memory of their own.
+    Few(usize, [T; FEW]),
+    /// They lie on the heap, in memory that is recycled when the last user lets go.
+    Many(Vec<T>),
+}
+
+/// How many elements are few.
+const FEW: usize = 16;
+
+impl<T: memory::Recycled> Buffer<T> {
+    #[inline]
+    fn slice(&self) -> &[T] {
+        match self {
+            Buffer::Few(length, elements) => &elements[..*length],
+            Buffer::Many(elements) => elements,
+        }
+    }
+
+    #[inline]
+    fn slice_mut(&mut self) -> &mut [T] {
+        match self {
+            Buffer::Few(length, elements) => &mut elements[..*length],
+            Buffer::Many(elements) => elements,
+        }
+    }
+
+    /// Elements of arbitrary value.
+    #[inline]
+    fn fresh(length: usize) -> Buffer<T> {
+        match length {
+            ..=FEW => Buffer::Few(length, [T::default(); FEW]),
+            _ => Buffer::Many(memory::take(length)),
+        }
+    }
+}
 
 impl<T: memory::Recycled> Drop for Buffer<T> {
     #[inline]
     fn drop(&mut self) {
-        memory::give(std::mem::take(&mut self.0));
+        if let Buffer::Many(elements) = self {
+            memory::give(std::mem::take(elements));
+        }
     }
 }
 
 impl<T: memory::Recycled> Clone for Buffer<T> {
     fn clone(&self) -> Self {
-        let mut copy = memory::take(self.0.len());
-        copy.copy_from_slice(&self.0);
-        Buffer(copy)
+        let mut copy = Buffer::fresh(self.slice().len());
+        copy.slice_mut().copy_from_slice(self.slice());
+        copy
     }
 }
 
@@ -91,7 +128,16 @@ impl<T: memory::Recycled> Data<T> {
                 memory::give(values);
                 Data::One(only)
             }
-            _ => Data::Many(Shared::new(Buffer(values))),
+            _ => Data::Many(Shared::new(Buffer::Many(values))),
+        }
+    }
+
+    /// So many elements of arbitrary value.
+    #[inline]
+    pub(crate) fn fresh(length: usize) -> Self {
+        match length {
+            1 => Data::One(T::default()),
+            _ => Data::Many(Shared::new(Buffer::fresh(length))),
         }
     }
 
@@ -99,7 +145,7 @@ impl<T: memory::Recycled> Data<T> {
     pub(crate) fn slice(&self) -> &[T] {
         match self {
             Data::One(value) => std::slice::from_ref(value),
-            Data::Many(buffer) => &buffer.0,
+            Data::Many(buffer) => buffer.slice(),
         }
     }
 
@@ -111,7 +157,7 @@ impl<T: memory::Recycled> Data<T> {
                 if !buffer.is_only() {
                     *buffer = Shared::new(Buffer::clone(buffer));
                 }
-                &mut buffer.get_mut().expect("a buffer that was just made has no other reference").0
+                buffer.get_mut().expect("a buffer that was just made has no other reference").slice_mut()
             }
         }
     }

@@ -108,7 +108,7 @@ impl Array {
                 shape.elements()
             )));
         }
-        Ok(match self.layout.reshape(&shape) {
+        Ok(match self.0.layout.reshape(&shape) {
             Some(layout) => self.with_layout(layout),
             None => {
                 memory::check(shape.elements(), self.dtype().size())?;
@@ -135,7 +135,7 @@ impl Array {
         if shape.elements() != self.elements() {
             return self.reshape(shape);
         }
-        let layout = self.layout.reshape(&shape).ok_or_else(|| {
+        let layout = self.0.layout.reshape(&shape).ok_or_else(|| {
             Error::shape(format!(
                 "an array of shape {} with strides {:?} can't be seen as {shape} without copying",
                 self.shape(),
@@ -167,7 +167,7 @@ impl Array {
             )));
         }
         let order = dims(self.shape(), order)?;
-        Ok(self.with_layout(self.layout.permute(&order)))
+        Ok(self.with_layout(self.0.layout.permute(&order)))
     }
 
     /// Two dimensions exchanged.
@@ -188,7 +188,7 @@ impl Array {
         }
         let mut order: Vec<usize> = (0..self.rank()).collect();
         order.swap(dim0, dim1);
-        Ok(self.with_layout(self.layout.permute(&order)))
+        Ok(self.with_layout(self.0.layout.permute(&order)))
     }
 
     /// `length` elements of a dimension from `start` on (negative: from the end).
@@ -212,7 +212,7 @@ impl Array {
                 "{length} elements from {start} on leave dimension {dim} of size {size}"
             )));
         }
-        Ok(self.with_layout(self.layout.slice(dim, first as usize, 1, length)))
+        Ok(self.with_layout(self.0.layout.slice(dim, first as usize, 1, length)))
     }
 
     /// A range of a dimension, with a step; see [`Slice`].
@@ -231,7 +231,7 @@ impl Array {
         let range = range.into();
         let dim = self.real_dim(dim)?;
         let (start, length) = range.resolve(self.shape()[dim])?;
-        Ok(self.with_layout(self.layout.slice(dim, start, range.step, length)))
+        Ok(self.with_layout(self.0.layout.slice(dim, start, range.step, length)))
     }
 
     /// The array at one index of a dimension, without that dimension.
@@ -254,7 +254,7 @@ impl Array {
             )));
         }
         let index = if index < 0 { index + size } else { index };
-        Ok(self.with_layout(self.layout.select(dim, index as usize)))
+        Ok(self.with_layout(self.0.layout.select(dim, index as usize)))
     }
 
     /// Stretches dimensions of size 1, and adds dimensions in front, without copying.
@@ -269,7 +269,7 @@ impl Array {
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn expand(&self, shape: impl Into<Shape>) -> Result<Array> {
-        Ok(self.with_layout(self.layout.expand(&shape.into())?))
+        Ok(self.with_layout(self.0.layout.expand(&shape.into())?))
     }
 
     /// Removes the dimension if its size is 1.
@@ -288,7 +288,7 @@ impl Array {
         if self.rank() == 0 || self.shape()[dim] != 1 {
             return Ok(self.clone());
         }
-        Ok(self.with_layout(self.layout.select(dim, 0)))
+        Ok(self.with_layout(self.0.layout.select(dim, 0)))
     }
 
     /// Adds a dimension of size 1 before `dim` (−1: after the last).
@@ -315,7 +315,7 @@ impl Array {
             )));
         }
         let dim = if dim < 0 { dim + places } else { dim };
-        Ok(self.with_layout(self.layout.unsqueeze(dim as usize)?))
+        Ok(self.with_layout(self.0.layout.unsqueeze(dim as usize)?))
     }
 
     /// The elements where the index in `dim2` minus that in `dim1` is `offset`, as a new last dimension.
@@ -337,7 +337,7 @@ impl Array {
                 "a diagonal needs two different dimensions, not {dim1} twice"
             )));
         }
-        Ok(self.with_layout(self.layout.diagonal(offset, dim1, dim2)))
+        Ok(self.with_layout(self.0.layout.diagonal(offset, dim1, dim2)))
     }
 
     /// The place of a dimension that must really exist (a 0-d array has none to cut).

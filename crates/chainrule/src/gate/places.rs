@@ -2,6 +2,8 @@
 //!
 //! A gate brings its loops over slices ([`ScalarGate`]); here arrays of any shape and order become slices.
 
+use std::borrow::Cow;
+
 use super::elementwise::{Dependence, MAX_INPUTS};
 use super::lifted::{self, Lifted};
 use super::{Gradients, Needs, Saved, ScalarGate, Tangents};
@@ -84,7 +86,7 @@ fn product(gate: &dyn ScalarGate, input: usize, saved: &Saved, g: &Array) -> Res
         return Ok(g.clone());
     }
     let [a, b, c, y] = read(local, saved)?;
-    let x = [Some(g), a.as_ref(), b.as_ref(), c.as_ref(), y.as_ref()];
+    let x = [Some(g), a.as_deref(), b.as_deref(), c.as_deref(), y.as_deref()];
     Ok(match g.dtype() {
         DType::F64 => map::<5, f64>(&|x, out| gate.products_f64(input, x, out), x, g.shape()),
         _ => map::<5, f32>(&|x, out| gate.products(input, x, out), x, g.shape()),
@@ -94,9 +96,9 @@ fn product(gate: &dyn ScalarGate, input: usize, saved: &Saved, g: &Array) -> Res
 /// [`product`] in the buffer of `g`, which is left empty.
 fn product_in_place(gate: &dyn ScalarGate, input: usize, saved: &Saved, g: &mut Array) -> Result<Array> {
     /// Whether all operands lie as the product does, so that it is there.
-    fn done<T: Float>(each: Loop<'_, 5, T>, values: &[Option<Array>; 4], g: &mut Array) -> bool {
+    fn done<T: Float>(each: Loop<'_, 5, T>, values: &[Option<Cow<Array>>; 4], g: &mut Array) -> bool {
         let [a, b, c, y] = values;
-        let x = [None, a.as_ref(), b.as_ref(), c.as_ref(), y.as_ref()];
+        let x = [None, a.as_deref(), b.as_deref(), c.as_deref(), y.as_deref()];
         match (direct(&x, &g.shape().clone()), g.make_mut::<T>()) {
             (Some(operands), Some(out)) => on_all_in_place(each, operands, out),
             _ => return false,
@@ -115,12 +117,12 @@ fn product_in_place(gate: &dyn ScalarGate, input: usize, saved: &Saved, g: &mut 
 }
 
 /// The inputs and the output that a local gradient reads.
-fn read(local: Dependence, saved: &Saved) -> Result<[Option<Array>; 4]> {
-    let read = |place: usize| -> Result<Option<Array>> {
+fn read<'a>(local: Dependence, saved: &Saved<'a>) -> Result<[Option<Cow<'a, Array>>; 4]> {
+    let read = |place: usize| -> Result<Option<Cow<'a, Array>>> {
         match local.reads(place) {
             false => Ok(None),
-            true if place == MAX_INPUTS => saved.output_array(0).map(Some),
-            true => saved.input_array(place).map(Some),
+            true if place == MAX_INPUTS => saved.output_values(0).map(Some),
+            true => saved.input_values(place).map(Some),
         }
     };
     Ok([read(0)?, read(1)?, read(2)?, read(MAX_INPUTS)?])
@@ -199,14 +201,7 @@ pub(crate) fn map<const N: usize, T: Float>(
 ) -> Array {
     let whole = shape.elements();
     if let Some(operands) = direct(&x, shape) {
-        if whole == 1 {
-            let mut out = [T::default()];
-            each(operands, &mut out);
-            return Array::one(out[0], *shape);
-        }
-        let mut out = memory::take::<T>(whole);
-        on_all(each, operands, &mut out);
-        return Array::filled(out, *shape);
+        return Array::made(*shape, |out| on_all(each, operands, out));
     }
     let mut out = memory::take::<T>(whole);
     if out.is_empty() {

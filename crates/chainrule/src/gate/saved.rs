@@ -8,11 +8,11 @@ use crate::array::{Array, Meta, Shape};
 use crate::error::{Error, Result};
 use crate::tensor::{Kept, NodeRef, Tensor};
 
-/// The values a node keeps. Outputs are kept as arrays, which are joined to their node again on use, so that
-/// a node never refers to itself.
+/// The values a node keeps, as arrays: what is read of them as tensors is joined to the graph again, inputs by the
+/// node's edges and outputs to the node itself, which so never refers to itself.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct SavedValues {
-    pub(crate) inputs: SmallVec<[(u32, Tensor); 2]>,
+    pub(crate) inputs: SmallVec<[(u32, Array); 2]>,
     pub(crate) outputs: SmallVec<[(u32, Array); 1]>,
     pub(crate) extras: Vec<Array>,
 }
@@ -113,26 +113,11 @@ impl<'a> Saved<'a> {
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn input(&self, i: usize) -> Result<Tensor> {
-        let (node, kept) = match self.0 {
-            Keeper::Node(node, kept) => (node, kept),
-            Keeper::Laid(_) => return Ok(Tensor::from_array(self.input_array(i)?)),
-        };
-        let tensor = match node.scalar() {
-            Some(scalar) => node.edges().get(i).map(|edge| edge.scalar_input(scalar.x[i])),
-            None => kept.values().and_then(|values| {
-                let found = values.inputs.iter().find(|(place, _)| *place == i as u32);
-                found.map(|(_, tensor)| tensor.clone())
-            }),
-        };
-        let tensor = tensor.ok_or_else(|| self.missing("input", i))?;
-        if let Some((then, now)) = node.edges()[i].changed() {
-            return Err(Error::autograd(format!(
-                "input {i} ({}), which the backward pass needs, was changed in place: it is at version {now}, and was at version {then} in the forward pass",
-                tensor.meta(),
-            ))
-            .hint("compute on a copy, or call backward before changing it"));
-        }
-        Ok(tensor)
+        let array = self.input_array(i)?;
+        Ok(match self.0 {
+            Keeper::Node(node, _) => node.edges()[i].input(array),
+            Keeper::Laid(_) => Tensor::from_array(array),
+        })
     }
 
     /// The values of input `i`.
@@ -172,19 +157,26 @@ impl<'a> Saved<'a> {
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn input_array(&self, i: usize) -> Result<Array> {
-        match self.0 {
-            Keeper::Node(node, kept) => {
-                // Read where it lies, if it is there and as it was.
-                let values = kept.values().map_or(&[][..], |values| &values.inputs);
-                match values.iter().find(|(place, _)| *place == i as u32) {
-                    Some((_, tensor)) if node.edges()[i].changed().is_none() => Ok(tensor.snapshot()),
-                    _ => Ok(self.input(i)?.snapshot()),
-                }
-            }
-            Keeper::Laid(laid) => {
-                let array = laid.inputs.get(i).and_then(|array| array.as_deref().cloned());
-                array.ok_or_else(|| self.missing("input", i))
-            }
+        self.input_values(i).map(Cow::into_owned)
+    }
+
+    /// [`Saved::input_array`] where it lies.
+    pub(crate) fn input_values(&self, i: usize) -> Result<Cow<'a, Array>> {
+        let (node, found) = match self.0 {
+            Keeper::Laid(laid) => (None, laid.inputs.get(i).and_then(|x| x.as_deref()).map(Cow::Borrowed)),
+            Keeper::Node(node, kept) => (
+                Some(node),
+                match node.scalar() {
+                    Some(scalar) if i < node.edges().len() => Some(Cow::Owned(Array::scalar(scalar.x[i]))),
+                    Some(_) => None,
+                    None => kept.values().and_then(|values| at(i, &values.inputs)),
+                },
+            ),
+        };
+        let array = found.ok_or_else(|| self.missing("input", i))?;
+        match node.and_then(|node| node.edges()[i].changed()) {
+            None => Ok(array),
+            Some(versions) => Err(changed(i, array.meta(), versions)),
         }
     }
 
@@ -257,15 +249,17 @@ impl<'a> Saved<'a> {
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn output_array(&self, i: usize) -> Result<Array> {
+        self.output_values(i).map(Cow::into_owned)
+    }
+
+    /// [`Saved::output_array`] where it lies.
+    pub(crate) fn output_values(&self, i: usize) -> Result<Cow<'a, Array>> {
         let found = match self.0 {
             Keeper::Node(node, kept) => match (node.scalar(), i) {
-                (Some(scalar), 0) => Some(Array::scalar(scalar.y)),
-                _ => kept.values().and_then(|values| {
-                    let found = values.outputs.iter().find(|(place, _)| *place == i as u32);
-                    found.map(|(_, array)| array.clone())
-                }),
+                (Some(scalar), 0) => Some(Cow::Owned(Array::scalar(scalar.y))),
+                _ => kept.values().and_then(|values| at(i, &values.outputs)),
             },
-            Keeper::Laid(laid) => laid.outputs.get(i).and_then(|array| array.as_deref().cloned()),
+            Keeper::Laid(laid) => laid.outputs.get(i).and_then(|y| y.as_deref()).map(Cow::Borrowed),
         };
         found.ok_or_else(|| self.missing("output", i))
     }
@@ -466,4 +460,18 @@ impl<'a> Saved<'a> {
     fn missing(&self, what: &str, i: usize) -> Error {
         Error::autograd(format!("its backward reads {what} {i}, which its `saves` doesn't name"))
     }
+}
+
+/// The array that was kept for this place.
+#[inline]
+fn at(i: usize, all: &[(u32, Array)]) -> Option<Cow<'_, Array>> {
+    all.iter().find(|(place, _)| *place as usize == i).map(|(_, array)| Cow::Borrowed(array))
+}
+
+#[cold]
+fn changed(i: usize, meta: Meta, (then, now): (u32, u32)) -> Error {
+    Error::autograd(format!(
+        "input {i} ({meta}), which the backward pass needs, was changed in place: it is at version {now}, and was at version {then} in the forward pass"
+    ))
+    .hint("compute on a copy, or call backward before changing it")
 }

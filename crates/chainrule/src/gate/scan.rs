@@ -427,7 +427,7 @@ impl Gate for CumExtreme {
 
     fn backward(&self, saved: &Saved, upstream: &[Option<Tensor>], needs: &Needs) -> Result<Gradients> {
         let Some(g) = &upstream[0] else { return Ok(needs.none()) };
-        let places = Tensor::from_array(saved.output_array(1)?.clone());
+        let places = Tensor::from_array(saved.output_array(1)?);
         Ok([Some(g.zeros_like().scatter_add(self.dim, &places, g)?)].into_iter().collect())
     }
 

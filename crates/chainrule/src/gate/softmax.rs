@@ -102,10 +102,8 @@ impl Gate for Softmax {
         let dtype = context.output(0).dtype;
         let y = dispatch_float!(dtype, T => {
             let rows = moved.in_order();
-            let mut out = crate::kernel::memory::take::<T>(x.elements());
             let kernel = if self.log { rows::log_softmax::<T> } else { rows::softmax::<T> };
-            kernel(rows.values::<T>(), columns, &mut out);
-            Array::filled(out, *moved.shape())
+            Array::made(*moved.shape(), |out| kernel(rows.values::<T>(), columns, out))
         }, otherwise => moved.into_owned());
         Ok([if last { y } else { y.transpose(dim, -1)?.contiguous() }].into())
     }
@@ -139,7 +137,7 @@ impl Gate for Softmax {
         needs: &Needs,
     ) -> Option<Result<Gradients<Array>>> {
         let g = upstream[0].as_ref()?;
-        let y = saved.output_array(0).ok()?;
+        let y = saved.output_values(0).ok()?;
         // Only along the last dimension rows lie together.
         let last = y.shape().dim(self.dim).ok()? + 1 == y.rank();
         if !last || y.elements() == 0 || !needs.any() {
@@ -148,10 +146,8 @@ impl Gate for Softmax {
         let columns = y.shape()[y.rank() - 1];
         let kernel = |g: &Array, y: &Array| -> Array {
             dispatch_float!(y.dtype(), T => {
-                let mut out = crate::kernel::memory::take::<T>(y.elements());
                 let kernel = if self.log { rows::log_softmax_gradient::<T> } else { rows::softmax_gradient::<T> };
-                kernel(g.values::<T>(), y.values::<T>(), columns, &mut out);
-                Array::filled(out, *y.shape())
+                Array::made(*y.shape(), |out| kernel(g.values::<T>(), y.values::<T>(), columns, out))
             }, otherwise => g.clone())
         };
         Some(Ok([Some(kernel(&g.in_order(), &y.in_order()))].into_iter().collect()))

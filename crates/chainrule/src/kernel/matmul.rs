@@ -8,7 +8,7 @@ use super::pack::{Lines, Order, Part, Run, Source};
 use super::pool::Shared;
 use super::simd::Level;
 use super::tile::{Block, CHAIN, Into, Tile, depths, packed};
-use super::{memory, narrow, pool, thin};
+use super::{memory, multiversion, narrow, pool, thin};
 
 /// A strided matrix: the element in row i and column j is `data[i·row + j·column]`.
 #[derive(Clone, Copy)]
@@ -25,7 +25,7 @@ impl<T: Copy> Matrix<'_, T> {
     }
 
     /// The same elements with rows and columns exchanged.
-    pub(super) fn transposed(self) -> Self {
+    pub(crate) fn transposed(self) -> Self {
         Matrix { row: self.column, column: self.row, ..self }
     }
 }
@@ -95,33 +95,102 @@ pub(crate) fn product<T: Tile>(
 /// A product so small that preparing it would take longer.
 fn tiny<T: Tile>(product: Product<'_, '_, T>) {
     let Product { m, k, n, a, b, c, accumulate, .. } = product;
-    // Rows of A and columns of B that lie in one piece are walked together.
-    let along = a.column == 1 && b.row == 1 && b.column != 1;
-    for (i, out) in c.chunks_exact_mut(n).enumerate().take(m) {
-        if !accumulate {
-            out.fill(T::default());
+    match (b.row, b.column) {
+        // Rows of A and columns of B that lie in one piece are walked together.
+        (1, column) if column != 1 && a.column == 1 => tiny_dots(m, k, n, a, b, c, accumulate),
+        (_, 1) if k == 1 && !accumulate => tiny_outer(m, n, a, b, c),
+        (_, 1) => tiny_rows(m, k, n, a, b, c, accumulate),
+        _ => {
+            for (place, out) in c.iter_mut().enumerate().take(m * n) {
+                let (i, j) = (place / n, place % n);
+                let mut sum = if accumulate { *out } else { T::default() };
+                for p in 0..k {
+                    sum += a.data[i * a.row + p * a.column] * b.data[p * b.row + j * b.column];
+                }
+                *out = sum;
+            }
         }
-        if along {
-            let left = &a.data[i * a.row..][..k];
+    }
+}
+
+/// Numbers that are worked on at a time in tiny products.
+const LANES: usize = 8;
+
+/// Inlined it would keep the loop before it from becoming vector code.
+#[inline(never)]
+fn total<T: Tile>(sums: &[T; LANES]) -> T {
+    let half: [T; 4] = std::array::from_fn(|lane| sums[lane] + sums[lane + 4]);
+    (half[0] + half[2]) + (half[1] + half[3])
+}
+
+multiversion! {
+    /// A column times a row.
+    fn tiny_outer[T: Tile](m: usize, n: usize, a: Matrix<'_, T>, b: Matrix<'_, T>, c: &mut [T]) {
+        let (right, right_rest) = b.data[..n].as_chunks::<LANES>();
+        for (i, out) in c.chunks_exact_mut(n).enumerate().take(m) {
+            let left = a.data[i * a.row];
+            let (out, out_rest) = out.as_chunks_mut::<LANES>();
+            for (out, right) in out.iter_mut().zip(right) {
+                for lane in 0..LANES {
+                    out[lane] = left * right[lane];
+                }
+            }
+            for (out, &right) in out_rest.iter_mut().zip(right_rest) {
+                *out = left * right;
+            }
+        }
+    }
+}
+
+multiversion! {
+    /// Each element is the scalar product of a row of A and a column of B.
+    fn tiny_dots[T: Tile](m: usize, k: usize, n: usize, a: Matrix<'_, T>, b: Matrix<'_, T>, c: &mut [T], accumulate: bool) {
+        for (i, out) in c.chunks_exact_mut(n).enumerate().take(m) {
+            let (left, left_rest) = a.data[i * a.row..][..k].as_chunks::<LANES>();
             for (j, out) in out.iter_mut().enumerate() {
-                let mut sum = *out;
-                for (&left, &right) in left.iter().zip(&b.data[j * b.column..][..k]) {
+                let (right, right_rest) = b.data[j * b.column..][..k].as_chunks::<LANES>();
+                let mut sum = if accumulate { *out } else { T::default() };
+                if !left.is_empty() {
+                    let mut sums = [T::default(); LANES];
+                    for (left, right) in left.iter().zip(right) {
+                        for lane in 0..LANES {
+                            sums[lane] += left[lane] * right[lane];
+                        }
+                    }
+                    sum += total(&sums);
+                }
+                for (&left, &right) in left_rest.iter().zip(right_rest) {
                     sum += left * right;
                 }
                 *out = sum;
             }
-            continue;
         }
-        for p in 0..k {
-            let left = a.data[i * a.row + p * a.column];
-            if b.column == 1 {
-                for (out, &right) in out.iter_mut().zip(&b.data[p * b.row..p * b.row + n]) {
-                    *out += left * right;
+    }
+}
+
+multiversion! {
+    /// Each row of C is a sum of rows of B.
+    fn tiny_rows[T: Tile](m: usize, k: usize, n: usize, a: Matrix<'_, T>, b: Matrix<'_, T>, c: &mut [T], accumulate: bool) {
+        for (i, out) in c.chunks_exact_mut(n).enumerate().take(m) {
+            let (chunks, rest) = out.as_chunks_mut::<LANES>();
+            let done = chunks.len() * LANES;
+            for (chunk, out) in chunks.iter_mut().enumerate() {
+                let mut sums = if accumulate { *out } else { [T::default(); LANES] };
+                for p in 0..k {
+                    let left = a.data[i * a.row + p * a.column];
+                    let right = &b.data[p * b.row + chunk * LANES..][..LANES];
+                    for lane in 0..LANES {
+                        sums[lane] += left * right[lane];
+                    }
                 }
-            } else {
-                for (j, out) in out.iter_mut().enumerate() {
-                    *out += left * b.data[p * b.row + j * b.column];
+                *out = sums;
+            }
+            for (j, out) in rest.iter_mut().enumerate() {
+                let mut sum = if accumulate { *out } else { T::default() };
+                for p in 0..k {
+                    sum += a.data[i * a.row + p * a.column] * b.data[p * b.row + done + j];
                 }
+                *out = sum;
             }
         }
     }

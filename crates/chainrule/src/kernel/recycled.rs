@@ -93,20 +93,6 @@ impl<T> Shared<T> {
         self.is_only().then(|| unsafe { &mut (*self.0.as_ptr()).value })
     }
 
-    /// The value itself, moved out where this is its only reference.
-    #[inline]
-    pub(crate) fn into_inner(self) -> Result<T, Shared<T>> {
-        if !self.is_only() {
-            return Err(self);
-        }
-        let block = std::mem::ManuallyDrop::new(self).0;
-        // SAFETY: this was the only reference of all, and it isn't dropped: the value is read once, and its memory
-        // then unused.
-        let value = unsafe { ptr::read(&raw const (*block.as_ptr()).value) };
-        give(block);
-        Ok(value)
-    }
-
     pub(crate) fn downgrade(this: &Shared<T>) -> WeakShared<T> {
         count_up(&this.block().references, WEAK);
         WeakShared(this.0, PhantomData)

@@ -192,7 +192,7 @@ impl MultiheadAttention {
         let bias = current_of(self.in_proj_bias.as_ref());
         let [q, k, v] = if q.is(k) && k.is(v) {
             // One product where all three come from the same input.
-            let (all, width) = (q.linear(&weight, bias.as_ref())?, width as isize);
+            let (all, width) = (q.linear(&weight, bias.as_deref())?, width as isize);
             [all.narrow(2, 0, width)?, all.narrow(2, width, width)?, all.narrow(2, 2 * width, width)?]
         } else {
             let project = |x: &Tensor, i: usize| -> Result<Tensor> {

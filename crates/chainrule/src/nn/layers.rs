@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::module::current_of;
+use super::module::{current_of, now};
 use super::{Module, Owned, current, init};
 use crate::array::{DType, Generator};
 use crate::error::{Error, Result};
@@ -76,7 +76,7 @@ impl std::fmt::Display for Linear {
 
 impl Module for Linear {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        x.linear(&current(&self.weight), current_of(self.bias.as_ref()).as_ref())
+        x.linear(&now(&self.weight), current_of(self.bias.as_ref()).as_deref())
     }
 
     fn owned(&self) -> Vec<(&'static str, Owned)> {

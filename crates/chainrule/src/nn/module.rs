@@ -1,6 +1,7 @@
 //! `Module`: a function with parameters that have names.
 
 use std::any::type_name;
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -445,15 +446,20 @@ impl Replacements {
 /// assert!(current(&w).is(&w)); // unless `forward_with` has put another one in its place
 /// ```
 pub fn current(parameter: &Tensor) -> Tensor {
+    now(parameter).into_owned()
+}
+
+/// [`current`], where nothing has been put in its place without another handle.
+pub(super) fn now(parameter: &Tensor) -> Cow<'_, Tensor> {
     REPLACED.with_borrow(|all| {
         let found = all.iter().rev().find(|(id, _)| *id == parameter.id());
-        found.map_or_else(|| parameter.clone(), |(_, other)| other.clone())
+        found.map_or(Cow::Borrowed(parameter), |(_, other)| Cow::Owned(other.clone()))
     })
 }
 
-/// The current tensor of a parameter that may be missing.
-pub(super) fn current_of(parameter: Option<&Tensor>) -> Option<Tensor> {
-    parameter.map(current)
+/// [`now`] of a parameter that may be missing.
+pub(super) fn current_of(parameter: Option<&Tensor>) -> Option<Cow<'_, Tensor>> {
+    parameter.map(now)
 }
 
 /// A module's place in memory and its type: a module and its first child may begin at the same place.

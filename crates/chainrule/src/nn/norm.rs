@@ -94,8 +94,8 @@ impl<const D: usize> Module for BatchNormNd<D> {
         let (weight, bias) = (current_of(Some(&self.weight)), current_of(Some(&self.bias)));
         let y = x.batch_norm(
             Some(running),
-            weight.as_ref(),
-            bias.as_ref(),
+            weight.as_deref(),
+            bias.as_deref(),
             training,
             self.momentum,
             self.epsilon,
@@ -177,7 +177,7 @@ impl LayerNorm {
 impl Module for LayerNorm {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let (weight, bias) = (current_of(Some(&self.weight)), current_of(Some(&self.bias)));
-        x.layer_norm(&self.weight.shape(), weight.as_ref(), bias.as_ref(), self.epsilon)
+        x.layer_norm(&self.weight.shape(), weight.as_deref(), bias.as_deref(), self.epsilon)
     }
 
     fn owned(&self) -> Vec<(&'static str, Owned)> {
@@ -225,7 +225,7 @@ impl RmsNorm {
 
 impl Module for RmsNorm {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        x.rms_norm(&self.weight.shape(), current_of(Some(&self.weight)).as_ref(), self.epsilon)
+        x.rms_norm(&self.weight.shape(), current_of(Some(&self.weight)).as_deref(), self.epsilon)
     }
 
     fn owned(&self) -> Vec<(&'static str, Owned)> {
@@ -285,7 +285,7 @@ impl GroupNorm {
 impl Module for GroupNorm {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let (weight, bias) = (current_of(Some(&self.weight)), current_of(Some(&self.bias)));
-        x.group_norm(self.groups, weight.as_ref(), bias.as_ref(), self.epsilon)
+        x.group_norm(self.groups, weight.as_deref(), bias.as_deref(), self.epsilon)
     }
 
     fn owned(&self) -> Vec<(&'static str, Owned)> {

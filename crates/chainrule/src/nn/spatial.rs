@@ -15,7 +15,7 @@
 //! ```
 
 use super::layers::{python, weight_and_bias};
-use super::module::current_of;
+use super::module::{current_of, now};
 use super::{Module, Owned, current, init};
 use crate::array::{Generator, Shape};
 use crate::error::{Error, Result};
@@ -170,7 +170,7 @@ impl<const D: usize> ConvNd<D> {
 impl<const D: usize> Module for ConvNd<D> {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let (x, options) = self.padded(x)?;
-        x.conv(&current(&self.weight), current_of(self.bias.as_ref()).as_ref(), options)
+        x.conv(&now(&self.weight), current_of(self.bias.as_ref()).as_deref(), options)
     }
 
     fn owned(&self) -> Vec<(&'static str, Owned)> {
@@ -297,7 +297,7 @@ impl<const D: usize> ConvTransposeNd<D> {
 impl<const D: usize> Module for ConvTransposeNd<D> {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let bias = current_of(self.bias.as_ref());
-        x.conv_transpose(&current(&self.weight), bias.as_ref(), self.options, self.output_padding)
+        x.conv_transpose(&current(&self.weight), bias.as_deref(), self.options, self.output_padding)
     }
 
     fn owned(&self) -> Vec<(&'static str, Owned)> {

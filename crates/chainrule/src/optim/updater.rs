@@ -5,8 +5,9 @@ use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Sub, SubAssign};
 use super::Optimizer;
 use crate::array::{Array, DType, Element};
 use crate::error::{Error, Result};
+use crate::gate::{self, arith::Neg};
 use crate::kernel::update::{Part, update};
-use crate::tensor::{Tensor, no_grad};
+use crate::tensor::{GradModeGuard, Tensor};
 
 /// Float elements with the arithmetic of an update rule.
 ///
@@ -366,32 +367,12 @@ impl<R: Rule> Updater<R> {
 
 impl<R: Rule> Optimizer for Updater<R> {
     fn step(&mut self) -> Result<()> {
-        let owners = self.groups.iter().flat_map(|group| std::iter::repeat_n(group, group.length));
-        for ((parameter, memory), group) in self.parameters.iter().zip(&mut self.memory).zip(owners) {
-            let Some(gradient) = parameter.grad() else { continue };
-            let dtype = parameter.dtype();
-            let gradient = match group.options.maximizes() {
-                true => no_grad(|| -&gradient),
-                false => gradient,
-            };
-            let gradient = gradient.array();
-            let gradient = match gradient.dtype() == dtype {
-                true => gradient,
-                false => gradient.cast(dtype),
-            };
-            let gradient = gradient.in_order();
-            memory.step += 1;
-            if memory.arrays.is_empty() {
-                let begin = |(name, value)| (name, Array::full_of(parameter.shape(), value, dtype));
-                memory.arrays = group.options.memory().into_iter().map(begin).collect();
+        let _off = GradModeGuard::set(false);
+        let (mut parameters, mut memories) = (self.parameters.iter(), self.memory.iter_mut());
+        for group in &self.groups {
+            for (parameter, memory) in parameters.by_ref().zip(memories.by_ref()).take(group.length) {
+                parameter.with_grad(|gradient| group.update(parameter, gradient, memory)).transpose()?;
             }
-            let at = Moment { rate: group.rate, step: memory.step };
-            no_grad(|| {
-                parameter.modify(|array| match array.dtype() {
-                    DType::F64 => step::<R, f64>(&group.options, at, array, &gradient, &mut memory.arrays),
-                    _ => step::<R, f32>(&group.options, at, array, &gradient, &mut memory.arrays),
-                })
-            })?;
         }
         Ok(())
     }
@@ -460,6 +441,29 @@ impl<R: Rule> Optimizer for Updater<R> {
             group.rate = rate;
         }
         Ok(())
+    }
+}
+
+impl<R: Rule> OwnGroup<R> {
+    /// Changes one of its parameters.
+    fn update(&self, parameter: &Tensor, gradient: &Array, memory: &mut Memory) -> Result<()> {
+        let dtype = parameter.dtype();
+        let gradient = match self.options.maximizes() {
+            true => &gate::run_one(&Neg, &[gradient])?,
+            false => gradient,
+        };
+        let gradient = if gradient.dtype() == dtype { gradient } else { &gradient.cast(dtype) };
+        let gradient = &*gradient.in_order();
+        memory.step += 1;
+        if memory.arrays.is_empty() {
+            let begin = |(name, value)| (name, Array::full_of(parameter.shape(), value, dtype));
+            memory.arrays = self.options.memory().into_iter().map(begin).collect();
+        }
+        let at = Moment { rate: self.rate, step: memory.step };
+        parameter.modify(|array| match dtype {
+            DType::F64 => step::<R, f64>(&self.options, at, array, gradient, &mut memory.arrays),
+            _ => step::<R, f32>(&self.options, at, array, gradient, &mut memory.arrays),
+        })
     }
 }
 

@@ -1,6 +1,7 @@
 //! `.grad`: the gradient that has accumulated at a leaf, or at a computed tensor that retains its own.
 
 use super::{Handle, NodeRef, Tensor};
+use crate::array::Array;
 use crate::error::{Error, Result};
 
 impl Tensor {
@@ -20,6 +21,15 @@ impl Tensor {
         match self.node() {
             None => self.as_leaf()?.grad.get(),
             Some((node, output)) => node.hooks()?.grad(output),
+        }
+    }
+
+    /// Runs `read` on the values of the accumulated gradient, where there is one. It must not change that.
+    #[inline]
+    pub(crate) fn with_grad<R>(&self, read: impl FnOnce(&Array) -> R) -> Option<R> {
+        match self.as_leaf() {
+            Some(leaf) => leaf.grad.read(read),
+            None => self.grad().map(|gradient| read(&gradient.snapshot())),
         }
     }
 

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 
 use super::caller::line_of;
 use super::mode::{Recording, Step, is_anomaly_enabled, is_grad_enabled, is_recording};
-use super::node::{Arrays, Edge, Edges, Node, Scalar, Work, two_edges};
+use super::node::{self, Edge, Edges, Node, Scalar, Work, two_edges};
 use super::{Handle, NodeRef, Operand, Shared, Tensor, saved_hooks};
 use crate::array::{Array, DType, Generator, Meta};
 use crate::error::{Error, ErrorKind, Result};
@@ -49,11 +49,16 @@ impl Tensor {
         if let Some(x) = scalars(inputs)
             && let Some(y) = scalar_forward(&*gate, x, inputs.len())
         {
+            let recorded = is_recording().then(|| gate.clone());
             let wanted = is_grad_enabled() && inputs.iter().any(|x| x.requires_grad());
-            return Ok(match wanted {
+            let output = match wanted {
                 true => scalar_output(gate, x, y, edges_to(inputs), location),
                 false => Tensor::from_number(y),
-            });
+            };
+            if let Some(gate) = recorded {
+                note(gate, inputs, std::slice::from_ref(&output), line_of(location), Generator::of_thread());
+            }
+            return Ok(output);
         }
         let name = gate.name();
         let mut outputs = apply_at(gate, inputs, location)?;
@@ -119,24 +124,49 @@ pub(crate) fn apply_at(
 ) -> Result<Tensors> {
     let location = line_of(location);
     let before = is_recording().then(Generator::of_thread);
-    let (outputs, metas, extras) = forward(&gate, inputs, location)?;
+    let mut arrays: Arrays<'_> = SmallVec::new();
+    inputs.iter().for_each(|x| arrays.push(x.values()));
+    let mut metas = Metas::new();
+    let (outputs, extras) = forward(&gate, &arrays, &mut metas, location)?;
 
     let wanted = is_grad_enabled() && inputs.iter().any(|x| x.requires_grad());
     let differentiable = wanted && metas.iter().any(|meta| meta.dtype.is_float());
-    if !differentiable {
-        let outputs: Tensors = outputs.into_iter().map(Tensor::from_array).collect();
-        if let Some(generator) = before {
-            note(gate, inputs, &outputs, location, generator);
+    let (recorded, outputs) = match differentiable {
+        true => {
+            let recorded = before.map(|generator| (gate.clone(), generator));
+            (recorded, record(gate, inputs, arrays, outputs, metas, extras, location)?)
         }
-        return Ok(outputs);
+        false => {
+            let outputs = outputs.into_iter().map(Tensor::from_array).collect();
+            (before.map(|generator| (gate, generator)), outputs)
+        }
+    };
+    if let Some((gate, generator)) = recorded {
+        note(gate, inputs, &outputs, location, generator);
     }
+    Ok(outputs)
+}
 
+/// The values that a gate is given.
+type Arrays<'a> = SmallVec<[Cow<'a, Array>; 3]>;
+
+/// Makes the node of a gate that has run, and its outputs.
+#[inline(always)]
+fn record(
+    gate: GateRef,
+    inputs: &[&Tensor],
+    arrays: Arrays<'_>,
+    mut outputs: Outputs,
+    metas: Metas,
+    extras: Vec<Array>,
+    location: &'static Location<'static>,
+) -> Result<Tensors> {
     let edges = edges_to(inputs);
     let saves = gate.saves(&Needs::new(edges.iter().map(Edge::carries)));
     let mut saved = SavedValues { extras, ..SavedValues::default() };
-    for (i, x) in inputs.iter().enumerate() {
+    for (i, x) in arrays.into_iter().enumerate() {
         if saves.has_input(i) {
-            saved.inputs.push((i as u32, (*x).clone()));
+            saved.inputs.push((i as u32, x.into_owned()));
         }
     }
     for (i, y) in outputs.iter().enumerate() {
@@ -144,28 +174,21 @@ pub(crate) fn apply_at(
             saved.outputs.push((i as u32, y.clone()));
         }
     }
-    let recorded = before.map(|generator| (gate.clone(), generator));
-    let kept = saved_hooks::kept(saved)
+    let kept = saved_hooks::kept(saved, &edges)
         .map_err(|error| error.at_gate(gate.name()).with_inputs(inputs.iter().map(|x| x.meta())))?;
-    let work = Work::Arrays(Shared::new(Arrays { outputs: metas, saved: Mutex::new(kept) }));
+    let work = Work::Arrays(Shared::new(node::Arrays { outputs: metas, saved: Mutex::new(kept) }));
     let node = NodeRef::new(Node::new(gate, edges, work, location));
-    let mut outputs = outputs;
-    let outputs: Tensors = match outputs.len() {
+    if outputs.len() == 1 {
         // The only output takes the node along.
-        1 => outputs.pop().map(|array| Tensor::computed(array, node, 0)).into_iter().collect(),
-        _ => outputs
-            .into_iter()
-            .enumerate()
-            .map(|(i, array)| {
-                let float = array.dtype().is_float();
-                if float { Tensor::computed(array, node.clone(), i) } else { Tensor::from_array(array) }
-            })
-            .collect(),
-    };
-    if let Some((gate, generator)) = recorded {
-        note(gate, inputs, &outputs, location, generator);
+        let mut only = Tensors::new();
+        only.extend(outputs.pop().map(|array| Tensor::computed(array, node, 0)));
+        return Ok(only);
     }
-    Ok(outputs)
+    let tensor = |(i, array): (usize, Array)| match array.dtype().is_float() {
+        true => Tensor::computed(array, node.clone(), i),
+        false => Tensor::from_array(array),
+    };
+    Ok(outputs.into_iter().enumerate().map(tensor).collect())
 }
 
 /// An input of a gate on two scalars: a number, or a tensor, borrowed or given away. What is given away moves into the
@@ -235,6 +258,10 @@ pub(super) fn scalar_pair<A: Input, B: Input>(
 ) -> std::result::Result<Tensor, (A, B)> {
     let (Some(first), Some(second)) = (a.value(), b.value()) else { return Err((a, b)) };
     let x = [first, second, 0.0];
+    // What a recording notes of the inputs are tensors.
+    if is_recording() {
+        return Err((a, b));
+    }
     let Some(y) = scalar_forward(gate, x, 2) else { return Err((a, b)) };
     if !(is_grad_enabled() && (a.needs_gradient() || b.needs_gradient())) {
         return Ok(Tensor::from_number(y));
@@ -259,7 +286,7 @@ fn scalars(inputs: &[&Tensor]) -> Option<[f32; 3]> {
 /// The value of an elementwise gate whose inputs are all 0-d f32, which no rule can refuse.
 #[inline]
 fn scalar_forward(gate: &dyn Gate, x: [f32; 3], inputs: usize) -> Option<f32> {
-    if is_anomaly_enabled() || is_recording() {
+    if is_anomaly_enabled() {
         return None;
     }
     let gate = gate.as_scalar()?;
@@ -278,28 +305,32 @@ fn scalar_output(
     Tensor::scalar(NodeRef::new(Node::new(gate, edges, Work::Scalar(Scalar::new(x, y)), line_of(location))))
 }
 
-/// The gate's checks and forward pass; errors name the gate and show what it was given.
-#[inline]
+/// The gate's checks and forward pass, which also says what the outputs are; errors name the gate and show what it was
+/// given.
+#[inline(always)]
 fn forward(
     gate: &GateRef,
-    inputs: &[&Tensor],
+    arrays: &[Cow<'_, Array>],
+    promised: &mut Metas,
     location: &'static Location<'static>,
-) -> Result<(Outputs, Metas, Vec<Array>)> {
-    let arrays: SmallVec<[Cow<Array>; 3]> = inputs.iter().map(|x| x.values()).collect();
-    let views: SmallVec<[&Array; 3]> = arrays.iter().map(|x| &**x).collect();
-    let metas: SmallVec<[Meta; 3]> = views.iter().map(|x| x.meta()).collect();
+) -> Result<(Outputs, Vec<Array>)> {
+    let (mut views, mut metas) = (SmallVec::<[&Array; 3]>::new(), SmallVec::<[Meta; 3]>::new());
+    for x in arrays {
+        views.push(x);
+        metas.push(x.meta());
+    }
     let attributed = |error: Error| error.at_gate(gate.name()).with_inputs(metas.iter().copied());
 
-    let promised = gate.infer(&metas).map_err(attributed)?;
+    *promised = gate.infer(&metas).map_err(attributed)?;
     if !gate.is_view() {
-        for meta in &promised {
+        for meta in &*promised {
             memory::check(meta.shape.elements(), meta.dtype.size()).map_err(attributed)?;
         }
     }
-    let mut context = Context::new(&promised);
+    let mut context = Context::new(promised);
     let outputs = gate.forward(&views, &mut context).map_err(attributed)?;
     let extras = context.into_extras();
-    if outputs.len() != promised.len() || outputs.iter().zip(&promised).any(|(y, meta)| !y.is_a(meta)) {
+    if outputs.len() != promised.len() || outputs.iter().zip(&*promised).any(|(y, meta)| !y.is_a(meta)) {
         let actual: Vec<String> = outputs.iter().map(|y| y.meta().to_string()).collect();
         let expected: Vec<String> = promised.iter().map(Meta::to_string).collect();
         return Err(attributed(Error::argument(format!(
@@ -322,12 +353,13 @@ fn forward(
             },
         ));
     }
-    Ok((outputs, promised, extras))
+    Ok((outputs, extras))
 }
 
 #[inline]
 fn edges_to(inputs: &[&Tensor]) -> Edges {
     match inputs {
+        [x] => Edges::from_buf_and_len([edge_to(x), Edge::Number(0.0), Edge::Number(0.0)], 1),
         [a, b] => two_edges(edge_to(a), edge_to(b)),
         [a, b, c] => Edges::from_buf([edge_to(a), edge_to(b), edge_to(c)]),
         _ => inputs.iter().map(|x| edge_to(x)).collect(),

@@ -1,9 +1,10 @@
 //! Asking for gradients: of which outputs, from which upstream gradients, for whom, and whether once more.
 
 use super::carrier::{Carrier, Gradient};
+use super::numbers::Numbers;
 use super::pass::PassScope;
 use super::sweep::{Sweep, Target};
-use super::{GradModeGuard, GradientEdge, Leaf, Recording, Tensor, batch, watches_forward};
+use super::{GradModeGuard, GradientEdge, Recording, Tensor, batch, watches_forward};
 use crate::array::Array;
 use crate::error::{Error, Result};
 
@@ -241,6 +242,7 @@ impl<'a> Backward<'a> {
 
     fn pass(&self) -> Pass<'_> {
         Pass {
+            begun: None,
             outputs: &self.outputs,
             upstream: &self.upstream,
             options: Options {
@@ -265,6 +267,8 @@ pub(super) struct Options {
 /// A backward pass.
 #[derive(Clone, Copy)]
 struct Pass<'a> {
+    /// What has run of it already; it then begins there, and not at the outputs.
+    begun: Option<&'a Numbers<'a>>,
     outputs: &'a [&'a Tensor],
     upstream: &'a [Option<&'a Tensor>],
     options: Options,
@@ -274,7 +278,7 @@ impl<'a> Pass<'a> {
     /// The usual pass from one output.
     #[inline]
     fn from(output: &'a [&'a Tensor; 1], upstream: &'a [Option<&'a Tensor>; 1]) -> Pass<'a> {
-        Pass { outputs: output, upstream, options: Options::default() }
+        Pass { begun: None, outputs: output, upstream, options: Options::default() }
     }
 
     fn accumulate<'g>(self, only: Option<&'g [Target<'g>]>) -> Result<()>
@@ -303,12 +307,11 @@ impl<'a> Pass<'a> {
         self.run(&mut sweep)?;
         for (leaf, gradient) in sweep.leaves() {
             let added = gradient.number().is_some_and(|number| leaf.grad.add_number(number));
-            if !added {
-                let gradient = gradient.into_tensor();
+            match self.options.create_graph {
+                _ if added => {}
                 // No leaf keeps a graph in `.grad` that nobody asked for.
-                let plain = self.options.create_graph || gradient.is_leaf();
-                let gradient = if plain { gradient } else { gradient.detach() };
-                leaf.accumulate(gradient, self.options.create_graph)?;
+                false => leaf.grad.add_array(gradient.into_array())?,
+                true => leaf.grad.add_tensor(gradient.into_tensor())?,
             }
             if let Some(hooks) = leaf.hooks() {
                 hooks.run_after(&Tensor::from(leaf.clone()));
@@ -353,6 +356,10 @@ impl<'a> Pass<'a> {
             false => None,
         };
         sweep.set_batch(batch);
+        if let Some(numbers) = self.begun {
+            numbers.hand_over(sweep)?;
+            return sweep.run();
+        }
         for (i, (output, upstream)) in self.outputs.iter().zip(self.upstream).enumerate() {
             let seed = seed::<G>(i, output, *upstream, batch)?;
             match (output.node(), output.as_leaf()) {
@@ -430,7 +437,14 @@ impl Tensor {
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn backward(&self) -> Result<()> {
-        Pass::from(&[self], &[None]).accumulate(None)
+        let Some(mut numbers) = self.scalar_node().and_then(Numbers::from) else {
+            return Pass::from(&[self], &[None]).accumulate(None);
+        };
+        numbers.run()?;
+        match numbers.deliver()? {
+            true => Ok(()),
+            false => Pass { begun: Some(&numbers), ..Pass::from(&[self], &[None]) }.accumulate(None),
+        }
     }
 
     /// Like [`Tensor::backward`] from a given upstream gradient, for tensors with several elements.
@@ -451,29 +465,16 @@ impl Tensor {
     }
 
     /// Adds a gradient that was computed elsewhere to this leaf's `.grad`; its hooks see it.
-    pub(crate) fn deliver(&self, gradient: Tensor) -> Result<()> {
+    pub(crate) fn deliver(&self, gradient: Array) -> Result<()> {
         let Some(leaf) = self.as_leaf() else { return Ok(()) };
         let gradient = match leaf.hooks() {
-            Some(hooks) => hooks.run_before(gradient)?,
+            Some(hooks) => hooks.run_before(Tensor::from_array(gradient))?.array(),
             None => gradient,
         };
-        leaf.accumulate(gradient, false)?;
+        leaf.grad.add_array(gradient)?;
         if let Some(hooks) = leaf.hooks() {
             hooks.run_after(self);
         }
         Ok(())
-    }
-}
-
-impl Leaf {
-    /// Adds a gradient to `.grad`, in place where nobody differentiates it again.
-    fn accumulate(&self, gradient: Tensor, create_graph: bool) -> Result<()> {
-        let Some((before, Some(gradient))) = self.grad.get_or_put(Some(gradient)) else { return Ok(()) };
-        if create_graph || !before.is_leaf() {
-            self.grad.set(Some(Tensor::add(&before, &gradient)?));
-            return Ok(());
-        }
-        let gradient = gradient.array();
-        before.modify(|sum| sum.add_assign(&gradient))
     }
 }

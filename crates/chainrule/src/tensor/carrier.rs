@@ -10,7 +10,7 @@ use super::caller::CallerGuard;
 use super::node::{Kept, SCALAR};
 use super::pending::Pending;
 use super::sweep::Sweep;
-use super::{NodeRef, Shared, Tensor};
+use super::{NodeRef, Tensor};
 use crate::array::{Array, Meta, Shape};
 use crate::error::{Error, Result};
 use crate::gate::{Gate, Gradients, Needs, Saved};
@@ -26,6 +26,8 @@ pub(super) trait Carrier: Clone + Sized {
     }
     fn from_tensor(tensor: &Tensor) -> Self;
     fn into_tensor(self) -> Tensor;
+    /// The values alone.
+    fn into_array(self) -> Array;
     fn meta(&self) -> Meta;
     /// Whether it has this element type and shape.
     fn has(&self, meta: &Meta) -> bool {
@@ -83,12 +85,11 @@ pub(super) trait Carrier: Clone + Sized {
     }
 }
 
-/// A gradient as a plain sweep moves it: graphs of scalars would else spend their time on copying arrays,
-/// which are many times as large.
+/// A gradient as a plain sweep moves it: graphs of scalars would else spend their time on making arrays.
 #[derive(Clone)]
 pub(super) enum Gradient {
     Number(f32),
-    Array(Shared<Array>),
+    Array(Array),
 }
 
 impl Gradient {
@@ -96,15 +97,7 @@ impl Gradient {
     pub(super) fn from_array(array: Array) -> Gradient {
         match array.inline_value::<f32>() {
             Some(number) => Gradient::Number(number),
-            None => Gradient::Array(Shared::new(array)),
-        }
-    }
-
-    #[inline]
-    pub(super) fn into_array(self) -> Array {
-        match self {
-            Gradient::Number(number) => Array::scalar(number),
-            Gradient::Array(array) => array.into_inner().unwrap_or_else(|shared| Array::clone(&shared)),
+            None => Gradient::Array(array),
         }
     }
 }
@@ -118,7 +111,15 @@ impl Carrier for Gradient {
     fn into_tensor(self) -> Tensor {
         match self {
             Gradient::Number(number) => Tensor::from_number(number),
-            array => Tensor::from_array(array.into_array()),
+            Gradient::Array(array) => Tensor::from_array(array),
+        }
+    }
+
+    #[inline]
+    fn into_array(self) -> Array {
+        match self {
+            Gradient::Number(number) => Array::scalar(number),
+            Gradient::Array(array) => array,
         }
     }
 
@@ -192,12 +193,12 @@ impl Carrier for Gradient {
         upstream: Upstream<Gradient>,
         needs: &Needs,
     ) -> Result<Gradients<Gradient>> {
-        let mut arrays: SmallVec<[Option<Array>; 1]> = SmallVec::with_capacity(upstream.len());
+        let mut arrays: SmallVec<[Option<Array>; 1]> = SmallVec::new();
         for gradient in upstream {
             arrays.push(gradient.map(Gradient::into_array));
         }
         let found = array_backward(&**node.gate(), &Saved::new(node, kept), &mut arrays, needs)?;
-        let mut gradients = Gradients::with_capacity(found.len());
+        let mut gradients = Gradients::new();
         for gradient in found {
             gradients.push(gradient.map(Gradient::from_array));
         }
@@ -222,8 +223,12 @@ pub(crate) fn array_backward(
 }
 
 /// [`Carrier::fit`] for an array.
-pub(crate) fn fitted(gradient: Array, meta: Meta) -> Result<Array> {
-    Ok(Gradient::from_array(gradient).fit(&meta)?.into_array())
+#[inline]
+pub(crate) fn fitted(gradient: Array, meta: &Meta) -> Result<Array> {
+    if gradient.is_a(meta) {
+        return Ok(gradient);
+    }
+    Ok(Gradient::from_array(gradient).brought_to(meta)?.into_array())
 }
 
 impl Carrier for Tensor {
@@ -237,6 +242,10 @@ impl Carrier for Tensor {
 
     fn into_tensor(self) -> Tensor {
         self
+    }
+
+    fn into_array(self) -> Array {
+        self.array()
     }
 
     fn meta(&self) -> Meta {

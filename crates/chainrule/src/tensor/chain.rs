@@ -7,7 +7,7 @@
 
 use smallvec::SmallVec;
 
-use super::carrier::Gradient;
+use super::carrier::{Carrier, Gradient};
 use super::node::{Edge, Node};
 use super::pending::Pending;
 use super::sweep::{Sweep, at};

@@ -49,15 +49,20 @@ impl Tensor {
         Recording::note_impure();
         if let Some(leaf) = self.as_leaf() {
             match &leaf.values {
-                Values::Array(own) => change(&mut own.array.write().unwrap_or_else(PoisonError::into_inner)),
+                Values::Array(own) => {
+                    let mut array = own.array.write().unwrap_or_else(PoisonError::into_inner);
+                    change(&mut array);
+                    // Nobody else counts meanwhile.
+                    leaf.version.store(leaf.version() + 1, Ordering::Release);
+                }
                 Values::Number(bits) => {
                     let mut array = Array::scalar(f32::from_bits(bits.load(Ordering::Relaxed)));
                     change(&mut array);
                     let number = array.inline_value::<f32>().expect("a change keeps element type and shape");
                     bits.store(number.to_bits(), Ordering::Relaxed);
+                    leaf.version.fetch_add(1, Ordering::Release);
                 }
             }
-            leaf.version.fetch_add(1, Ordering::Release);
         }
         Ok(())
     }

@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use super::node::SCALAR;
 use super::{Handle, Shared, Tensor, hooks, lock};
 use crate::array::{Array, Meta};
+use crate::error::Result;
 
 /// A leaf may be updated in place, which counts up its version.
 pub(crate) struct Leaf {
@@ -37,61 +38,91 @@ impl ArrayLeaf {
     }
 }
 
-/// The gradient that has accumulated at a leaf. Where it is a 0-d f32, it stays a number until somebody asks for the
-/// tensor: training graphs of scalars would else spend their time on making tensors.
+/// The gradient that has accumulated at a leaf. It becomes a tensor when somebody asks for it: training would else spend
+/// its time on making tensors.
 #[derive(Default)]
 pub(super) struct LeafGrad {
-    /// [`NONE`], [`NUMBER`] and its bits, or [`TENSOR`].
+    /// [`NONE`], [`NUMBER`] and the bits of a 0-d f32, or [`HELD`].
     state: AtomicU64,
-    /// The gradient where `state` says so; otherwise what stands here doesn't count. `state` becomes [`TENSOR`], and
-    /// leaves it, under this lock only.
-    tensor: Mutex<Option<Tensor>>,
+    /// The gradient where `state` says [`HELD`]; otherwise what stands here doesn't count. `state` becomes [`HELD`],
+    /// and leaves it, under this lock only.
+    held: Mutex<Option<Sum>>,
+}
+
+/// A gradient that isn't a number.
+enum Sum {
+    Array(Array),
+    /// Somebody has asked for it, or put it here.
+    Tensor(Tensor),
 }
 
 const NONE: u64 = 0;
 const NUMBER: u64 = 1 << 32;
-const TENSOR: u64 = 2 << 32;
+const HELD: u64 = 2 << 32;
 
 impl LeafGrad {
-    /// The gradient; a number becomes a tensor for it.
-    pub(super) fn get(&self) -> Option<Tensor> {
-        match self.state.load(Ordering::Acquire) {
-            NONE => None,
-            _ => self.get_or_put(None).map(|(before, _)| before),
-        }
-    }
-
-    /// The gradient, if there is one, with `new`; otherwise `new` becomes the gradient.
-    pub(super) fn get_or_put(&self, new: Option<Tensor>) -> Option<(Tensor, Option<Tensor>)> {
-        let mut tensor = lock(&self.tensor);
+    /// The gradient under its lock. A number becomes an array for it.
+    #[inline]
+    fn hold(&self) -> MutexGuard<'_, Option<Sum>> {
+        let mut held = lock(&self.held);
         loop {
             let state = self.state.load(Ordering::Acquire);
-            let becomes_tensor =
-                || self.state.compare_exchange(state, TENSOR, Ordering::AcqRel, Ordering::Relaxed).is_ok();
+            let becomes_held =
+                || self.state.compare_exchange(state, HELD, Ordering::AcqRel, Ordering::Relaxed).is_ok();
             match state {
-                TENSOR => return tensor.clone().map(|before| (before, new)),
-                NONE if new.is_none() => return None,
-                NONE if becomes_tensor() => {
-                    let before = std::mem::replace(&mut *tensor, new);
-                    drop(tensor);
-                    drop(before);
-                    return None;
-                }
-                NUMBER.. if becomes_tensor() => {
-                    *tensor = Some(Tensor::from_number(f32::from_bits(state as u32)))
+                HELD => return held,
+                _ if becomes_held() => {
+                    let number = |state: u64| Sum::Array(Array::scalar(f32::from_bits(state as u32)));
+                    *held = if state == NONE { None } else { Some(number(state)) };
+                    return held;
                 }
                 _ => {}
             }
         }
     }
 
+    fn is_none(&self) -> bool {
+        self.state.load(Ordering::Acquire) == NONE
+    }
+
+    /// The gradient as a tensor.
+    pub(super) fn get(&self) -> Option<Tensor> {
+        if self.is_none() {
+            return None;
+        }
+        let mut held = self.hold();
+        let tensor = match held.take()? {
+            Sum::Array(array) => Tensor::from_array(array),
+            Sum::Tensor(tensor) => tensor,
+        };
+        *held = Some(Sum::Tensor(tensor.clone()));
+        Some(tensor)
+    }
+
+    /// Runs `read` on the gradient's values, where there is one. It must not change the gradient.
+    #[inline]
+    pub(super) fn read<R>(&self, read: impl FnOnce(&Array) -> R) -> Option<R> {
+        if self.is_none() {
+            return None;
+        }
+        let held = self.hold();
+        match held.as_ref()? {
+            Sum::Array(array) => Some(read(array)),
+            Sum::Tensor(tensor) => {
+                let values = tensor.snapshot();
+                drop(held);
+                Some(read(&values))
+            }
+        }
+    }
+
     /// Replaces the gradient.
     pub(super) fn set(&self, new: Option<Tensor>) {
-        let state = if new.is_some() { TENSOR } else { NONE };
+        let state = if new.is_some() { HELD } else { NONE };
         let before = {
-            let mut tensor = lock(&self.tensor);
+            let mut held = lock(&self.held);
             self.state.store(state, Ordering::Release);
-            std::mem::replace(&mut *tensor, new)
+            std::mem::replace(&mut *held, new.map(Sum::Tensor))
         };
         drop(before);
     }
@@ -101,21 +132,54 @@ impl LeafGrad {
     pub(super) fn clear(&self) {
         match self.state.load(Ordering::Relaxed) {
             NONE => {}
-            TENSOR => self.set(None),
-            // If the number becomes a tensor at this very moment, that one is forgotten too.
+            HELD => self.set(None),
+            // If the number becomes an array at this very moment, that one is forgotten too.
             _ => self.state.store(NONE, Ordering::Release),
         }
     }
 
-    /// Adds a number to the gradient, where that isn't a tensor; tells whether it did.
+    /// Adds a number to the gradient, where that is none or a number; tells whether it did.
     #[inline]
     pub(super) fn add_number(&self, number: f32) -> bool {
         let sum = |state: u64| match state {
-            TENSOR => None,
+            HELD => None,
             NONE => Some(NUMBER | u64::from(number.to_bits())),
             _ => Some(NUMBER | u64::from((f32::from_bits(state as u32) + number).to_bits())),
         };
         self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, sum).is_ok()
+    }
+
+    /// Adds an array to the gradient: the first one moves in, and to that others are added in place.
+    pub(super) fn add_array(&self, gradient: Array) -> Result<()> {
+        let before = {
+            let mut held = self.hold();
+            match &mut *held {
+                None => {
+                    *held = Some(Sum::Array(gradient));
+                    return Ok(());
+                }
+                Some(Sum::Array(sum)) => {
+                    sum.add_assign(&gradient);
+                    return Ok(());
+                }
+                Some(Sum::Tensor(before)) => before.clone(),
+            }
+        };
+        if before.is_leaf() {
+            return before.modify(|sum| sum.add_assign(&gradient));
+        }
+        self.set(Some(before.add(&Tensor::from_array(gradient))?));
+        Ok(())
+    }
+
+    /// Adds a gradient that may have a graph of its own.
+    pub(super) fn add_tensor(&self, gradient: Tensor) -> Result<()> {
+        let sum = match self.get() {
+            Some(before) => before.add(&gradient)?,
+            None => gradient,
+        };
+        self.set(Some(sum));
+        Ok(())
     }
 }
 

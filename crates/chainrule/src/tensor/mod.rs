@@ -32,6 +32,7 @@ mod inplace;
 mod leaf;
 mod mode;
 mod node;
+mod numbers;
 mod operators;
 mod pass;
 mod pending;
@@ -386,6 +387,15 @@ impl Tensor {
             Handle::Leaf(_) => None,
             Handle::Computed(computed) => Some((&computed.node, computed.output)),
             Handle::Scalar(node) => Some((node, 0)),
+        }
+    }
+
+    /// The node whose only output this is, where that is a number.
+    #[inline]
+    fn scalar_node(&self) -> Option<&NodeRef> {
+        match &self.0 {
+            Handle::Scalar(node) => Some(node),
+            _ => None,
         }
     }
 

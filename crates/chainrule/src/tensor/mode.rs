@@ -54,6 +54,12 @@ pub(crate) fn watches_forward() -> bool {
     MODES.with(|modes| modes.forward.get() > 0)
 }
 
+/// Whether anything on this thread watches gates while they run: a recording, or the search for NaN.
+#[inline]
+pub(crate) fn watches() -> bool {
+    MODES.with(|modes| modes.recording.get() | modes.anomaly.get())
+}
+
 /// Restores gradient mode when dropped.
 ///
 /// ```

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::panic::Location;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use smallvec::SmallVec;
 
@@ -55,12 +55,12 @@ impl Edge {
         }
     }
 
-    /// The input of a scalar gate again, which had the value `x`.
-    pub(crate) fn scalar_input(&self, x: f32) -> Tensor {
+    /// The input again, of which these are the values: part of the graph where a graph of the gradient is wanted.
+    pub(crate) fn input(&self, array: Array) -> Tensor {
         match self {
-            Edge::Number(number) => Tensor::from_array(Array::scalar(*number)),
+            Edge::Number(_) => Tensor::from_array(array),
             Edge::Constant(leaf, _) | Edge::Leaf(leaf, _) => Tensor::from(leaf.clone()),
-            Edge::Node(node, output) => Tensor::rejoin(Array::scalar(x), node, *output as usize),
+            Edge::Node(node, output) => Tensor::rejoin(array, node, *output as usize),
         }
     }
 }
@@ -210,9 +210,36 @@ impl Node {
         self.hooks.get_or_init(Box::default)
     }
 
+    /// What it computed, where that is a scalar from inputs that haven't changed since, and no hook watches.
+    #[inline]
+    pub(super) fn unwatched_scalar(&self) -> Option<&Scalar> {
+        let scalar = self.scalar()?;
+        let unwatched = self.hooks().is_none() && self.edges.iter().all(|edge| edge.changed().is_none());
+        unwatched.then_some(scalar)
+    }
+
+    /// The backward pass of a scalar's node: upstream gradient × local gradient, for each input that needs it.
+    #[inline]
+    pub(super) fn send<'g>(
+        &'g self,
+        scalar: &Scalar,
+        upstream: f32,
+        retain: bool,
+        mut arrive: impl FnMut(&'g Edge, f32) -> Result<()>,
+    ) -> Result<()> {
+        self.keep_scalar(scalar, retain)?;
+        let gate = self.gate.as_scalar().expect("the gate of a scalar node works on numbers");
+        for (input, edge) in self.edges.iter().enumerate() {
+            if edge.carries() {
+                arrive(edge, gate.product(input, upstream, scalar.x, scalar.y))?;
+            }
+        }
+        Ok(())
+    }
+
     /// [`Node::keep`] for the node of this scalar.
     #[inline]
-    pub(super) fn keep_scalar(&self, scalar: &Scalar, retain: bool) -> Result<()> {
+    fn keep_scalar(&self, scalar: &Scalar, retain: bool) -> Result<()> {
         if !scalar.freed.load(Ordering::Relaxed) {
             scalar.freed.store(!retain, Ordering::Relaxed);
         } else if self.gate.saves(&self.needs()) != Saves::NONE {
@@ -243,7 +270,7 @@ impl Node {
                         Kept::Packed(packed) => packed.clone(),
                     }
                 };
-                let values = packed.unpack(&self.edges)?;
+                let values = packed.unpack()?;
                 if !retain {
                     let packed = std::mem::replace(&mut *super::lock(saved), Kept::Freed);
                     drop(packed);
@@ -270,7 +297,7 @@ impl Scalar {
 #[expect(dead_code, reason = "held only to be dropped later")]
 enum Remains {
     Node(NodeRef),
-    Arrays(Shared<Arrays>),
+    Packed(Arc<Packed>),
     Gate(GateRef),
     Hooks(Box<NodeHooks>),
 }
@@ -286,20 +313,21 @@ impl Node {
     /// Hands what may lead to other nodes to `later`, and drops the rest.
     #[inline]
     fn dismantle(&mut self, mut later: impl FnMut(Remains)) {
-        for edge in &mut self.edges {
-            match std::mem::replace(edge, Edge::Number(0.0)) {
+        while let Some(edge) = self.edges.pop() {
+            match edge {
                 // A node that others hold too is not dropped here.
                 Edge::Node(node, _) if node.seems_last() => later(Remains::Node(node)),
                 other => drop(other),
             }
         }
-        // Without values it leads nowhere, and after a backward pass it mostly has none.
-        if let Work::Arrays(arrays) = &self.work
-            && matches!(*super::lock(&arrays.saved), Kept::Values(_) | Kept::Packed(_))
-            && let Work::Arrays(arrays) =
-                std::mem::replace(&mut self.work, Work::Scalar(Scalar::new([0.0; 3], 0.0)))
+        // Arrays lead nowhere; what hooks made of them may.
+        if let Work::Arrays(arrays) = &mut self.work
+            && let Some(arrays) = arrays.get_mut()
+            && let kept = arrays.saved.get_mut().unwrap_or_else(PoisonError::into_inner)
+            && let Kept::Packed(_) = kept
+            && let Kept::Packed(packed) = std::mem::replace(kept, Kept::Freed)
         {
-            later(Remains::Arrays(arrays));
+            later(Remains::Packed(packed));
         }
         if let GateRef::Shared(_) = &self.gate {
             // Any constant of the program may stand in for the gate that leaves.

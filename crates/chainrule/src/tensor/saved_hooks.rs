@@ -167,7 +167,7 @@ fn current() -> Mode {
 
 /// One value of those that a node keeps.
 enum Slot {
-    Plain(Tensor),
+    Plain(Array),
     Packed(Meta, Value),
 }
 
@@ -187,26 +187,28 @@ impl fmt::Debug for Packed {
 
 /// What a node is to keep of these values.
 #[inline]
-pub(super) fn kept(values: SavedValues) -> Result<Kept> {
+pub(super) fn kept(values: SavedValues, edges: &[Edge]) -> Result<Kept> {
     if values.is_empty() {
         return Ok(Kept::Nothing);
     }
     match HOOKED.get() {
         false => Ok(Kept::Values(values)),
-        true => packed(values),
+        true => packed(values, edges),
     }
 }
 
 #[cold]
-fn packed(values: SavedValues) -> Result<Kept> {
+fn packed(values: SavedValues, edges: &[Edge]) -> Result<Kept> {
     match current() {
-        Mode::Hooked(hooks) => Packed::pack(hooks, values).map(|packed| Kept::Packed(Arc::new(packed))),
+        Mode::Hooked(hooks) => {
+            Packed::pack(hooks, values, edges).map(|packed| Kept::Packed(Arc::new(packed)))
+        }
         Mode::Plain | Mode::Disabled(_) => Ok(Kept::Values(values)),
     }
 }
 
 impl Packed {
-    fn pack(hooks: Arc<Hooks>, values: SavedValues) -> Result<Packed> {
+    fn pack(hooks: Arc<Hooks>, values: SavedValues, edges: &[Edge]) -> Result<Packed> {
         // What the hooks themselves compute is kept as it is.
         let _plain = SavedTensorHooksGuard::set(Mode::Plain);
         let pack = |array: Array| -> Result<Slot> {
@@ -214,20 +216,22 @@ impl Packed {
             let value = no_grad(|| (hooks.pack)(&Tensor::from_array(array)))?;
             Ok(Slot::Packed(meta, value))
         };
-        let input = |x: Tensor| if x.is_leaf() { Ok(Slot::Plain(x)) } else { pack(x.array()) };
-        let inputs =
-            values.inputs.into_iter().map(|(i, x)| Ok((i, input(x)?))).collect::<Result<SmallVec<_>>>()?;
+        let input = |(i, x): (u32, Array)| {
+            let computed = matches!(edges[i as usize], Edge::Node(..));
+            Ok((i, if computed { pack(x)? } else { Slot::Plain(x) }))
+        };
+        let inputs = values.inputs.into_iter().map(input).collect::<Result<SmallVec<_>>>()?;
         let outputs =
             values.outputs.into_iter().map(|(i, y)| Ok((i, pack(y)?))).collect::<Result<SmallVec<_>>>()?;
         let extras = values.extras.into_iter().map(pack).collect::<Result<Vec<_>>>()?;
         Ok(Packed { inputs, outputs, extras, hooks })
     }
 
-    /// The values again; inputs are joined to the nodes that made them.
+    /// The values again.
     #[cold]
-    pub(super) fn unpack(&self, edges: &[Edge]) -> Result<SavedValues> {
+    pub(super) fn unpack(&self) -> Result<SavedValues> {
         let array = |slot: &Slot| match slot {
-            Slot::Plain(tensor) => Ok(tensor.array()),
+            Slot::Plain(array) => Ok(array.clone()),
             Slot::Packed(meta, value) => {
                 let tensor = {
                     let _plain = SavedTensorHooksGuard::set(Mode::Plain);
@@ -242,13 +246,8 @@ impl Packed {
                 )))
             }
         };
-        let input = |i: u32, slot: &Slot| match (slot, &edges[i as usize]) {
-            (Slot::Plain(tensor), _) => Ok(tensor.clone()),
-            (_, Edge::Node(node, output)) => Ok(Tensor::rejoin(array(slot)?, node, *output as usize)),
-            (_, Edge::Number(_) | Edge::Constant(..) | Edge::Leaf(..)) => array(slot).map(Tensor::from_array),
-        };
         Ok(SavedValues {
-            inputs: self.inputs.iter().map(|(i, x)| Ok((*i, input(*i, x)?))).collect::<Result<_>>()?,
+            inputs: self.inputs.iter().map(|(i, x)| Ok((*i, array(x)?))).collect::<Result<_>>()?,
             outputs: self.outputs.iter().map(|(i, y)| Ok((*i, array(y)?))).collect::<Result<_>>()?,
             extras: self.extras.iter().map(array).collect::<Result<_>>()?,
         })

@@ -169,11 +169,9 @@ impl<'g, G: Carrier> Sweep<'g, G> {
         let plain = self.goal.is_none() && self.batch.is_none() && !self.anomaly;
         while let Some(pending) = self.waiting.pop() {
             if plain
-                && let Some(scalar) = pending.node.scalar()
+                && let Some(scalar) = pending.node.unwatched_scalar()
                 && let Arrived::One(gradient) = &pending.arrived
                 && let Some(upstream) = gradient.number()
-                && pending.node.hooks().is_none()
-                && pending.node.edges().iter().all(|edge| edge.changed().is_none())
             {
                 self.run_scalar(pending.node, scalar, upstream)?;
                 continue;
@@ -186,20 +184,16 @@ impl<'g, G: Carrier> Sweep<'g, G> {
         self.run_hooks_of_leaves()
     }
 
-    /// Runs the gate of a graph of scalars: upstream gradient × local gradient.
+    /// Runs the gate of a graph of scalars.
     #[inline]
     fn run_scalar(&mut self, node: &'g NodeRef, scalar: &Scalar, upstream: f32) -> Result<()> {
-        node.keep_scalar(scalar, self.retain_graph).map_err(|e| at(e, node))?;
-        let gate = node.gate().as_scalar().expect("the gate of a scalar node works on numbers");
-        for (input, edge) in node.edges().iter().enumerate() {
-            let gradient = || G::from_number(gate.product(input, upstream, scalar.x, scalar.y));
-            match edge {
-                Edge::Number(_) | Edge::Constant(..) => {}
-                Edge::Leaf(leaf, _) => self.arrive_at_leaf(leaf, gradient())?,
-                Edge::Node(to, output) => self.arrive(to, *output as usize, gradient())?,
-            }
-        }
-        Ok(())
+        let retain = self.retain_graph;
+        let send = |edge: &'g Edge, gradient: f32| match edge {
+            Edge::Number(_) | Edge::Constant(..) => Ok(()),
+            Edge::Leaf(leaf, _) => self.arrive_at_leaf(leaf, G::from_number(gradient)),
+            Edge::Node(to, output) => self.arrive(to, *output as usize, G::from_number(gradient)),
+        };
+        node.send(scalar, upstream, retain, send).map_err(|e| at(e, node))
     }
 
     /// Runs one node: hooks, the gate's backward, and the gradients' way to the inputs.

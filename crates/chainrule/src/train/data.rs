@@ -95,7 +95,6 @@ impl DataKind {
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Debug, Clone)]
-#[expect(clippy::large_enum_variant, reason = "a run has one of them")]
 pub enum Data {
     /// Arrays in memory: features `[n, features]`, or images `[n, channels, height, width]`
     Arrays {

@@ -193,26 +193,24 @@ impl Gate for Linear {
 fn linear<T: Tile>(inputs: &[&Array], shape: Shape) -> Array {
     let (x, w, b) = (inputs[0].in_order(), walkable(inputs[1]), inputs[2].in_order());
     let (outputs, k) = (w.shape()[0], w.shape()[1]);
-    let mut out = crate::kernel::memory::take::<T>(shape.elements());
-    if outputs > 0 {
-        let bias = b.values::<T>();
-        out.chunks_exact_mut(outputs).for_each(|row| row.copy_from_slice(bias));
-        let rows = shape.elements() / outputs;
-        let buffer = w.buffer::<T>().expect("infer checked the element type");
-        let start = w.layout().offset.min(buffer.len());
-        let right =
-            Matrix { data: &buffer[start..], row: w.strides()[1] as usize, column: w.strides()[0] as usize };
-        matmul::product(
-            rows,
-            k,
-            outputs,
-            Matrix { data: x.values::<T>(), row: k, column: 1 },
-            right,
-            &mut out,
-            true,
-        );
+    Array::made(shape, |out| {
+        if outputs > 0 {
+            let bias = b.values::<T>();
+            out.chunks_exact_mut(outputs).for_each(|row| row.copy_from_slice(bias));
+            let left = Matrix { data: x.values::<T>(), row: k, column: 1 };
+            matmul::product(out.len() / outputs, k, outputs, left, lying(&w).transposed(), out, true);
+        }
+    })
+}
+
+/// A matrix where it lies; see [`walkable`].
+fn lying<T: Tile>(x: &Array) -> Matrix<'_, T> {
+    let buffer = x.buffer::<T>().expect("infer checked the element type");
+    let data = &buffer[x.layout().offset.min(buffer.len())..];
+    match x.is_contiguous() {
+        true => Matrix { data, row: x.shape()[1], column: 1 },
+        false => Matrix { data, row: x.strides()[0] as usize, column: x.strides()[1] as usize },
     }
-    Array::filled(out, shape)
 }
 
 /// The gradients of a linear layer: G·W, Gᵀ·X and the sum of G's rows.
@@ -228,39 +226,35 @@ fn linear_gradients<T: Tile>(saved: &Saved, g: &Array, needs: &Needs) -> Result<
     let x = match needs.input(0) {
         false => None,
         true => {
-            let w = saved.input_array(1)?;
+            let w = saved.input_values(1)?;
             let w = walkable(&w);
             let inputs = w.shape()[1];
-            let buffer = w.buffer::<T>().expect("infer checked the element type");
-            let (row, column) = (w.strides()[0] as usize, w.strides()[1] as usize);
-            let w = Matrix { data: &buffer[w.layout().offset.min(buffer.len())..], row, column };
-            let mut out = crate::kernel::memory::take::<T>(rows * inputs);
-            matmul::product(rows, outputs, inputs, right, w, &mut out, false);
-            Some(Array::filled(out, g.shape().with_size(leading, inputs)))
+            Some(Array::made(g.shape().with_size(leading, inputs), |out| {
+                matmul::product(rows, outputs, inputs, right, lying(&w), out, false);
+            }))
         }
     };
     let w = match needs.input(1) {
         false => None,
         true => {
-            let x = saved.input_array(0)?;
+            let x = saved.input_values(0)?;
             let x = x.in_order();
             let inputs = x.shape()[leading];
-            let mut out = crate::kernel::memory::take::<T>(outputs * inputs);
-            let left = Matrix { row: 1, column: outputs, ..right };
-            matmul::product(outputs, rows, inputs, left, rows_of(x.values::<T>(), inputs), &mut out, false);
-            Some(Array::filled(out, [outputs, inputs].into()))
+            let (left, right) = (right.transposed(), rows_of(x.values::<T>(), inputs));
+            Some(Array::made(Shape::from([outputs, inputs]), |out| {
+                matmul::product(outputs, rows, inputs, left, right, out, false);
+            }))
         }
     };
     let b = match needs.input(2) {
         false => None,
-        true if rows == 1 => Some(g.reshape([outputs])?),
+        true if rows == 1 => Some(g.reshape(Shape::from([outputs]))?),
         true => {
-            let mut out = crate::kernel::memory::take::<T>(outputs);
-            crate::kernel::sum::sum_columns(g.values::<T>(), outputs, &mut out);
-            Some(Array::filled(out, [outputs].into()))
+            let sum = |out: &mut [T]| crate::kernel::sum::sum_columns(g.values::<T>(), outputs, out);
+            Some(Array::made(Shape::from([outputs]), sum))
         }
     };
-    Ok([x, w, b].into_iter().collect())
+    Ok([x, w, b].into())
 }
 
 impl Tensor {

@@ -148,19 +148,20 @@ impl NllLoss {
     /// The gradient of a sum or mean, whose upstream gradient is one number.
     fn local(&self, saved: &Saved, g: &Array) -> Result<Array> {
         let meta = saved.input_meta(0)?;
-        let picks = self.picks(&meta.shape, &saved.input_array(1)?, &saved.input_array(2)?.in_order())?;
+        let (target, weights) = (saved.input_values(1)?, saved.input_values(2)?);
+        let picks = self.picks(&meta.shape, &target, &weights.in_order())?;
         let scale = match self.reduction {
             Reduction::Mean => picks.iter().flatten().map(|(_, weight)| weight).sum(),
             _ => 1.0,
         };
         let g = g.item()?;
         Ok(dispatch_float!(meta.dtype, T => {
-            let mut out = crate::kernel::memory::take::<T>(meta.shape.elements());
-            out.fill(T::default());
-            for (i, weight) in picks.iter().flatten() {
-                out[*i] = <T as Element>::from_f64(g * <T as Element>::from_f64(-weight / scale).to_f64());
-            }
-            Array::filled(out, meta.shape)
+            Array::made(meta.shape, |out: &mut [T]| {
+                out.fill(T::default());
+                for (i, weight) in picks.iter().flatten() {
+                    out[*i] = <T as Element>::from_f64(g * <T as Element>::from_f64(-weight / scale).to_f64());
+                }
+            })
         }, otherwise => Array::zeros_of(meta.shape, meta.dtype)))
     }
 

@@ -278,7 +278,7 @@ impl Replay {
         result?;
         for (place, leaf) in self.plan.leaves.iter().filter(|(_, leaf)| leaf.requires_grad()) {
             if let Some(gradient) = self.gradients.take(*place) {
-                leaf.deliver(Tensor::from_array(gradient))?;
+                leaf.deliver(gradient)?;
             }
         }
         Ok(())

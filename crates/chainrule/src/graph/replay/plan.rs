@@ -59,8 +59,7 @@ impl Plan {
     pub(super) fn of(graph: &ComputationalGraph, inputs: &[(&str, &Tensor)]) -> Result<Plan> {
         graph.check_names(inputs)?;
         let output = graph.output.ok_or_else(|| Error::argument("the graph has no gates yet"))?.place();
-        let mut known =
-            Known { metas: vec![SCALAR; graph.values.len()], needs: vec![false; graph.values.len()] };
+        let mut known = Known::of(graph.values.len());
         let (mut leaves, mut literals) = (Vec::new(), Vec::new());
         for (value, source) in graph.values.iter().enumerate() {
             let leaf = match source {
@@ -69,8 +68,7 @@ impl Plan {
                 Source::Constant(tensor) => Cow::Borrowed(tensor),
                 Source::Gate(_) => continue,
             };
-            known.metas[value] = leaf.meta();
-            known.needs[value] = leaf.requires_grad();
+            known.set(value, leaf.meta(), leaf.requires_grad());
             match (source, leaf.number()) {
                 (Source::Constant(tensor), Some(number)) if tensor.is_unshared_leaf() => {
                     literals.push((value, number));
@@ -78,25 +76,28 @@ impl Plan {
                 _ => leaves.push((value, leaf.into_owned())),
             }
         }
-        let mut gates = Vec::with_capacity(graph.steps.len());
+        // Once for the shapes, from which the places follow, and once more for the stages: a long graph's gates would
+        // take far more memory than its plan.
         for step in &graph.steps {
-            gates.push(known.add(step)?);
+            known.prepare(step)?;
         }
         let mut counts = (0, 0);
-        let places: Vec<Place> = known.metas.iter().map(|meta| place(*meta, &mut counts)).collect();
+        let places: Vec<Place> =
+            (0..graph.values.len()).map(|value| place(known.meta(value), &mut counts)).collect();
         let mut plan = Plan {
             numbers: counts.0,
             arrays: counts.1,
             leaves: Vec::new(),
             literals: Vec::new(),
             output: Place::Number(0),
-            output_meta: known.metas[output],
+            output_meta: *known.meta(output),
             differentiable: known.needs[output],
             stages: Vec::new(),
             summed: None,
             lifetimes: Vec::new(),
         };
-        plan.arrange(gates, &places, output);
+        let readers = last_readers(&graph.steps, output, places.len());
+        plan.arrange(graph.steps.iter().map(|step| known.prepare(step)), &places, &readers)?;
         plan.leaves = leaves.into_iter().map(|(value, leaf)| (places[value], leaf)).collect();
         plan.literals =
             literals.into_iter().filter_map(|(value, x)| Some((number(places[value])?, x))).collect();
@@ -118,43 +119,49 @@ impl Plan {
     }
 
     /// Puts gates that follow each other into stages.
-    fn arrange(&mut self, gates: Vec<Prepared>, places: &[Place], output: usize) {
-        let readers = last_readers(&gates, output, places.len());
-        let mut rest = gates.into_iter().enumerate().peekable();
-        while let Some((first, gate)) = rest.next() {
+    fn arrange(
+        &mut self,
+        gates: impl Iterator<Item = Result<Prepared>>,
+        places: &[Place],
+        readers: &[usize],
+    ) -> Result<()> {
+        // Elementwise gates over one shape, from which a chain may become, and how many gates came before the next.
+        let mut run: Vec<Prepared> = Vec::new();
+        for (i, gate) in gates.enumerate() {
+            let gate = gate?;
             let kind = gate.kind();
-            let mut run = vec![gate];
-            while kind != Kind::Single
-                && let Some((_, next)) = rest.next_if(|(_, next)| next.kind() == kind)
-            {
-                run.push(next);
+            if run.first().is_some_and(|first| first.kind() != kind) {
+                self.end_run(&mut run, places, |value| readers[value] >= i);
             }
-            let end = first + run.len();
-            match kind {
-                Kind::Scalar => self.stages.push(Stage::Scalars(self.scalars(&run, places))),
-                Kind::Chained(shape) if run.len() > 1 => {
-                    let chain = chain_of(&run, shape, places, |value| readers[value] >= end);
-                    self.stages.push(Stage::Chain(Box::new(chain)));
+            match (kind, self.stages.last_mut()) {
+                (Kind::Scalar, Some(Stage::Scalars(scalars))) => gate.scalar(scalars, places, self.numbers),
+                (Kind::Scalar, _) => {
+                    let mut scalars = Scalars::default();
+                    gate.scalar(&mut scalars, places, self.numbers);
+                    self.stages.push(Stage::Scalars(scalars));
                 }
-                _ => self
-                    .stages
-                    .extend(run.into_iter().map(|gate| Stage::Single(Box::new(gate.single(places))))),
+                (Kind::Chained(_), _) => run.push(gate),
+                (Kind::Single, _) => self.stages.push(Stage::Single(Box::new(gate.single(places)))),
             }
         }
+        self.end_run(&mut run, places, |value| readers[value] == usize::MAX);
+        for stage in &mut self.stages {
+            if let Stage::Scalars(scalars) = stage {
+                scalars.shrink();
+            }
+        }
+        Ok(())
     }
 
-    fn scalars(&self, run: &[Prepared], places: &[Place]) -> Scalars {
-        let mut scalars = Scalars::default();
-        let number = |value: usize| number(places[value]).expect("scalar gates work on numbers");
-        for gate in run {
-            let mut inputs = [self.numbers; 3];
-            for (input, value) in inputs.iter_mut().zip(&gate.inputs) {
-                *input = number(*value);
-            }
-            let needs = (0..gate.inputs.len()).fold(0, |bits, i| bits | u8::from(gate.needs.input(i)) << i);
-            scalars.push(&gate.gate, inputs, number(gate.outputs[0]), needs);
+    /// Makes a stage of elementwise gates; `read_later` tells which values gates behind them read.
+    fn end_run(&mut self, run: &mut Vec<Prepared>, places: &[Place], read_later: impl Fn(usize) -> bool) {
+        let Some(Kind::Chained(shape)) = run.first().map(Prepared::kind) else { return };
+        if run.len() > 1 {
+            self.stages.push(Stage::Chain(Box::new(chain_of(run, shape, places, read_later))));
+        } else if let Some(gate) = run.pop() {
+            self.stages.push(Stage::Single(Box::new(gate.single(places))));
         }
-        scalars
+        run.clear();
     }
 
     /// After which stage each array's buffer may serve again.
@@ -212,9 +219,9 @@ fn array(place: Place) -> Option<usize> {
 }
 
 /// The next place for a value like this.
-fn place(meta: Meta, (numbers, arrays): &mut (usize, usize)) -> Place {
+fn place(meta: &Meta, (numbers, arrays): &mut (usize, usize)) -> Place {
     let (make, count): (fn(usize) -> Place, _) =
-        if meta == SCALAR { (Place::Number, numbers) } else { (Place::Array, arrays) };
+        if *meta == SCALAR { (Place::Number, numbers) } else { (Place::Array, arrays) };
     *count += 1;
     make(*count - 1)
 }
@@ -246,7 +253,11 @@ fn bound(source: &Source, inputs: &[(&str, &Tensor)]) -> Result<Tensor> {
 
 /// Shapes, element types and the need of a gradient, of each value.
 struct Known {
+    /// The different ones; values mostly share a few.
     metas: Vec<Meta>,
+    places: HashMap<Meta, u32>,
+    /// Of each value, its place among those.
+    values: Vec<u32>,
     needs: Vec<bool>,
 }
 
@@ -263,10 +274,32 @@ struct Prepared {
 }
 
 impl Known {
-    fn add(&mut self, step: &Step) -> Result<Prepared> {
+    fn of(values: usize) -> Known {
+        Known {
+            metas: vec![SCALAR],
+            places: HashMap::from([(SCALAR, 0)]),
+            values: vec![0; values],
+            needs: vec![false; values],
+        }
+    }
+
+    fn meta(&self, value: usize) -> &Meta {
+        &self.metas[self.values[value] as usize]
+    }
+
+    fn set(&mut self, value: usize, meta: Meta, needs: bool) {
+        self.values[value] = *self.places.entry(meta).or_insert_with(|| {
+            self.metas.push(meta);
+            self.metas.len() as u32 - 1
+        });
+        self.needs[value] = needs;
+    }
+
+    /// A gate with what is known of its inputs; its outputs become known.
+    fn prepare(&mut self, step: &Step) -> Result<Prepared> {
         let inputs: Vec<usize> = step.inputs.iter().map(|id| id.place()).collect();
         let outputs: Vec<usize> = step.outputs.iter().map(|id| id.place()).collect();
-        let input_metas: SmallVec<[Meta; 3]> = inputs.iter().map(|&i| self.metas[i]).collect();
+        let input_metas: SmallVec<[Meta; 3]> = inputs.iter().map(|&i| *self.meta(i)).collect();
         let located = |error: Error| {
             let error = error.at_gate(step.gate.name()).with_inputs(input_metas.iter().copied());
             match step.location {
@@ -283,8 +316,7 @@ impl Known {
         let differentiable = !step.frozen && output_metas.iter().any(|meta| meta.dtype.is_float());
         let needs = Needs::new(inputs.iter().map(|&i| differentiable && self.needs[i]));
         for (&value, meta) in outputs.iter().zip(&output_metas) {
-            self.metas[value] = *meta;
-            self.needs[value] = needs.any() && meta.dtype.is_float();
+            self.set(value, *meta, needs.any() && meta.dtype.is_float());
         }
         let saves = if needs.any() { step.gate.saves(&needs) } else { Saves::NONE };
         let (gate, location) = (step.gate.clone(), step.location);
@@ -311,6 +343,17 @@ impl Prepared {
         }
     }
 
+    /// Adds it to scalar gates; `none` is the place that inputs have which a gate doesn't have.
+    fn scalar(self, scalars: &mut Scalars, places: &[Place], none: usize) {
+        let number = |value: usize| number(places[value]).expect("scalar gates work on numbers");
+        let mut inputs = [none; 3];
+        for (input, value) in inputs.iter_mut().zip(&self.inputs) {
+            *input = number(*value);
+        }
+        let needs = (0..self.inputs.len()).fold(0, |bits, i| bits | u8::from(self.needs.input(i)) << i);
+        scalars.push(&self.gate, inputs, number(self.outputs[0]), needs);
+    }
+
     fn single(self, places: &[Place]) -> Single {
         let at = |values: Vec<usize>| values.into_iter().map(|value| places[value]).collect();
         Single {
@@ -328,12 +371,12 @@ impl Prepared {
 }
 
 /// For each value the last gate that reads it; for the graph's output one that no gate comes after.
-fn last_readers(gates: &[Prepared], output: usize, values: usize) -> Vec<usize> {
+fn last_readers(steps: &[Step], output: usize, values: usize) -> Vec<usize> {
     let mut readers = vec![0; values];
-    for (i, gate) in gates.iter().enumerate() {
-        gate.inputs.iter().for_each(|&value| readers[value] = i);
+    for (i, step) in steps.iter().enumerate() {
+        step.inputs.iter().for_each(|value| readers[value.place()] = i);
     }
-    readers[output] = gates.len();
+    readers[output] = usize::MAX;
     readers
 }
 

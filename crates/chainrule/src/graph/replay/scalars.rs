@@ -49,6 +49,11 @@ impl Scalars {
         self.0.push(Step { gate, inputs: inputs.map(|i| i as u32), output: output as u32, needs });
     }
 
+    /// Gives back what memory no gate takes.
+    pub(super) fn shrink(&mut self) {
+        self.0.shrink_to_fit();
+    }
+
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }

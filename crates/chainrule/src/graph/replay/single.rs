@@ -30,7 +30,8 @@ pub(super) struct Single {
 impl Single {
     pub(super) fn forward(&mut self, values: &mut Values) -> Result<()> {
         let arrays = self.read(values, &self.inputs, |_| true);
-        let views: SmallVec<[&Array; 3]> = arrays.iter().flatten().map(|array| &**array).collect();
+        let mut views: SmallVec<[&Array; 3]> = SmallVec::new();
+        arrays.iter().flatten().for_each(|array| views.push(array));
         let mut context = Context::new(&self.output_metas);
         let outputs = self.gate.forward(&views, &mut context).map_err(|e| self.at(e))?;
         let extras = context.into_extras();
@@ -50,8 +51,8 @@ impl Single {
 
     pub(super) fn backward(&mut self, values: &Values, gradients: &mut Gradients) -> Result<()> {
         let extras = std::mem::take(&mut self.extras);
-        let mut upstream: SmallVec<[Option<Array>; 1]> =
-            self.outputs.iter().map(|&place| gradients.take(place)).collect();
+        let mut upstream: SmallVec<[Option<Array>; 1]> = SmallVec::new();
+        self.outputs.iter().for_each(|&place| upstream.push(gradients.take(place)));
         if !self.needs.any() || upstream.iter().all(Option::is_none) {
             return Ok(());
         }
@@ -76,7 +77,7 @@ impl Single {
         drop((upstream, inputs, outputs));
         for (i, (&place, gradient)) in self.inputs.iter().zip(found).enumerate() {
             if let (Some(gradient), true) = (gradient, self.needs.input(i)) {
-                gradients.add(place, fitted(gradient, self.input_metas[i]).map_err(|e| self.at(e))?);
+                gradients.add(place, fitted(gradient, &self.input_metas[i]).map_err(|e| self.at(e))?);
             }
         }
         Ok(())
@@ -109,8 +110,11 @@ impl Single {
         places: &[Place],
         wanted: impl Fn(usize) -> bool,
     ) -> SmallVec<[Option<Cow<'v, Array>>; 3]> {
-        let all = places.iter().enumerate();
-        all.map(|(i, &place)| if wanted(i) { values.look(place) } else { None }).collect()
+        let mut all = SmallVec::new();
+        for (i, &place) in places.iter().enumerate() {
+            all.push(if wanted(i) { values.look(place) } else { None });
+        }
+        all
     }
 
     /// Names the gate, and the line of the program that ran it when it was recorded.
