@@ -1,4 +1,7 @@
 //! Loops that compare elements and choose between them, for every element type.
+//!
+//! A number that stands for all is spread over a block, which is then read again and again: so there is one loop for
+//! all combinations of operands.
 
 use super::map::Operand;
 use super::{multiversion, pool};
@@ -7,11 +10,46 @@ use crate::array::Element;
 /// Elements that one thread works on at a time.
 const GRAIN: usize = 64 * 1024;
 
-fn part<'a, T: Element>(x: Operand<'a, T>, start: usize, length: usize) -> Operand<'a, T> {
-    match x {
-        Operand::Slice(slice) => Operand::Slice(&slice[start..start + length]),
-        one => one,
+/// Elements that are looked at together.
+const BLOCK: usize = 128;
+
+/// An operand, a block at a time.
+struct Blocks<'a, T> {
+    operand: Operand<'a, T>,
+    spread: [T; BLOCK],
+}
+
+impl<'a, T: Element> Blocks<'a, T> {
+    fn new(operand: Operand<'a, T>) -> Blocks<'a, T> {
+        let spread = match operand {
+            Operand::One(value) => [value; BLOCK],
+            Operand::Slice(_) => [T::default(); BLOCK],
+        };
+        Blocks { operand, spread }
     }
+
+    fn at(&self, start: usize, length: usize) -> &[T] {
+        match self.operand {
+            Operand::Slice(slice) => &slice[start..start + length],
+            Operand::One(_) => &self.spread[..length],
+        }
+    }
+}
+
+/// Runs `each` over blocks of the output and what the operands have there, on all threads.
+fn in_blocks<T: Element, O: Send>(
+    a: Operand<'_, T>,
+    b: Operand<'_, T>,
+    out: &mut [O],
+    each: impl Fn(usize, &[T], &[T], &mut [O]) + Sync,
+) {
+    pool::chunks_mut(out, GRAIN, |start, out| {
+        let (a, b) = (Blocks::new(a), Blocks::new(b));
+        for (block, out) in out.chunks_mut(BLOCK).enumerate() {
+            let (start, length) = (start + block * BLOCK, out.len());
+            each(start, a.at(start, length), b.at(start, length), out);
+        }
+    });
 }
 
 /// `out[i] = holds(a[i], b[i])`
@@ -21,74 +59,27 @@ pub(crate) fn compare<T: Element>(
     out: &mut [bool],
     holds: impl Fn(T, T) -> bool + Sync + Copy,
 ) {
-    pool::chunks_mut(out, GRAIN, |start, out| {
-        let length = out.len();
-        match (part(a, start, length), part(b, start, length)) {
-            (Operand::Slice(a), Operand::Slice(b)) => compare_slices(a, b, out, holds),
-            (Operand::Slice(a), Operand::One(b)) => compare_one(a, out, |a| holds(a, b)),
-            (Operand::One(a), Operand::Slice(b)) => compare_one(b, out, |b| holds(a, b)),
-            (Operand::One(a), Operand::One(b)) => out.fill(holds(a, b)),
-        }
-    });
+    in_blocks(a, b, out, |_, a, b, out| compare_block(a, b, out, holds));
 }
 
 multiversion! {
-    fn compare_slices[T: Element, F: Fn(T, T) -> bool](a: &[T], b: &[T], out: &mut [bool], holds: F) {
+    fn compare_block[T: Element, F: Fn(T, T) -> bool](a: &[T], b: &[T], out: &mut [bool], holds: F) {
         for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
             *out = holds(a, b);
         }
     }
 }
 
-multiversion! {
-    fn compare_one[T: Element, F: Fn(T) -> bool](x: &[T], out: &mut [bool], holds: F) {
-        for (out, &x) in out.iter_mut().zip(x) {
-            *out = holds(x);
-        }
-    }
-}
-
 /// `out[i] = a[i]` where the condition is true, else `b[i]`
 pub(crate) fn choose<T: Element>(condition: &[bool], a: Operand<'_, T>, b: Operand<'_, T>, out: &mut [T]) {
-    pool::chunks_mut(out, GRAIN, |start, out| {
-        let length = out.len();
-        let condition = &condition[start..start + length];
-        match (part(a, start, length), part(b, start, length)) {
-            (Operand::Slice(a), Operand::Slice(b)) => choose_slices(condition, a, b, out),
-            (Operand::Slice(a), Operand::One(b)) => choose_or(condition, a, b, out),
-            (Operand::One(a), Operand::Slice(b)) => choose_and(condition, a, b, out),
-            (Operand::One(a), Operand::One(b)) => choose_ones(condition, a, b, out),
-        }
+    in_blocks(a, b, out, |start, a, b, out| {
+        choose_block(&condition[start..start + out.len()], a, b, out);
     });
 }
 
 multiversion! {
-    fn choose_slices[T: Element](condition: &[bool], a: &[T], b: &[T], out: &mut [T]) {
+    fn choose_block[T: Element](condition: &[bool], a: &[T], b: &[T], out: &mut [T]) {
         for (((out, &first), &a), &b) in out.iter_mut().zip(condition).zip(a).zip(b) {
-            *out = if first { a } else { b };
-        }
-    }
-}
-
-multiversion! {
-    fn choose_or[T: Element](condition: &[bool], a: &[T], b: T, out: &mut [T]) {
-        for ((out, &first), &a) in out.iter_mut().zip(condition).zip(a) {
-            *out = if first { a } else { b };
-        }
-    }
-}
-
-multiversion! {
-    fn choose_and[T: Element](condition: &[bool], a: T, b: &[T], out: &mut [T]) {
-        for ((out, &first), &b) in out.iter_mut().zip(condition).zip(b) {
-            *out = if first { a } else { b };
-        }
-    }
-}
-
-multiversion! {
-    fn choose_ones[T: Element](condition: &[bool], a: T, b: T, out: &mut [T]) {
-        for (out, &first) in out.iter_mut().zip(condition) {
             *out = if first { a } else { b };
         }
     }
