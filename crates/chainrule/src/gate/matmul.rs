@@ -242,18 +242,38 @@ impl Gate for MatMul {
 /// `Y = A·B` on arrays, whose shapes fit.
 fn multiply(a: &Array, b: &Array, shape: Shape) -> Result<Array> {
     let (left, right, batch) = batched(a.shape(), b.shape())?;
-    let (m, k, n) = (left[left.rank() - 2], left[left.rank() - 1], right[right.rank() - 1]);
     let with_batch = |x: &Array, matrix: &Shape| -> Result<Array> {
         let mut sizes = batch.to_vec();
         sizes.extend_from_slice(&matrix[matrix.rank() - 2..]);
         x.reshape(*matrix)?.expand(Shape::new(&sizes)?)
     };
     let (a, b) = (with_batch(a, &left)?, with_batch(b, &right)?);
+    let rank = a.rank();
+    // Where A shows one row again and again, as the gradient of a sum does, so does the product; likewise B's columns.
+    if repeats(&a, rank - 2) || repeats(&b, rank - 1) {
+        let (a, b) = (shown_once(&a, rank - 2)?, shown_once(&b, rank - 1)?);
+        let mut sizes = batch.to_vec();
+        sizes.extend([a.shape()[rank - 2], b.shape()[rank - 1]]);
+        let once = multiply(&a, &b, Shape::trusted(&sizes))?;
+        sizes[rank - 2..].copy_from_slice(&[left[left.rank() - 2], right[right.rank() - 1]]);
+        return once.expand(Shape::trusted(&sizes))?.reshape(shape);
+    }
+    let (m, k, n) = (a.shape()[rank - 2], a.shape()[rank - 1], b.shape()[rank - 1]);
     Ok(match a.dtype() {
         DType::F32 => batches::<f32>(&a, &b, (m, k, n), shape),
         DType::F64 => batches::<f64>(&a, &b, (m, k, n), shape),
         dtype => dispatch!(dtype, T => integers::<T>(&a, &b, (m, k, n), shape)?),
     })
+}
+
+/// Whether the array shows the same elements at every place of this dimension.
+pub(super) fn repeats(x: &Array, dim: usize) -> bool {
+    !x.is_contiguous() && x.shape()[dim] > 1 && x.strides()[dim] == 0
+}
+
+/// The array with one place of a dimension of which all are the same.
+fn shown_once(x: &Array, dim: usize) -> Result<Array> {
+    if repeats(x, dim) { x.narrow(dim as isize, 0, 1) } else { Ok(x.clone()) }
 }
 
 /// The place of every matrix of a batch in its buffer.
@@ -270,8 +290,7 @@ fn places(x: &Array) -> Vec<usize> {
     places.into_iter().map(|place| place as usize).collect()
 }
 
-/// An array that the kernel can walk quickly: no stride is negative, and its matrices don't repeat elements, as the
-/// gradient of a sum does.
+/// An array that the kernel can walk quickly: no stride is negative, and its matrices don't repeat elements.
 fn walkable(x: &Array) -> Cow<'_, Array> {
     if x.is_contiguous() {
         return Cow::Borrowed(x);
@@ -319,16 +338,20 @@ fn batches<T: Tile>(a: &Array, b: &Array, (m, k, n): (usize, usize, usize), shap
         (strides[x.rank() - 2] as usize, strides[x.rank() - 1] as usize)
     };
     let ((row_a, column_a), (row_b, column_b)) = (strides(&a), strides(&b));
-    let body = |i: usize, out: &mut [T]| {
+    let operands = |i: usize| {
         let start = |buffer: &'_ [T], place: usize| place.min(buffer.len());
         let left = Matrix { data: &buffer_a[start(buffer_a, places_a[i])..], row: row_a, column: column_a };
         let right = Matrix { data: &buffer_b[start(buffer_b, places_b[i])..], row: row_b, column: column_b };
-        matmul::product(m, k, n, left, right, out, false);
+        (left, right)
     };
     if places_a.len() == 1 {
-        body(0, &mut out);
+        let (left, right) = operands(0);
+        matmul::product(m, k, n, left, right, &mut out, false);
     } else {
-        crate::kernel::pool::chunks_mut(&mut out, m * n, |start, out| body(start / (m * n), out));
+        crate::kernel::pool::chunks_mut(&mut out, m * n, |start, out| {
+            let (left, right) = operands(start / (m * n));
+            matmul::product_of_batch((m, k, n), left, right, out);
+        });
     }
     Array::filled(out, shape)
 }

@@ -18,13 +18,16 @@ use std::borrow::Cow;
 use super::arith::matrix;
 use super::elementwise::expect_inputs;
 use super::index::indices;
+use super::matmul::repeats;
 use super::reduce::only_float;
 use super::{Context, Entry, Gate, GateRef, Gradients, Metas, Needs, Outputs, Sample, Saved, Saves};
 use crate::array::{Array, DType, Meta, dispatch_float};
 use crate::error::{ErrorKind, Result};
 use crate::formula::Formula;
 use crate::gate::macros::documented;
-use crate::kernel::rows;
+use crate::kernel::map::Float;
+use crate::kernel::rows::{self, Upstream};
+use crate::kernel::sum::Add;
 use crate::tensor::Tensor;
 
 /// The gates of this family.
@@ -76,6 +79,35 @@ impl Softmax {
                 .collect()
         },
     };
+}
+
+impl Softmax {
+    /// The gradient from the upstream gradient, along the last dimension; in that one's buffer, where nobody else holds it.
+    fn by_rows<T: Float + Add>(&self, mut g: Array, y: &Array) -> Array {
+        let y = y.in_order();
+        let (shape, columns) = (*y.shape(), y.shape()[y.rank() - 1]);
+        if self.log {
+            let g = g.in_order();
+            return Array::made(shape, |out| {
+                rows::log_softmax_gradient(g.values::<T>(), y.values::<T>(), columns, out);
+            });
+        }
+        if g.is_unique()
+            && let Some(out) = g.make_mut::<T>()
+        {
+            rows::softmax_gradient(Upstream::Here, y.values::<T>(), columns, out);
+            return g;
+        }
+        // One gradient for all rows of a matrix stays one.
+        let same = g.rank().checked_sub(2).filter(|&dim| repeats(&g, dim));
+        let (once, each) = match same.and_then(|dim| g.narrow(dim as isize, 0, 1).ok()) {
+            Some(once) => (once, shape[shape.rank() - 2]),
+            None => (g, 1),
+        };
+        let once = once.in_order();
+        let g = Upstream::Each(once.values::<T>(), each);
+        Array::made(shape, |out| rows::softmax_gradient(g, y.values::<T>(), columns, out))
+    }
 }
 
 impl Gate for Softmax {
@@ -136,21 +168,24 @@ impl Gate for Softmax {
         upstream: &[Option<Array>],
         needs: &Needs,
     ) -> Option<Result<Gradients<Array>>> {
-        let g = upstream[0].as_ref()?;
+        self.backward_taking(saved, &mut [upstream[0].clone()], needs)
+    }
+
+    fn backward_taking(
+        &self,
+        saved: &Saved,
+        upstream: &mut [Option<Array>],
+        needs: &Needs,
+    ) -> Option<Result<Gradients<Array>>> {
         let y = saved.output_values(0).ok()?;
         // Only along the last dimension rows lie together.
         let last = y.shape().dim(self.dim).ok()? + 1 == y.rank();
         if !last || y.elements() == 0 || !needs.any() {
             return None;
         }
-        let columns = y.shape()[y.rank() - 1];
-        let kernel = |g: &Array, y: &Array| -> Array {
-            dispatch_float!(y.dtype(), T => {
-                let kernel = if self.log { rows::log_softmax_gradient::<T> } else { rows::softmax_gradient::<T> };
-                Array::made(*y.shape(), |out| kernel(g.values::<T>(), y.values::<T>(), columns, out))
-            }, otherwise => g.clone())
-        };
-        Some(Ok([Some(kernel(&g.in_order(), &y.in_order()))].into_iter().collect()))
+        let g = upstream[0].take()?;
+        let gradient = dispatch_float!(y.dtype(), T => self.by_rows::<T>(g, &y), otherwise => g);
+        Some(Ok([Some(gradient)].into_iter().collect()))
     }
 
     fn backward_takes_batches(&self) -> bool {

@@ -62,6 +62,9 @@ const STRIPE: usize = 1024;
 /// the cache.
 const GAP: usize = 16;
 
+/// Bytes at multiples of which lines of A compete for the same places in the first cache.
+const APART: usize = 4096;
+
 /// `C = A·B` (`m`×`k` times `k`×`n`), or `C += A·B` where `accumulate`; `c` is row-major.
 pub(crate) fn product<T: Tile>(
     m: usize,
@@ -90,6 +93,36 @@ pub(crate) fn product<T: Tile>(
     } else if !thin::product(&mut product) && !narrow::product(&mut product) {
         general(&mut product);
     }
+}
+
+/// [`product`] of one of many pairs of matrices, which one thread computes: they are read once from front to back before
+/// tiles jump about in them, as that is the order in which far caches deliver quickly.
+pub(crate) fn product_of_batch<T: Tile>(
+    (m, k, n): (usize, usize, usize),
+    a: Matrix<'_, T>,
+    b: Matrix<'_, T>,
+    c: &mut [T],
+) {
+    fetch(a, m, k);
+    fetch(b, k, n);
+    product(m, k, n, a, b, c, false);
+}
+
+/// Reads a matrix from front to back, where it is large but fits into the second cache.
+fn fetch<T: Tile>(x: Matrix<'_, T>, rows: usize, columns: usize) {
+    const LINE: usize = 64;
+    let reach = x.reach(rows, columns);
+    if reach > 2 * rows * columns || !(32 * 1024..=512 * 1024).contains(&(reach * size_of::<T>())) {
+        return;
+    }
+    // One element of every line, several lines at a time, as sums that wait for each other would take longer.
+    let mut sums = [T::default(); 8];
+    for lines in x.data[..reach].chunks_exact(8 * LINE / size_of::<T>()) {
+        for (i, sum) in sums.iter_mut().enumerate() {
+            *sum += lines[i * LINE / size_of::<T>()];
+        }
+    }
+    std::hint::black_box(sums);
 }
 
 /// A product so small that preparing it would take longer.
@@ -216,7 +249,9 @@ fn general<T: Tile>(product: &mut Product<'_, '_, T>) {
     };
     let deepest = depths(k).map(|(_, deep)| deep).max().unwrap_or(0);
     let (tall, wide) = (m.min(STRIPE), packed(lanes, n.min(STRIPE)));
-    let mut buffer = memory::take::<T>(wide * deepest + packed_rows(tall, deepest));
+    let in_place = lies_close(&a);
+    let for_rows = if in_place { 0 } else { packed_rows(tall, deepest) };
+    let mut buffer = memory::take::<T>(wide * deepest + for_rows);
     let (right, left) = buffer.split_at_mut(wide * deepest);
     let (right, left, out) = (Shared(right.as_mut_ptr()), Shared(left.as_mut_ptr()), Shared(c.as_mut_ptr()));
     for column in (0..n).step_by(STRIPE) {
@@ -227,7 +262,8 @@ fn general<T: Tile>(product: &mut Product<'_, '_, T>) {
                 // B is packed with the first rows; as many columns or rows a task as are a few tiles' work.
                 let (strip, slab) = (8 * lanes, 4 * high);
                 let strips = if row == 0 { wide.div_ceil(strip) } else { 0 };
-                each(strips + tall.div_ceil(slab), &|task| {
+                let slabs = if in_place { 0 } else { tall.div_ceil(slab) };
+                each(strips + slabs, &|task| {
                     if task < strips {
                         let first = task * strip;
                         let columns = strip.min(wide - first);
@@ -241,7 +277,8 @@ fn general<T: Tile>(product: &mut Product<'_, '_, T>) {
                         unsafe { pack_rows(a, row, start, deep, tall, rows, &left) };
                     }
                 });
-                let (a_row, a_step) = packed_strides(&a, tall, deep);
+                let (a_row, a_step) =
+                    if in_place { (a.row, a.column) } else { packed_strides(&a, tall, deep) };
                 let (tall_part, wide_part) = grid(tall, wide, lanes, high);
                 let (down, across) = (tall.div_ceil(tall_part), wide.div_ceil(wide_part));
                 each(down * across, &|task| {
@@ -251,7 +288,10 @@ fn general<T: Tile>(product: &mut Product<'_, '_, T>) {
                         columns: wide_part.min(wide - j),
                         depth: deep,
                         chain: CHAIN,
-                        a: left.at(i * a_row),
+                        a: match in_place {
+                            true => a.data[(row + i) * a.row + start * a.column..].as_ptr(),
+                            false => left.at(i * a_row),
+                        },
                         a_row,
                         a_step,
                         b: right.at(j * deep),
@@ -275,6 +315,13 @@ fn grid(tall: usize, wide: usize, lanes: usize, high: usize) -> (usize, usize) {
     let rows = tall.div_ceil(TASKS).next_multiple_of(high).min(8 * high);
     let across = TASKS.div_ceil(tall.div_ceil(rows)).min(wide.div_ceil(4 * lanes));
     (rows, wide.div_ceil(across).next_multiple_of(2 * lanes))
+}
+
+/// Whether A's rows (or its columns, where these run through memory) lie so close together, and not at multiples of what
+/// the caches count in, that tiles may read them where they are.
+pub(super) fn lies_close<T>(a: &Matrix<'_, T>) -> bool {
+    let (along, across) = (a.row.min(a.column), a.row.max(a.column));
+    along == 1 && (across * size_of::<T>()) % APART != 0
 }
 
 /// The strides of rows and columns of packed rows of A.
@@ -396,6 +443,27 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_product_of_a_batch_is_the_same_wherever_its_matrices_lie() {
+        let (m, k, n) = (70, 256, 132);
+        let values = |count: usize| (0..count).map(|i| (i as f32 * 0.37).sin()).collect::<Vec<_>>();
+        let (a, b) = (values(m * (k + 1024)), values(k * n));
+        let right = Matrix { data: &b[..], row: n, column: 1 };
+        // Read where it lies; packed, as rows lie apart; with a right side that must be turned.
+        let near: Vec<f32> = a.chunks_exact(k + 1024).flat_map(|row| &row[..k]).copied().collect();
+        let turned: Vec<f32> = (0..n * k).map(|i| b[i % k * n + i / k]).collect();
+        let of = |a: &[f32], row: usize, right: Matrix<'_, f32>| {
+            let mut c = vec![0.0; m * n];
+            product_of_batch((m, k, n), Matrix { data: a, row, column: 1 }, right, &mut c);
+            c
+        };
+        let expected = of(&near, k, right);
+        let far: Vec<f32> =
+            a.chunks_exact(k + 1024).flat_map(|row| [&row[..k], &[0.0; 768]].concat()).collect();
+        assert_eq!(of(&far, 1024, right), expected);
+        assert_eq!(of(&near, k, Matrix { data: &turned[..], row: 1, column: k }), expected);
     }
 
     #[test]

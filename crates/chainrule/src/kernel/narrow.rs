@@ -15,13 +15,19 @@ const TASKS: usize = 8;
 /// Elements of a right side that the second cache holds: only there may tiles jump from row to row.
 const NEAR: usize = 256 * 1024;
 
+/// Elements of a right side that lies in the second cache together with all else, and rows that read it there, so that
+/// packing it gains nothing.
+const SMALL: usize = 64 * 1024;
+const MANY: usize = 512;
+
 /// Computes the product if it is narrow; `false`, and nothing done, if not.
 pub(super) fn product<T: Tile>(product: &mut Product<'_, '_, T>) -> bool {
     let &mut Product { m, k, n, b, level, .. } = product;
     let (lanes, high) = T::tile(level);
+    let few = m <= 2 * high && k * n < NEAR || m <= MANY && k * n <= SMALL && matmul::lies_close(&b);
     if n <= 2 * lanes && m >= n {
         few_columns(product);
-    } else if m <= 2 * high && n >= 2 * lanes && b.column == 1 && k * n < NEAR {
+    } else if few && n >= 2 * lanes && b.column == 1 {
         few_rows(product);
     } else {
         return false;
@@ -78,8 +84,8 @@ fn few_columns<T: Tile>(product: &mut Product<'_, '_, T>) {
     memory::give(right);
 }
 
-/// A is few tiles high, and B's rows run through memory: nothing is packed but B's last columns, where they don't
-/// fill a vector.
+/// A is few tiles high, or B is small, and B's rows run through memory: nothing is packed but B's last columns, where they
+/// don't fill a vector.
 fn few_rows<T: Tile>(product: &mut Product<'_, '_, T>) {
     let each = matmul::each(product.multiply_adds());
     let &mut Product { m, k, n, a, b, ref mut c, accumulate, level } = product;

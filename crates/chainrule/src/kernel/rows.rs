@@ -33,28 +33,23 @@ multiversion! {
     /// The largest element; NaN where one is NaN.
     fn largest[T: Float](row: &[T]) -> T {
         const LANES: usize = 32;
+        // NaN is taken, and stays.
+        let larger = |m: T, x: T| if (x > m) | (x != x) { x } else { m };
+        let least = T::from_f64(f64::NEG_INFINITY);
         if row.len() < LANES {
-            let first = T::from_f64(f64::NEG_INFINITY);
-            return row.iter().fold(first, |m, &x| if (x > m) | (x != x) { x } else { m });
+            return row.iter().fold(least, |m, &x| larger(m, x));
         }
-        let mut lanes = [T::from_f64(f64::NEG_INFINITY); LANES];
-        let mut nan = [false; LANES];
-        let chunks = row.chunks_exact(LANES);
-        let rest = chunks.remainder();
+        let mut lanes = [least; LANES];
+        let (chunks, rest) = row.as_chunks::<LANES>();
         for chunk in chunks {
             for i in 0..LANES {
-                lanes[i] = if chunk[i] > lanes[i] { chunk[i] } else { lanes[i] };
-                nan[i] |= chunk[i] != chunk[i];
+                lanes[i] = larger(lanes[i], chunk[i]);
             }
         }
-        for (i, &x) in rest.iter().enumerate() {
-            lanes[i] = if x > lanes[i] { x } else { lanes[i] };
-            nan[i] |= x != x;
+        for (lane, &x) in lanes.iter_mut().zip(rest) {
+            *lane = larger(*lane, x);
         }
-        if nan.contains(&true) {
-            return T::from_f64(f64::NAN);
-        }
-        lanes.iter().fold(lanes[0], |m, &x| if x > m { x } else { m })
+        lanes.into_iter().fold(lanes[0], larger)
     }
 }
 
@@ -66,13 +61,14 @@ fn grain(columns: usize) -> usize {
 /// `out = softmax(x)` over rows of this length: exp(x − max) / Σ exp(x − max).
 pub(crate) fn softmax<T: Float + Add>(x: &[T], columns: usize, out: &mut [T]) {
     pool::chunks_mut(out, grain(columns) * columns, |start, out| {
-        let mut exponentials = vec![T::default(); columns];
+        let mut exponentials = memory::take::<T>(columns);
         for (row, out) in x[start..start + out.len()].chunks_exact(columns).zip(out.chunks_exact_mut(columns))
         {
             T::run(&ExpMinus, [Operand::Slice(row), Operand::One(largest(row))], &mut exponentials);
             let total = sum::sum(&exponentials);
             T::run(&Over, [Operand::Slice(&exponentials), Operand::One(total)], out);
         }
+        memory::give(exponentials);
     });
 }
 
@@ -99,17 +95,31 @@ impl Body<3> for LogWeighted {
     }
 }
 
+/// Upstream gradients of rows.
+#[derive(Clone, Copy)]
+pub(crate) enum Upstream<'a, T> {
+    /// One after another, each for so many rows.
+    Each(&'a [T], usize),
+    /// Where the result goes.
+    Here,
+}
+
 /// The gradient of softmax from the upstream gradient and the output: `y·(g − Σ g·y)` over rows of this length.
-pub(crate) fn softmax_gradient<T: Float + Add>(g: &[T], y: &[T], columns: usize, out: &mut [T]) {
+pub(crate) fn softmax_gradient<T: Float + Add>(g: Upstream<'_, T>, y: &[T], columns: usize, out: &mut [T]) {
     pool::chunks_mut(out, grain(columns) * columns, |start, out| {
-        let mut products = vec![T::default(); columns];
+        let mut products = memory::take::<T>(columns);
         for (i, out) in out.chunks_exact_mut(columns).enumerate() {
-            let place = start + i * columns;
-            let (g, y) = (&g[place..place + columns], &y[place..place + columns]);
+            let row = start / columns + i;
+            let y = &y[row * columns..][..columns];
+            let g = match g {
+                Upstream::Each(g, rows) => &g[row / rows * columns..][..columns],
+                Upstream::Here => &*out,
+            };
             T::run(&Times, [Operand::Slice(g), Operand::Slice(y)], &mut products);
             let total = sum::sum(&products);
             T::run(&Weighted, [Operand::Slice(&products), Operand::Slice(y), Operand::One(total)], out);
         }
+        memory::give(products);
     });
 }
 
