@@ -454,3 +454,28 @@ fn one_output_is_not_taken_for_all() {
         "{error}"
     );
 }
+
+#[test]
+fn a_gradient_that_repeats_gives_what_one_that_is_written_out_gives() {
+    const COUNT: usize = 2 * 3 * 40 * 8;
+    let of = |f: &dyn Fn(usize) -> f64| {
+        Tensor::from_array(Array::from_vec((0..COUNT).map(f).collect(), [2, 3, 40, 8]).unwrap())
+    };
+    let gradients = |written_out: bool| {
+        let [q, k, v] =
+            [0.0, 1.0, 2.0].map(|seed| of(&|i| (i as f64 * 0.7 + seed).sin()).requires_grad_(true).unwrap());
+        let weights = q.matmul(&k.transpose(-1, -2).unwrap()).unwrap().softmax(-1).unwrap();
+        let out = weights.matmul(&v).unwrap();
+        match written_out {
+            true => out.backward_with(&of(&|_| 1.0)).unwrap(),
+            false => out.sum().unwrap().backward().unwrap(),
+        }
+        [q, k, v].map(|x| gradient(&x))
+    };
+    for (repeated, written_out) in gradients(false).iter().zip(gradients(true)) {
+        assert_eq!(repeated.len(), COUNT);
+        for (a, b) in repeated.iter().zip(written_out) {
+            assert!((a - b).abs() < 1e-12, "{a} {b}");
+        }
+    }
+}
