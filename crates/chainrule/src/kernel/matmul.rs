@@ -321,7 +321,7 @@ fn grid(tall: usize, wide: usize, lanes: usize, high: usize) -> (usize, usize) {
 /// the caches count in, that tiles may read them where they are.
 pub(super) fn lies_close<T>(a: &Matrix<'_, T>) -> bool {
     let (along, across) = (a.row.min(a.column), a.row.max(a.column));
-    along == 1 && (across * size_of::<T>()) % APART != 0
+    along == 1 && !(across * size_of::<T>()).is_multiple_of(APART)
 }
 
 /// The strides of rows and columns of packed rows of A.
