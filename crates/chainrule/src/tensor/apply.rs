@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 
 use super::caller::line_of;
 use super::mode::{Recording, Step, is_anomaly_enabled, is_grad_enabled, is_recording};
-use super::node::{self, Edge, Edges, Node, Scalar, Work, two_edges};
+use super::node::{self, Edge, Edges, Node, Scalar, Work, one_edge, two_edges};
 use super::{Handle, NodeRef, Operand, Shared, Tensor, saved_hooks};
 use crate::array::{Array, DType, Generator, Meta};
 use crate::error::{Error, ErrorKind, Result};
@@ -270,6 +270,22 @@ pub(super) fn scalar_pair<A: Input, B: Input>(
     Ok(scalar_output(GateRef::Static(gate), x, y, edges, location))
 }
 
+/// [`scalar_pair`] for a gate with one input.
+#[inline]
+pub(super) fn scalar_single<X: Input>(
+    gate: &'static dyn Gate,
+    x: X,
+    location: &'static Location<'static>,
+) -> std::result::Result<Tensor, X> {
+    let Some(value) = x.value().filter(|_| !is_recording()) else { return Err(x) };
+    let values = [value, 0.0, 0.0];
+    let Some(y) = scalar_forward(gate, values, 1) else { return Err(x) };
+    if !(is_grad_enabled() && x.needs_gradient()) {
+        return Ok(Tensor::from_number(y));
+    }
+    Ok(scalar_output(GateRef::Static(gate), values, y, one_edge(x.into_edge()), location))
+}
+
 /// Up to three numbers, where all of these are numbers.
 #[inline]
 fn scalars(inputs: &[&Tensor]) -> Option<[f32; 3]> {
@@ -359,7 +375,7 @@ fn forward(
 #[inline]
 fn edges_to(inputs: &[&Tensor]) -> Edges {
     match inputs {
-        [x] => Edges::from_buf_and_len([edge_to(x), Edge::Number(0.0), Edge::Number(0.0)], 1),
+        [x] => one_edge(edge_to(x)),
         [a, b] => two_edges(edge_to(a), edge_to(b)),
         [a, b, c] => Edges::from_buf([edge_to(a), edge_to(b), edge_to(c)]),
         _ => inputs.iter().map(|x| edge_to(x)).collect(),

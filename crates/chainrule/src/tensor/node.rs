@@ -67,6 +67,12 @@ impl Edge {
 
 pub(crate) type Edges = SmallVec<[Edge; 3]>;
 
+/// The edge to the only input.
+#[inline]
+pub(super) fn one_edge(a: Edge) -> Edges {
+    Edges::from_buf_and_len([a, Edge::Number(0.0), Edge::Number(0.0)], 1)
+}
+
 /// The edges to two inputs.
 #[inline]
 pub(super) fn two_edges(a: Edge, b: Edge) -> Edges {

@@ -4,7 +4,6 @@
 //! node for which that isn't so, or where more would wait than it has room for, and a `Sweep` does the rest.
 
 use super::carrier::Carrier;
-use super::mode::watches;
 use super::node::Edge;
 use super::sweep::{Sweep, at};
 use super::{Leaf, NodeRef, Shared};
@@ -30,16 +29,13 @@ pub(super) struct Numbers<'g> {
 }
 
 impl<'g> Numbers<'g> {
-    /// Begins a pass from a scalar, if nothing on this thread watches what happens in it.
+    /// Begins a pass from a scalar.
     #[inline]
-    pub(super) fn from(node: &'g NodeRef) -> Option<Numbers<'g>> {
-        if watches() {
-            return None;
-        }
+    pub(super) fn from(node: &'g NodeRef) -> Numbers<'g> {
         let mut numbers =
             Numbers { waiting: [None; ROOM], waiting_count: 1, leaves: [None; ROOM], leaf_count: 0 };
         numbers.waiting[0] = Some((node, 1.0));
-        Some(numbers)
+        numbers
     }
 
     /// Goes as far as numbers get.

@@ -6,7 +6,7 @@ use std::ops;
 use std::panic::Location;
 
 use super::Tensor;
-use super::apply::scalar_pair;
+use super::apply::{scalar_pair, scalar_single};
 use crate::array::{Array, DType, Number, dispatch};
 use crate::error::Result;
 use crate::gate::{Gate, arith};
@@ -195,7 +195,11 @@ impl ops::Neg for Tensor {
     type Output = Tensor;
     #[track_caller]
     fn neg(self) -> Tensor {
-        expect(Tensor::neg(&self))
+        static NEG: &dyn Gate = &arith::Neg;
+        match scalar_single(NEG, self, Location::caller()) {
+            Ok(y) => y,
+            Err(x) => expect(Tensor::neg(&x)),
+        }
     }
 }
 
