@@ -445,6 +445,28 @@ mod tests {
         }
     }
 
+    /// Results that are written past the caches, wherever their first vector lies.
+    #[test]
+    fn results_beyond_the_caches_agree_with_the_definition() {
+        let (m, k, n) = (1025, 5, 4096);
+        let a: Vec<f32> = (0..m * k).map(|i| ((i * 31) % 17) as f32 - 8.0).collect();
+        let b: Vec<f32> = (0..k * n).map(|i| ((i * 13) % 11) as f32 - 5.0).collect();
+        let mut expected = vec![0.0; m * n];
+        for (i, row) in expected.chunks_exact_mut(n).enumerate() {
+            for (p, b) in b.chunks_exact(n).enumerate() {
+                row.iter_mut().zip(b).for_each(|(sum, b)| *sum += a[i + p * m] * b);
+            }
+        }
+        for (level, offset) in Level::all().flat_map(|level| [(level, 0), (level, 3)]) {
+            let mut c = vec![9.0; m * n + offset];
+            let a = Matrix { data: &a[..], row: 1, column: m };
+            let b = Matrix { data: &b[..], row: n, column: 1 };
+            let c = &mut c[offset..];
+            assert!(thin::product(&mut Product { m, k, n, a, b, c: &mut *c, accumulate: false, level }));
+            assert!(c == &expected[..], "{level:?}, {offset}");
+        }
+    }
+
     #[test]
     fn a_product_of_a_batch_is_the_same_wherever_its_matrices_lie() {
         let (m, k, n) = (70, 256, 132);
