@@ -168,6 +168,8 @@ impl Chain {
     }
 
     pub(super) fn forward(&mut self, values: &mut Values) {
+        // No backward pass took these, and they belong to other values.
+        self.early.clear();
         let length = self.shape.elements();
         let mut written: SmallVec<[usize; 8]> = self.outputs.iter().map(|&(step, _)| step).collect();
         for &step in &self.keeps {
