@@ -123,6 +123,28 @@ fn one_graph_is_run_by_several_threads_at_once() {
 }
 
 #[test]
+fn no_gradient_is_lost_between_threads() {
+    let (number, array) = (param(1.0), param([1.0; 40]));
+    for create_graph in [false, true] {
+        for _ in 0..times(100, 2) {
+            [&number, &array].iter().for_each(|x| x.zero_grad());
+            let start = Barrier::new(4);
+            thread::scope(|scope| {
+                for _ in 0..4 {
+                    scope.spawn(|| {
+                        let y = (&array * 2.0).sum().unwrap() * &number;
+                        start.wait();
+                        chainrule::Backward::of(&[&y]).create_graph(create_graph).accumulate().unwrap();
+                    });
+                }
+            });
+            assert_eq!(number.grad().unwrap().item().unwrap(), 320.0);
+            assert_eq!(array.grad().unwrap().to_f64_vec(), [8.0; 40]);
+        }
+    }
+}
+
+#[test]
 fn leaves_change_while_others_read_them() {
     let x = param([1.0; 64]);
     let stop = AtomicBool::new(false);

@@ -44,8 +44,8 @@ impl ArrayLeaf {
 pub(super) struct LeafGrad {
     /// [`NONE`], [`NUMBER`] and the bits of a 0-d f32, or [`HELD`].
     state: AtomicU64,
-    /// The gradient where `state` says [`HELD`]; otherwise what stands here doesn't count. `state` becomes [`HELD`],
-    /// and leaves it, under this lock only.
+    /// The gradient where `state` says [`HELD`]; otherwise what stands here doesn't count. `state` becomes [`HELD`]
+    /// under this lock only, and leaves it so too, but for [`LeafGrad::clear`] of a number.
     held: Mutex<Option<Sum>>,
 }
 
@@ -151,34 +151,32 @@ impl LeafGrad {
 
     /// Adds an array to the gradient: the first one moves in, and to that others are added in place.
     pub(super) fn add_array(&self, gradient: Array) -> Result<()> {
-        let before = {
-            let mut held = self.hold();
-            match &mut *held {
-                None => {
-                    *held = Some(Sum::Array(gradient));
-                    return Ok(());
-                }
-                Some(Sum::Array(sum)) => {
-                    sum.add_assign(&gradient);
-                    return Ok(());
-                }
-                Some(Sum::Tensor(before)) => before.clone(),
-            }
-        };
-        if before.is_leaf() {
-            return before.modify(|sum| sum.add_assign(&gradient));
+        let mut held = self.hold();
+        match &mut *held {
+            None => *held = Some(Sum::Array(gradient)),
+            Some(Sum::Array(sum)) => sum.add_assign(&gradient),
+            Some(Sum::Tensor(sum)) if sum.is_leaf() => sum.modify(|sum| sum.add_assign(&gradient))?,
+            Some(Sum::Tensor(_)) => return LeafGrad::add_under_lock(held, Tensor::from_array(gradient)),
         }
-        self.set(Some(before.add(&Tensor::from_array(gradient))?));
         Ok(())
     }
 
     /// Adds a gradient that may have a graph of its own.
     pub(super) fn add_tensor(&self, gradient: Tensor) -> Result<()> {
-        let sum = match self.get() {
-            Some(before) => before.add(&gradient)?,
+        LeafGrad::add_under_lock(self.hold(), gradient)
+    }
+
+    /// The lock is kept meanwhile, so that no gradient of another thread gets lost.
+    fn add_under_lock(mut held: MutexGuard<'_, Option<Sum>>, gradient: Tensor) -> Result<()> {
+        let sum = match &*held {
             None => gradient,
+            Some(Sum::Array(before)) => Tensor::from_array(before.clone()).add(&gradient)?,
+            Some(Sum::Tensor(before)) => before.add(&gradient)?,
         };
-        self.set(Some(sum));
+        let before = held.replace(Sum::Tensor(sum));
+        // A graph may end with it, and with that values of the program's: not under the lock.
+        drop(held);
+        drop(before);
         Ok(())
     }
 }
