@@ -1,7 +1,7 @@
-//! Where an array's elements live: one inline value, or a shared buffer.
+//! Where an array's elements live: one inline value, or a shared buffer, which holds a few in itself.
 //!
 //! Scalars are held in the array itself because graphs of scalars would otherwise spend their time in
-//! the allocator. Buffers are shared between views and copied on write.
+//! the allocator, and small networks on looking for memory. Buffers are shared between views and copied on write.
 
 use super::DType;
 use crate::kernel::memory;

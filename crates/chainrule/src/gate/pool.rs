@@ -229,7 +229,9 @@ fn comparisons(window: &Window, inputs: &[Meta], outputs: &[Meta]) -> u64 {
 /// The places of the largest elements.
 fn places(x: &Array, windows: &Windows, shape: Shape) -> Array {
     let mut out = memory::take::<i64>(shape.elements());
-    dispatch_float!(x.dtype(), T => window::places_of_largest(x.values::<T>(), windows, &mut out), otherwise => ());
+    dispatch_float!(x.dtype(), T => {
+        window::places_of_largest(x.values::<T>(), windows, &mut out);
+    }, otherwise => ());
     Array::filled(out, shape)
 }
 

@@ -1,7 +1,8 @@
 //! Energy: from the processor's own counters where there are any, else from a power that somebody states.
 
-use crate::order;
 use std::path::{Path, PathBuf};
+
+use crate::order;
 
 /// Where Linux shows the counters of processors ("running average power limit", RAPL).
 const COUNTERS: &str = "/sys/class/powercap";

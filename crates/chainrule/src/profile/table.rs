@@ -1,9 +1,9 @@
 //! A profile as text for a terminal of 80 columns.
 
-use crate::order;
 use std::fmt;
 
 use super::{GateCost, Profile, bytes_text, count_text, time_text};
+use crate::order;
 
 /// How many gates a table shows.
 const ROWS: usize = 20;

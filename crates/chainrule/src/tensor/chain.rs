@@ -217,8 +217,9 @@ impl<'g> Sweep<'g, Gradient> {
             }
             Edge::Node(node, output) => {
                 let output = *output as usize;
-                let same = |exit: &Exit<'_>| matches!(exit.to, To::Node(other, place) if Shared::ptr_eq(other, node) && place == output);
-                let found = exits.iter().position(same);
+                let found = exits.iter().position(|exit| {
+                    matches!(exit.to, To::Node(other, place) if place == output && Shared::ptr_eq(other, node))
+                });
                 if found.is_some() {
                     return found;
                 }

@@ -4,11 +4,11 @@
 //! an item's middle (Rüegg et al., 2015): items are joined to blocks that stand in one column, four times over, each
 //! time leaning to another corner; the mean of the two middle results counts.
 
-use crate::order;
 use std::collections::HashSet;
 
 use super::order::{End, Rows};
 use super::rank::Lists;
+use crate::order;
 
 /// Least distances between the items of a row.
 #[derive(Debug, Clone, Copy)]

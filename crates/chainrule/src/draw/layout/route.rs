@@ -1,6 +1,5 @@
 //! The ways of wires: lanes through the rows or along the side, and the points at which they bend.
 
-use crate::order;
 use std::collections::HashMap;
 
 use super::assemble::Inside;
@@ -8,6 +7,7 @@ use super::level::Item;
 use super::order::Rows;
 use super::rank::Lists;
 use super::{Size, Wire};
+use crate::order;
 
 /// Arriving wires may be this close together, so that one of them can come straight from above.
 const CLOSEST: f64 = 8.0;
