@@ -6,7 +6,8 @@ use std::{env, fs};
 
 /// The release profile aborts where it panics, so nobody reads the tables by which a stack is unwound. The compiler
 /// writes them all the same, for debuggers, and so does the standard library: half a megabyte.
-const WITHOUT_TABLES: &str = "SECTIONS { /DISCARD/ : { *(.eh_frame) *(.gcc_except_table*) } } INSERT AFTER .text;\n";
+const WITHOUT_TABLES: &str =
+    "SECTIONS { /DISCARD/ : { *(.eh_frame) *(.gcc_except_table*) } } INSERT AFTER .text;\n";
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
@@ -15,10 +16,12 @@ fn main() {
     if !(is("PROFILE", "release") && is("CARGO_CFG_TARGET_OS", "linux") && is_own) {
         return;
     }
-    let folder = PathBuf::from(env::var("OUT_DIR").expect("cargo names the folder for what a build script makes"));
+    let folder =
+        PathBuf::from(env::var("OUT_DIR").expect("cargo names the folder for what a build script makes"));
     let script = folder.join("without-tables.ld");
     let main = folder.join("main.rs");
-    fs::write(&script, WITHOUT_TABLES).expect("cargo's folder for what a build script makes can be written to");
+    fs::write(&script, WITHOUT_TABLES)
+        .expect("cargo's folder for what a build script makes can be written to");
     fs::write(&main, "fn main() {}").expect("cargo's folder for what a build script makes can be written to");
     let wishes = [
         format!("-Wl,-T,{}", script.display()),

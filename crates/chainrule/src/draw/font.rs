@@ -37,6 +37,17 @@ pub(crate) fn cut(text: &str, letters: usize) -> String {
     text.chars().take(letters.saturating_sub(1)).chain(['…']).collect()
 }
 
+/// The font that is part of the library: what pictures and figures need of DejaVu Sans.
+#[cfg(feature = "plot")]
+pub(crate) fn embedded() -> &'static [u8] {
+    static FONT: std::sync::OnceLock<Vec<u8>> = std::sync::OnceLock::new();
+    FONT.get_or_init(|| {
+        let packed = include_bytes!("../../assets/DejaVuSans-subset.ttf.gz");
+        crate::io::bytes::unpack(packed, std::path::Path::new("embedded font"))
+            .expect("the embedded file is whole")
+    })
+}
+
 #[cfg(all(test, feature = "plot"))]
 mod tests {
     use super::*;
@@ -44,7 +55,7 @@ mod tests {
 
     #[test]
     fn no_letter_of_the_embedded_font_is_wider_than_assumed() {
-        let font = FontRef::try_from_slice(include_bytes!("../../assets/DejaVuSans-subset.ttf")).unwrap();
+        let font = FontRef::try_from_slice(embedded()).unwrap();
         for (glyph, c) in font.codepoint_ids() {
             let own = f64::from(font.h_advance_unscaled(glyph)) / f64::from(font.units_per_em().unwrap());
             assert!(letter(c) > own - 1e-3, "{c:?} is {own}, and {} is assumed", letter(c));

@@ -21,10 +21,7 @@ const SIDE: f64 = 20_000.0;
 
 fn font() -> &'static FontRef<'static> {
     static FONT: OnceLock<FontRef<'static>> = OnceLock::new();
-    FONT.get_or_init(|| {
-        let bytes = include_bytes!("../../assets/DejaVuSans-subset.ttf");
-        FontRef::try_from_slice(bytes).expect("the embedded font is whole")
-    })
+    FONT.get_or_init(|| FontRef::try_from_slice(super::font::embedded()).expect("the embedded font is whole"))
 }
 
 /// The scene as a PNG file.

@@ -52,9 +52,8 @@ const COLOURS: [RGBColor; 10] = [
 fn font() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        let bytes = include_bytes!("../../assets/DejaVuSans-subset.ttf");
         // The embedded font is whole; were it not, drawing itself would say so.
-        drop(register_font("sans-serif", FontStyle::Normal, bytes));
+        drop(register_font("sans-serif", FontStyle::Normal, crate::draw::font::embedded()));
     });
 }
 
