@@ -6,8 +6,8 @@ use chainrule::models::{LeNet, Mlp};
 use chainrule::nn::{Activation, Module};
 use chainrule::optim::{Adam, Optimizer, Sgd};
 use chainrule::{
-    ComputationalGraph, ErrorKind, Generator, Result, Tensor, manual_seed, no_grad, param, set_num_threads,
-    tensor,
+    Backward, ComputationalGraph, ErrorKind, Generator, Result, Tensor, manual_seed, no_grad, param,
+    set_num_threads, tensor,
 };
 
 fn bits(x: &Tensor) -> Vec<u64> {
@@ -132,6 +132,41 @@ fn a_loss_that_ends_in_a_sum_is_the_same_to_the_bit() {
                 no_grad(|| x.zero_()).unwrap();
                 replay.backward().unwrap();
                 assert_eq!(bits(&x.grad().unwrap()), expected);
+            }
+        }
+    }
+}
+
+/// How a gradient lies in memory decides how later gates compute with it, to the last bit. Between two sums stands a gate
+/// that gradients don't reach: a replay runs the sums one by one, a backward pass both together.
+#[test]
+fn gradients_that_go_on_as_they_came_lie_as_they_lay() {
+    const SIZE: usize = 300;
+    let square = || Tensor::randn([SIZE, SIZE]);
+    let (c, d, k) = (square(), square(), square());
+    type End<'a> = dyn Fn(Tensor) -> Result<Tensor> + 'a;
+    let ends: [&End<'_>; 3] =
+        [&|h| h.sum(), &|h| h.transpose(0, 1)?.mul(&k)?.sum(), &|h| h.sum_dim(&[0], false)?.mul(&k)?.sum()];
+    for (inner, apart) in [(1, true), (16, true), (2, false)] {
+        let leaves = [[SIZE, inner], [inner, SIZE]].map(|s| Tensor::randn(s).requires_grad_(true).unwrap());
+        let [a, b] = &leaves;
+        for end in ends {
+            let body = || {
+                let h = a.matmul(b)?.add(&c)?;
+                end(h.add(&if apart { d.exp()? } else { d.clone() })?)
+            };
+            let loss = body().unwrap();
+            let named = Backward::of(&[&loss]).gradients(&[a, b]).unwrap();
+            let expected: Vec<_> = named.into_iter().map(|g| bits(&g.unwrap())).collect();
+            let mut replay = ComputationalGraph::record(body).unwrap().replay(&[]).unwrap();
+            for round in 0..3 {
+                leaves.iter().for_each(|leaf| leaf.zero_grad());
+                match round {
+                    0 => body().unwrap().backward().unwrap(),
+                    _ => replay.forward().and_then(|_| replay.backward()).unwrap(),
+                }
+                let found = leaves.iter().map(|leaf| bits(&leaf.grad().unwrap()));
+                assert!(found.eq(expected.iter().cloned()), "{inner} {apart}, round {round}");
             }
         }
     }

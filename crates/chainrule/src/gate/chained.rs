@@ -76,6 +76,38 @@ pub(crate) enum Upstream<'a> {
     InTarget(usize),
 }
 
+/// For each target the gradient that reaches it as it came from outside, where one does: through gates alone whose local
+/// gradient is 1, and none is added to it. It stays as it lies in memory, which decides how later gates compute with it:
+/// so they find what they would find gate by gate.
+pub(crate) fn passed_on(
+    steps: &[Step],
+    upstream: &[Option<Array>],
+    arrived: &[bool],
+) -> SmallVec<[Option<Array>; 4]> {
+    #[derive(Clone, Copy)]
+    enum Come<'a> {
+        Nothing,
+        Whole(&'a Array),
+        Other,
+    }
+    let mut come: SmallVec<[Come<'_>; 32]> = SmallVec::new();
+    come.extend(upstream.iter().map(|g| g.as_ref().map_or(Come::Nothing, Come::Whole)));
+    come.extend(arrived.iter().map(|&arrived| if arrived { Come::Other } else { Come::Nothing }));
+    for (k, step) in steps.iter().enumerate() {
+        if let Come::Nothing = come[k] {
+            continue;
+        }
+        for give in &step.gives {
+            come[give.to] = match (come[give.to], come[k]) {
+                (Come::Nothing, Come::Whole(g)) if give.whole => Come::Whole(g),
+                _ => Come::Other,
+            };
+        }
+    }
+    let passed = |come: &Come<'_>| if let Come::Whole(g) = *come { Some(g.clone()) } else { None };
+    come[steps.len()..].iter().map(passed).collect()
+}
+
 /// What is known of a gradient.
 #[derive(Clone, Copy)]
 enum State<'a> {
@@ -221,6 +253,10 @@ fn back<'a>(
         let operands = [g, a, b, c, y];
         for give in &step.gives {
             let target = &mut *later[give.to - k - 1];
+            if target.is_empty() {
+                // Its gradient is there already, as it came: see `passed_on`.
+                continue;
+            }
             states[give.to] = match (states[give.to], give.whole) {
                 (State::None, true) if give.to < steps.len() => match states[k] {
                     State::Own => State::Same(k),

@@ -12,9 +12,9 @@ use super::node::{Edge, Node};
 use super::pending::Pending;
 use super::sweep::{Sweep, at};
 use super::{NodeRef, Shared};
-use crate::array::{Array, DType, Meta};
+use crate::array::{Array, DType, Meta, Shape};
 use crate::error::Result;
-use crate::gate::chained::{Give, Read, Run, Step, Target, Upstream, operand, readable};
+use crate::gate::chained::{Give, Read, Run, Step, Target, Upstream, operand, passed_on, readable};
 use crate::gate::elementwise::MAX_INPUTS;
 use crate::gate::{Saved, ScalarGate};
 use crate::kernel::memory;
@@ -33,7 +33,7 @@ struct Exit<'g> {
     to: To<'g>,
     /// What has come there before, and then the sum.
     sum: Option<Array>,
-    /// Whether the pass adds to it.
+    /// Whether the pass computes it; else it is one that goes on as it came.
     receives: bool,
 }
 
@@ -54,6 +54,44 @@ struct Plan<'g> {
     exits: SmallVec<[Exit<'g>; 4]>,
 }
 
+impl Plan<'_> {
+    /// Computes the gradients of the exits that receive any.
+    fn run(&mut self, members: &Members<'_>, shape: Shape, arrived: &[bool]) {
+        let Plan { steps, arrays, upstream, exits } = self;
+        // A gradient that nobody else reads lends its buffer to one that leaves.
+        let mut lent: SmallVec<[Option<usize>; 8]> = SmallVec::from_elem(None, steps.len());
+        for (upstream, lent) in upstream.iter_mut().zip(&mut lent) {
+            *upstream = upstream.take().map(readable);
+            if upstream.as_ref().is_some_and(Array::is_unique) {
+                *lent = exits.iter().position(|exit| exit.receives && exit.sum.is_none());
+                if let Some(place) = *lent {
+                    exits[place].sum = upstream.take();
+                }
+            }
+        }
+        for exit in exits.iter_mut().filter(|exit| exit.sum.is_none()) {
+            exit.sum = Some(Array::filled(memory::take::<f32>(shape.elements()), shape));
+        }
+        let from = upstream.iter().zip(&lent).map(|(upstream, lent)| match (upstream, lent) {
+            (Some(g), _) => Upstream::Is(operand(g)),
+            (None, Some(place)) => Upstream::InTarget(*place),
+            (None, None) => Upstream::None,
+        });
+        let targets = exits.iter_mut().zip(arrived).map(|(exit, &arrived)| {
+            let sum = exit.sum.as_mut().filter(|_| exit.receives);
+            Target { out: sum.and_then(Array::make_mut::<f32>), arrived }
+        });
+        let run = Run {
+            gates: members.iter().map(|(node, _)| gate_of(node)).collect(),
+            steps,
+            arrays: arrays.iter().map(operand).collect(),
+            upstream: from.collect(),
+            targets: targets.collect(),
+        };
+        run.back(None);
+    }
+}
+
 impl<'g> Sweep<'g, Gradient> {
     /// Runs the chain that begins at this node; gives it back where there is none.
     pub(super) fn run_chain(
@@ -68,39 +106,16 @@ impl<'g> Sweep<'g, Gradient> {
         if let [(_, only)] = &mut members[..] {
             return Ok(only.take());
         }
-        let Plan { steps, arrays, mut upstream, mut exits } = self.plan(&mut members)?;
-        let arrived: SmallVec<[bool; 4]> = exits.iter().map(|exit| exit.sum.is_some()).collect();
-        // A gradient that nobody else reads lends its buffer to one that leaves.
-        let mut lent: SmallVec<[Option<usize>; 8]> = SmallVec::from_elem(None, steps.len());
-        for (upstream, lent) in upstream.iter_mut().zip(&mut lent) {
-            if upstream.as_ref().is_some_and(Array::is_unique) {
-                *lent = exits.iter().position(|exit| exit.receives && exit.sum.is_none());
-                if let Some(place) = *lent {
-                    exits[place].sum = upstream.take();
-                }
-            }
+        let mut plan = self.plan(&mut members)?;
+        let arrived: SmallVec<[bool; 4]> = plan.exits.iter().map(|exit| exit.sum.is_some()).collect();
+        for (exit, passed) in plan.exits.iter_mut().zip(passed_on(&plan.steps, &plan.upstream, &arrived)) {
+            exit.receives = passed.is_none();
+            exit.sum = passed.or(exit.sum.take());
         }
-        for exit in exits.iter_mut().filter(|exit| exit.sum.is_none()) {
-            exit.sum = Some(Array::filled(memory::take::<f32>(meta.shape.elements()), meta.shape));
+        if plan.exits.iter().any(|exit| exit.receives) {
+            plan.run(&members, meta.shape, &arrived);
         }
-        let from = upstream.iter().zip(&lent).map(|(upstream, lent)| match (upstream, lent) {
-            (Some(g), _) => Upstream::Is(operand(g)),
-            (None, Some(place)) => Upstream::InTarget(*place),
-            (None, None) => Upstream::None,
-        });
-        let targets = exits.iter_mut().zip(arrived).map(|(exit, arrived)| {
-            let sum = exit.sum.as_mut().filter(|_| exit.receives);
-            Target { out: sum.and_then(Array::make_mut::<f32>), arrived }
-        });
-        let run = Run {
-            gates: members.iter().map(|(node, _)| gate_of(node)).collect(),
-            steps: &steps,
-            arrays: arrays.iter().map(operand).collect(),
-            upstream: from.collect(),
-            targets: targets.collect(),
-        };
-        run.back(None);
-        for Exit { to, sum, .. } in exits {
+        for Exit { to, sum, .. } in plan.exits {
             let Some(sum) = sum.map(Gradient::from_array) else { continue };
             match to {
                 To::Leaf(place) => self.leaves[place].1 = sum,
@@ -143,10 +158,9 @@ impl<'g> Sweep<'g, Gradient> {
     fn plan(&mut self, members: &mut Members<'g>) -> Result<Plan<'g>> {
         let nodes: SmallVec<[&'g NodeRef; 8]> = members.iter().map(|(node, _)| *node).collect();
         let mut plan = Plan::default();
-        let mut inner = [false; MOST];
-        for (k, (node, pending)) in members.iter_mut().enumerate() {
+        for (node, pending) in members.iter_mut() {
             let pending = pending.take().and_then(|pending| pending.arrived.into_upstream().pop().flatten());
-            let upstream = pending.map(|gradient| readable(gradient.into_array()));
+            let upstream = pending.map(Gradient::into_array);
             let reads = self.reads(node, &mut plan.arrays).map_err(|e| at(e, node))?;
             let mut gives = SmallVec::new();
             for (input, edge) in node.edges().iter().enumerate() {
@@ -155,22 +169,8 @@ impl<'g> Sweep<'g, Gradient> {
                     Edge::Node(to, _) => nodes.iter().position(|node| Shared::ptr_eq(node, to)),
                     _ => None,
                 };
-                if let Some(to) = to {
-                    inner[to] = true;
-                    gives.push(Give { input, to, whole });
-                } else if let Some(place) = self.exit(edge, &mut plan.exits) {
-                    let exit = &mut plan.exits[place];
-                    match &upstream {
-                        // It goes on as it came: there is nothing to compute.
-                        Some(g) if whole && !inner[k] && !exit.receives && exit.sum.is_none() => {
-                            exit.sum = Some(g.clone());
-                        }
-                        _ => {
-                            exit.receives = true;
-                            gives.push(Give { input, to: nodes.len() + place, whole });
-                        }
-                    }
-                }
+                let to = to.or_else(|| Some(nodes.len() + self.exit(edge, &mut plan.exits)?));
+                gives.extend(to.map(|to| Give { input, to, whole }));
             }
             plan.upstream.push(upstream);
             plan.steps.push(Step { reads, gives });
@@ -226,7 +226,7 @@ impl<'g> Sweep<'g, Gradient> {
                 (To::Node(node, output), self.waiting.take(node, output))
             }
         };
-        exits.push(Exit { to, sum: before.map(Gradient::into_array), receives: false });
+        exits.push(Exit { to, sum: before.map(Gradient::into_array), receives: true });
         Some(exits.len() - 1)
     }
 }

@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 use super::{Gradients, Numeric, Place, Values};
 use crate::array::{Array, Shape};
 use crate::gate::chained::{
-    self, Gates, Give, Operands, Parts, Read, Run, Target, Upstream, look, operand, readable,
+    self, Gates, Give, Operands, Parts, Read, Run, Target, Upstream, look, operand, passed_on, readable,
 };
 use crate::gate::elementwise::MAX_INPUTS;
 use crate::gate::{Operand, ScalarGate};
@@ -201,13 +201,19 @@ impl Chain {
         let &[(last, _)] = &self.outputs[..] else {
             unreachable!("the plan saw to it that there is one output")
         };
-        let take = |input| (input, Array::filled(memory::take::<f32>(length), self.shape));
         let arrays = self.arrays(values);
         let gates = self.gates();
-        let mut early: Vec<(usize, Array)> = self.reached(|_| true).into_iter().map(take).collect();
+        let mut from: Vec<Option<Array>> = vec![None; self.len()];
+        from[self.len() - 1 - last] = Array::scalar(upstream).expand(self.shape).ok();
+        let passed = passed_on(&self.joint, &from, &vec![false; self.inputs.len()]);
+        let mut early: Vec<(usize, Array)> = Vec::new();
+        for input in self.reached(|_| true) {
+            let new = || Array::filled(memory::take::<f32>(length), self.shape);
+            early.push((input, passed[input].clone().unwrap_or_else(new)));
+        }
         let mut targets: SmallVec<[Target<'_>; 4]> =
             self.inputs.iter().map(|_| Target { out: None, arrived: false }).collect();
-        for (input, sum) in &mut early {
+        for (input, sum) in early.iter_mut().filter(|(input, _)| passed[*input].is_none()) {
             targets[*input].out = sum.make_mut::<f32>();
         }
         let mut from = SmallVec::from_elem(Upstream::None, self.len());
@@ -237,30 +243,42 @@ impl Chain {
             }
             return;
         }
-        let come: SmallVec<[Option<Array>; 2]> =
-            self.outputs.iter().map(|&(_, value)| gradients.take(value).map(readable)).collect();
+        let mut come: Vec<Option<Array>> = vec![None; self.len()];
+        for &(step, value) in &self.outputs {
+            come[self.len() - 1 - step] = gradients.take(value);
+        }
+        let reached = self.reached(|output| come[self.len() - 1 - self.outputs[output].0].is_some());
+        let mut before: Vec<Option<Array>> = vec![None; self.inputs.len()];
+        for &input in &reached {
+            before[input] = gradients.take(self.inputs[input]);
+        }
+        let arrived: SmallVec<[bool; 8]> = before.iter().map(Option::is_some).collect();
+        let passed = passed_on(&self.back, &come, &arrived);
         let length = self.shape.elements();
-        let reached = self.reached(|output| come[output].is_some());
         // A gradient that has come from later gates is added to; else the first product moves in.
-        let mut sums: Vec<(usize, bool, Array)> = Vec::new();
+        let mut sums: Vec<(usize, Array)> = Vec::new();
         for input in reached {
-            let before = gradients.take(self.inputs[input]);
-            let arrived = before.is_some();
-            let sum = before.unwrap_or_else(|| Array::filled(memory::take::<f32>(length), self.shape));
-            sums.push((input, arrived, sum));
+            match &passed[input] {
+                Some(gradient) => gradients.add(self.inputs[input], gradient.clone()),
+                None => {
+                    let new = || Array::filled(memory::take::<f32>(length), self.shape);
+                    sums.push((input, before[input].take().unwrap_or_else(new)));
+                }
+            }
         }
         let mut arrays = self.arrays(values);
         arrays.extend(self.kept.drain(..));
-        let mut upstream = SmallVec::from_elem(Upstream::None, self.len());
-        for (g, &(step, _)) in come.iter().zip(&self.outputs) {
-            if let Some(g) = g {
-                upstream[self.len() - 1 - step] = Upstream::Is(operand(g));
-            }
+        if sums.is_empty() {
+            // All of them go on as they came.
+            return;
         }
+        let come: Vec<Option<Array>> = come.into_iter().map(|g| g.map(readable)).collect();
+        let upstream =
+            come.iter().map(|g| g.as_ref().map_or(Upstream::None, |g| Upstream::Is(operand(g)))).collect();
         let mut targets: SmallVec<[Target<'_>; 4]> =
-            self.inputs.iter().map(|_| Target { out: None, arrived: false }).collect();
-        for (input, arrived, sum) in &mut sums {
-            targets[*input] = Target { out: sum.make_mut::<f32>(), arrived: *arrived };
+            arrived.iter().map(|&arrived| Target { out: None, arrived }).collect();
+        for (input, sum) in &mut sums {
+            targets[*input].out = sum.make_mut::<f32>();
         }
         let gates = self.gates();
         let run = Run {
@@ -271,7 +289,7 @@ impl Chain {
             targets,
         };
         run.back(Some(&|x, y, _| self.run_again(&gates, x, y)));
-        for (input, _, sum) in sums {
+        for (input, sum) in sums {
             gradients.add(self.inputs[input], sum);
         }
     }
