@@ -37,6 +37,9 @@ pub(super) struct Step {
     output: Output,
 }
 
+/// Gradients that have come to some places, one a place.
+type Arrived = SmallVec<[Option<Array>; 16]>;
+
 /// What a backward pass does about a gate's output.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Output {
@@ -203,9 +206,10 @@ impl Chain {
         };
         let arrays = self.arrays(values);
         let gates = self.gates();
-        let mut from: Vec<Option<Array>> = vec![None; self.len()];
+        let mut from: Arrived = SmallVec::from_elem(None, self.len());
         from[self.len() - 1 - last] = Array::scalar(upstream).expand(self.shape).ok();
-        let passed = passed_on(&self.joint, &from, &vec![false; self.inputs.len()]);
+        let passed =
+            passed_on(&self.joint, &from, &SmallVec::<[bool; 8]>::from_elem(false, self.inputs.len()));
         let mut early: Vec<(usize, Array)> = Vec::new();
         for input in self.reached(|_| true) {
             let new = || Array::filled(memory::take::<f32>(length), self.shape);
@@ -243,12 +247,12 @@ impl Chain {
             }
             return;
         }
-        let mut come: Vec<Option<Array>> = vec![None; self.len()];
+        let mut come: Arrived = SmallVec::from_elem(None, self.len());
         for &(step, value) in &self.outputs {
             come[self.len() - 1 - step] = gradients.take(value);
         }
         let reached = self.reached(|output| come[self.len() - 1 - self.outputs[output].0].is_some());
-        let mut before: Vec<Option<Array>> = vec![None; self.inputs.len()];
+        let mut before: Arrived = SmallVec::from_elem(None, self.inputs.len());
         for &input in &reached {
             before[input] = gradients.take(self.inputs[input]);
         }
@@ -256,7 +260,7 @@ impl Chain {
         let passed = passed_on(&self.back, &come, &arrived);
         let length = self.shape.elements();
         // A gradient that has come from later gates is added to; else the first product moves in.
-        let mut sums: Vec<(usize, Array)> = Vec::new();
+        let mut sums: SmallVec<[(usize, Array); 4]> = SmallVec::new();
         for input in reached {
             match &passed[input] {
                 Some(gradient) => gradients.add(self.inputs[input], gradient.clone()),
@@ -272,7 +276,7 @@ impl Chain {
             // All of them go on as they came.
             return;
         }
-        let come: Vec<Option<Array>> = come.into_iter().map(|g| g.map(readable)).collect();
+        let come: Arrived = come.into_iter().map(|g| g.map(readable)).collect();
         let upstream =
             come.iter().map(|g| g.as_ref().map_or(Upstream::None, |g| Upstream::Is(operand(g)))).collect();
         let mut targets: SmallVec<[Target<'_>; 4]> =
