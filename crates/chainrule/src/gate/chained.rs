@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 
 use super::{Operand, ScalarGate};
 use crate::array::Array;
-use crate::kernel::{map, pool, sum};
+use crate::kernel::{map, pool, simd, sum};
 
 /// Elements that one thread works on at a time.
 const GRAIN: usize = 32 * 1024;
@@ -332,7 +332,8 @@ pub(crate) fn look<'a>(place: Read, x: &[Operand<'a, f32>], y: &'a [&mut [f32]])
 /// pattern in many arrays that are read by turns.
 fn ask_for(x: &Operand<'_, f32>, first: usize, wide: usize) {
     if let Operand::Slice(x) = x {
-        map::prefetch(&x[first.min(x.len())..(first + wide).min(x.len())]);
+        let x = &x[first.min(x.len())..(first + wide).min(x.len())];
+        simd::prefetch(x.as_ptr(), x.len());
     }
 }
 

@@ -265,20 +265,6 @@ multiversion! {
     }
 }
 
-/// Asks for elements that will be read soon.
-#[inline]
-pub(crate) fn prefetch<T>(x: &[T]) {
-    #[cfg(target_arch = "x86_64")]
-    for line in x.chunks(64 / size_of::<T>()) {
-        // SAFETY: the address lies in a slice; and a prefetch reads nothing.
-        unsafe {
-            std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(line.as_ptr().cast())
-        };
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = x;
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

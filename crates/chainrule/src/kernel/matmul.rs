@@ -7,7 +7,7 @@
 use super::pack::{Lines, Order, Part, Run, Source};
 use super::pool::Shared;
 use super::simd::Level;
-use super::tile::{Block, CHAIN, Into, Tile, depths, packed};
+use super::tile::{Block, CHAIN, Store, Tile, depths, packed};
 use super::{memory, multiversion, narrow, pool, thin};
 
 /// A strided matrix: the element in row i and column j is `data[i·row + j·column]`.
@@ -103,13 +103,13 @@ pub(crate) fn product_of_batch<T: Tile>(
     b: Matrix<'_, T>,
     c: &mut [T],
 ) {
-    fetch(a, m, k);
-    fetch(b, k, n);
+    warm(a, m, k);
+    warm(b, k, n);
     product(m, k, n, a, b, c, false);
 }
 
 /// Reads a matrix from front to back, where it is large but fits into the second cache.
-fn fetch<T: Tile>(x: Matrix<'_, T>, rows: usize, columns: usize) {
+fn warm<T: Tile>(x: Matrix<'_, T>, rows: usize, columns: usize) {
     const LINE: usize = 64;
     let reach = x.reach(rows, columns);
     if reach > 2 * rows * columns || !(32 * 1024..=512 * 1024).contains(&(reach * size_of::<T>())) {
@@ -298,7 +298,7 @@ fn general<T: Tile>(product: &mut Product<'_, '_, T>) {
                         b_row: None,
                         c: out.at((row + i) * n + column + j),
                         c_row: n,
-                        into: Into::added(accumulate || start > 0),
+                        into: Store::added(accumulate || start > 0),
                     };
                     // SAFETY: both sides have been packed; tasks write different parts of C.
                     unsafe { T::block(level, &block) };

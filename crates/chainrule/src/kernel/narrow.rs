@@ -7,7 +7,7 @@ use super::matmul::{self, Product};
 use super::memory;
 use super::pack::{Lines, Order, Part, Run, Source};
 use super::pool::Shared;
-use super::tile::{Block, CHAIN, Into, Tile, depths, packed};
+use super::tile::{Block, CHAIN, Store, Tile, depths, packed};
 
 /// Tasks into which a product is cut at least, where it is large enough for several threads.
 const TASKS: usize = 8;
@@ -75,7 +75,7 @@ fn few_columns<T: Tile>(product: &mut Product<'_, '_, T>) {
                 b_row: None,
                 c: out.at(first * n),
                 c_row: n,
-                into: Into::added(accumulate || start > 0),
+                into: Store::added(accumulate || start > 0),
             };
             // SAFETY: A reaches that far, as was asserted; B was packed whole; tasks have other rows of C.
             unsafe { T::block(level, &block) };
@@ -105,7 +105,7 @@ fn few_rows<T: Tile>(product: &mut Product<'_, '_, T>) {
         b_row: Some(b.row),
         c: out.at(column),
         c_row: n,
-        into: Into::added(accumulate || start > 0),
+        into: Store::added(accumulate || start > 0),
     };
     each(whole.div_ceil(wide), &|task| {
         let column = task * wide;

@@ -5,7 +5,7 @@
 //! turned in squares. Copies go by whole vectors even where fewer elements are wanted: what is too much is
 //! overwritten by what belongs there.
 
-use super::simd::{SIDE, Simd, fetch};
+use super::simd::{SIDE, Simd, prefetch};
 use super::tile::panel;
 
 /// Places of lines in memory.
@@ -142,7 +142,7 @@ unsafe fn copy<V: Simd>(
                 let from = data.as_ptr().add(line + piece.place);
                 let to = out.add(piece.index + row * usize::from(width));
                 if ahead > 0 {
-                    fetch(from.wrapping_add(ahead), piece.length);
+                    prefetch(from.wrapping_add(ahead), piece.length);
                 }
                 if whole {
                     V::load(from).store(to);

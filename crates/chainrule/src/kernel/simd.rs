@@ -330,7 +330,7 @@ pub(super) use at_level;
 
 /// Asks for elements before they are needed; nothing need be there.
 #[inline(always)]
-pub(super) fn fetch<T>(from: *const T, count: usize) {
+pub(crate) fn prefetch<T>(from: *const T, count: usize) {
     #[cfg(target_arch = "x86_64")]
     for line in (0..count * size_of::<T>()).step_by(64) {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};

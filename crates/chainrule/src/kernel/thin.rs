@@ -7,7 +7,7 @@ use super::matmul::{self, Matrix, Product};
 use super::pack::{Lines, Order, Part, Run, Source};
 use super::pool::{self, Shared};
 use super::simd::{Level, Simd, at_level, unroll};
-use super::tile::{Block, CHAIN, DEPTH, Into, Tile, depths, packed};
+use super::tile::{Block, CHAIN, DEPTH, Store, Tile, depths, packed};
 use super::{map, memory};
 
 /// Rows on the left, or terms of the inner dimension, that every pass over the large matrix can serve.
@@ -51,7 +51,7 @@ pub(crate) trait Thin: map::Float + super::sum::Add + std::ops::Mul<Output = Sel
     /// `sums[i][j] = Σ a[i][p]·b[j][p]` of up to four rows and four columns, all of one length.
     fn dots(level: Level, a: &[&[Self]], b: [&[Self]; 4]) -> [[Self; 4]; FEW];
     /// `c[j] = Σ factors[p]·b[p][j]`, or `c[j] += …`, of four rows.
-    fn add_rows(level: Level, factors: [Self; 4], b: [&[Self]; 4], c: &mut [Self], into: Into);
+    fn add_rows(level: Level, factors: [Self; 4], b: [&[Self]; 4], c: &mut [Self], into: Store);
 }
 
 /// # Safety
@@ -137,13 +137,17 @@ where
 /// # Safety
 /// The processor has the vector's level.
 #[inline(always)]
-unsafe fn add_rows<V: Simd>(factors: [V::Element; 4], b: [&[V::Element]; 4], c: &mut [V::Element], into: Into)
-where
+unsafe fn add_rows<V: Simd>(
+    factors: [V::Element; 4],
+    b: [&[V::Element]; 4],
+    c: &mut [V::Element],
+    into: Store,
+) where
     V::Element: Thin,
 {
     let b = [&b[0][..c.len()], &b[1][..c.len()], &b[2][..c.len()], &b[3][..c.len()]];
     let one = |j: usize, c: &mut [V::Element]| {
-        let mut sum = if into == Into::Add { c[j] } else { V::Element::default() };
+        let mut sum = if into == Store::Add { c[j] } else { V::Element::default() };
         for p in 0..4 {
             sum += factors[p] * b[p][j];
         }
@@ -151,7 +155,7 @@ where
     };
     // Streaming needs aligned places.
     let head = match into {
-        Into::Stream => c.as_ptr().align_offset(V::LANES * size_of::<V::Element>()).min(c.len()),
+        Store::Stream => c.as_ptr().align_offset(V::LANES * size_of::<V::Element>()).min(c.len()),
         _ => 0,
     };
     (0..head).for_each(|j| one(j, c));
@@ -161,17 +165,17 @@ where
         let f = [V::splat(factors[0]), V::splat(factors[1]), V::splat(factors[2]), V::splat(factors[3])];
         while j + V::LANES <= c.len() {
             let to = c.as_mut_ptr().add(j);
-            let mut sum = if into == Into::Add { V::load(to) } else { V::splat(V::Element::default()) };
+            let mut sum = if into == Store::Add { V::load(to) } else { V::splat(V::Element::default()) };
             unroll!(4, P < 4, {
                 sum = f[P].mul_add(V::load(b[P].as_ptr().add(j)), sum);
             });
             match into {
-                Into::Stream => sum.stream(to),
+                Store::Stream => sum.stream(to),
                 _ => sum.store(to),
             }
             j += V::LANES;
         }
-        if into == Into::Stream {
+        if into == Store::Stream {
             V::fence();
         }
     }
@@ -185,8 +189,8 @@ macro_rules! thin {
                 at_level!(level, $T, any_dots(a: &[&[$T]], b: [&[$T]; 4]) -> [[$T; 4]; FEW])
             }
 
-            fn add_rows(level: Level, factors: [$T; 4], b: [&[$T]; 4], c: &mut [$T], into: Into) {
-                at_level!(level, $T, add_rows(factors: [$T; 4], b: [&[$T]; 4], c: &mut [$T], into: Into))
+            fn add_rows(level: Level, factors: [$T; 4], b: [&[$T]; 4], c: &mut [$T], into: Store) {
+                at_level!(level, $T, add_rows(factors: [$T; 4], b: [&[$T]; 4], c: &mut [$T], into: Store))
             }
         }
     };
@@ -276,7 +280,7 @@ fn by_rows<T: Tile>(product: &mut Product<'_, '_, T>, a: &[T]) {
             for (i, out) in out.chunks_exact_mut(n).enumerate() {
                 let factor = |q: usize| if p + q < k { a[i * k + p + q] } else { T::default() };
                 let factors = [factor(0), factor(1), factor(2), factor(3)];
-                T::add_rows(level, factors, rows, out, if p > first { Into::Add } else { Into::Set });
+                T::add_rows(level, factors, rows, out, if p > first { Store::Add } else { Store::Set });
             }
         }
     });
@@ -328,7 +332,7 @@ fn streamed<T: Tile>(product: &mut Product<'_, '_, T>) {
                 b_row: None,
                 c: turned.as_mut_ptr(),
                 c_row: m,
-                into: Into::added(start > 0),
+                into: Store::added(start > 0),
             };
             // SAFETY: B reaches that far, as was asserted; A was packed whole; C is this task's own.
             unsafe { T::block(level, &block) };
@@ -374,7 +378,7 @@ fn striped<T: Tile>(product: &mut Product<'_, '_, T>, a: &[T]) {
                 b_row: None,
                 c: out.at(column),
                 c_row: n,
-                into: Into::added(accumulate || start > 0),
+                into: Store::added(accumulate || start > 0),
             };
             // SAFETY: A and B reach that far, as was asserted; each task has columns of C of its own.
             unsafe {
@@ -395,7 +399,7 @@ fn striped<T: Tile>(product: &mut Product<'_, '_, T>, a: &[T]) {
 fn outer<T: Tile>(product: &mut Product<'_, '_, T>, a: &[T]) {
     let &mut Product { m, k, n, b, ref mut c, level, .. } = product;
     let rows = (GRAIN / n).max(1);
-    let into = if m * n >= STREAMED_OUT { Into::Stream } else { Into::Set };
+    let into = if m * n >= STREAMED_OUT { Store::Stream } else { Store::Set };
     let zeros = vec![T::default(); if k < FEW { n } else { 0 }];
     pool::chunks_mut(&mut c[..m * n], rows * n, |start, out| {
         let row = |q: usize| match q < k {
@@ -442,7 +446,7 @@ fn flat<T: Tile>(product: &mut Product<'_, '_, T>) {
                 *left = a.data[(first + i) * a.row + p * a.column];
             }
         }
-        for (column, columns, into) in [(0, head, Into::Set), (head, n - head, Into::Stream)] {
+        for (column, columns, into) in [(0, head, Store::Set), (head, n - head, Store::Stream)] {
             let block = Block {
                 rows,
                 columns,

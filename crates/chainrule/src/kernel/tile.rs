@@ -52,7 +52,7 @@ pub(super) fn packed(lanes: usize, columns: usize) -> usize {
 
 /// What becomes of a sum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Into {
+pub(crate) enum Store {
     /// It is stored.
     Set,
     /// It is stored past the caches, which couldn't hold all of the result.
@@ -61,10 +61,10 @@ pub(crate) enum Into {
     Add,
 }
 
-impl Into {
+impl Store {
     /// Added, or else stored.
-    pub(super) fn added(add: bool) -> Into {
-        if add { Into::Add } else { Into::Set }
+    pub(super) fn added(add: bool) -> Store {
+        if add { Store::Add } else { Store::Set }
     }
 }
 
@@ -87,7 +87,7 @@ pub(crate) struct Block<T> {
     pub(crate) c: *mut T,
     pub(crate) c_row: usize,
     /// To be streamed, vectors of C lie at multiples of their size, and sums are no longer than a chain.
-    pub(crate) into: Into,
+    pub(crate) into: Store,
 }
 
 /// All tiles of a block: panel by panel, so that one of them is used while it lies in the first cache.
@@ -107,7 +107,7 @@ unsafe fn block<V: Simd>(block: &Block<V::Element>) {
         }
         column += width;
     }
-    if block.into == Into::Stream {
+    if block.into == Store::Stream {
         // SAFETY: the caller's promise.
         unsafe { V::fence() };
     }
@@ -145,7 +145,7 @@ unsafe fn tile<V: Simd, const R: usize, const W: usize>(
     let mut start = 0;
     while start < block.depth {
         let depth = block.chain.min(block.depth - start);
-        let into = if start > 0 { Into::Add } else { block.into };
+        let into = if start > 0 { Store::Add } else { block.into };
         // SAFETY: the caller promises what the block says; all places are within it.
         unsafe {
             let a = block.a.add(row * block.a_row + start * block.a_step);
@@ -192,11 +192,11 @@ unsafe fn sums<V: Simd, const R: usize, const W: usize>(
 #[inline(always)]
 unsafe fn store<V: Simd, const R: usize, const W: usize>(
     sums: [[V; W]; R],
-    into: Into,
+    into: Store,
     (c, c_row): (*mut V::Element, usize),
     columns: usize,
 ) {
-    let add = into == Into::Add;
+    let add = into == Store::Add;
     // SAFETY: the caller promises these places in C.
     unsafe {
         if columns >= W * V::LANES {
@@ -204,7 +204,7 @@ unsafe fn store<V: Simd, const R: usize, const W: usize>(
                 unroll!(2, J < W, {
                     let place = c.add(I * c_row + J * V::LANES);
                     let sum = if add { sums[I][J].add(V::load(place)) } else { sums[I][J] };
-                    if into == Into::Stream { sum.stream(place) } else { sum.store(place) }
+                    if into == Store::Stream { sum.stream(place) } else { sum.store(place) }
                 });
             });
         } else {

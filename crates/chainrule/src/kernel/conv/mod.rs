@@ -23,7 +23,7 @@ pub use winograd::{set_winograd, winograd};
 use super::pack::{Lines, Order, Part, Source};
 use super::pool::Shared;
 use super::simd::Level;
-use super::tile::{Block, CHAIN, Into, Tile, depths, packed};
+use super::tile::{Block, CHAIN, Store, Tile, depths, packed};
 use super::{map, memory, pool};
 
 /// The shapes of a convolution; missing spatial dimensions are of size 1, in front.
@@ -156,7 +156,7 @@ fn forward_at<T: Tile>(level: Level, g: &Geometry, x: &[T], w: &[T], b: Option<&
                         b_row: None,
                         c: y.at(place(row)),
                         c_row: pixels,
-                        into: Into::Add,
+                        into: Store::Add,
                     };
                     // SAFETY: lines and runs are places in a spread image, the buffer holds a block, the
                     // weights and the output are as long as was asserted.
@@ -235,7 +235,7 @@ fn weight_gradient_at<T: Tile>(level: Level, g: &Geometry, x: &[T], upstream: &[
                         b_row: None,
                         c,
                         c_row: taps,
-                        into: Into::Add,
+                        into: Store::Add,
                     };
                     // SAFETY: lines and runs are places in a spread image, the buffer holds a block, the
                     // gradients are as long as was asserted, and each task has columns or sums of its own.

@@ -17,7 +17,7 @@ use super::{Geometry, SPREAD};
 use crate::kernel::pack::{Lines, Order, Part, Run, Source};
 use crate::kernel::pool::Shared;
 use crate::kernel::simd::Level;
-use crate::kernel::tile::{Block, Into, Tile, packed, panel};
+use crate::kernel::tile::{Block, Store, Tile, packed, panel};
 use crate::kernel::{memory, pool};
 
 mod tiles;
@@ -263,7 +263,7 @@ pub(super) fn forward(
                         b_row: None,
                         c: products[q * wide + range.start * width..].as_mut_ptr(),
                         c_row: width,
-                        into: Into::Set,
+                        into: Store::Set,
                     };
                     // SAFETY: values and weights were transformed for all tiles, channels and filters.
                     unsafe { f32::block(level, &block) };
@@ -364,7 +364,7 @@ pub(super) fn weight_gradient(
                         b_row: None,
                         c: to.at(q * point + channel),
                         c_row: wide,
-                        into: Into::added(begun),
+                        into: Store::added(begun),
                     };
                     // SAFETY: both sides were transformed for all tiles; each task has a point of its own.
                     unsafe { f32::block(level, &block) };
