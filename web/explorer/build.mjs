@@ -38,5 +38,7 @@ if (process.argv.includes("--check")) {
 } else {
   const packed = gzipSync(page, { level: 9 });
   await writeFile(target, packed);
-  console.log(`page.html: ${(page.length / 1024).toFixed(1)} KiB, packed ${(packed.length / 1024).toFixed(1)} KiB`);
+  console.log(
+    `page.html: ${(page.length / 1024).toFixed(1)} KiB, packed ${(packed.length / 1024).toFixed(1)} KiB`,
+  );
 }

@@ -57,6 +57,10 @@ enum Command {
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Runs the program: reads its arguments, does what they ask, and says with what code to end.
+///
+/// ```no_run
+/// let code = chainrule_commands::main();
+/// ```
 pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Train(options) => train::run(*options),
