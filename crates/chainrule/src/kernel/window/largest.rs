@@ -228,6 +228,24 @@ fn each_place<T: Element>(x: &[T], plan: &Plan, line: &mut Line<T>, mut visit: i
     }
 }
 
+/// `each(plane, x, plan, line, out)` for each plane, with its elements, its part of `out`, and room for a row of windows.
+fn with_lines<T: Element, O: Send>(
+    x: &[T],
+    windows: &Windows,
+    out: &mut [O],
+    outputs: usize,
+    each: impl Fn(usize, &[T], &Plan, &mut Line<T>, &mut [O]) + Sync,
+) {
+    let (plan, size) = (Plan::of(windows), windows.plane());
+    each_plane(
+        out,
+        outputs,
+        size,
+        || Line::new(&plan),
+        |plane, line, out| each(plane, &x[plane * size..(plane + 1) * size], &plan, line, out),
+    );
+}
+
 /// The largest element of each window of each plane; NaN where one is NaN.
 pub(crate) fn largest<T: Element>(x: &[T], windows: &Windows, out: &mut [T]) {
     if let Some(columns) = windows.squares() {
@@ -237,35 +255,19 @@ pub(crate) fn largest<T: Element>(x: &[T], windows: &Windows, out: &mut [T]) {
             square::largest(&x[first..], windows.input[2], columns, out);
         });
     }
-    let plan = Plan::of(windows);
-    each_plane(
-        out,
-        windows.outputs(),
-        windows.plane(),
-        || Line::new(&plan),
-        |plane, line, out| {
-            let x = &x[plane * windows.plane()..(plane + 1) * windows.plane()];
-            for (rows, out) in plan.rows.iter().zip(out.chunks_exact_mut(plan.columns)) {
-                largest_of_row(x, rows, &plan, line);
-                out.copy_from_slice(&line.best.0[..plan.columns]);
-            }
-        },
-    );
+    with_lines(x, windows, out, windows.outputs(), |_, x, plan, line, out| {
+        for (rows, out) in plan.rows.iter().zip(out.chunks_exact_mut(plan.columns)) {
+            largest_of_row(x, rows, plan, line);
+            out.copy_from_slice(&line.best.0[..plan.columns]);
+        }
+    });
 }
 
 /// The place in its plane of each window's largest element: the first of equals, the last NaN.
 pub(crate) fn places_of_largest<T: Element>(x: &[T], windows: &Windows, out: &mut [i64]) {
-    let plan = Plan::of(windows);
-    each_plane(
-        out,
-        windows.outputs(),
-        windows.plane(),
-        || Line::new(&plan),
-        |plane, line, out| {
-            let x = &x[plane * windows.plane()..(plane + 1) * windows.plane()];
-            each_place(x, &plan, line, |o, place| out[o] = place as i64);
-        },
-    );
+    with_lines(x, windows, out, windows.outputs(), |_, x, plan, line, out| {
+        each_place(x, plan, line, |o, place| out[o] = place as i64);
+    });
 }
 
 /// Adds each window's upstream gradient at its largest element; `out` is the gradient of `x`.
@@ -283,19 +285,11 @@ pub(crate) fn largest_gradient<T: Element + std::ops::AddAssign>(
             square::largest_gradient(x, g, windows.input[2], columns, out);
         });
     }
-    let plan = Plan::of(windows);
-    each_plane(
-        out,
-        windows.plane(),
-        windows.plane(),
-        || Line::new(&plan),
-        |plane, line, out| {
-            let x = &x[plane * windows.plane()..(plane + 1) * windows.plane()];
-            let upstream = &upstream[plane * outputs..(plane + 1) * outputs];
-            out.fill(T::default());
-            each_place(x, &plan, line, |o, place| out[place] += upstream[o]);
-        },
-    );
+    with_lines(x, windows, out, windows.plane(), |plane, x, plan, line, out| {
+        let upstream = &upstream[plane * outputs..(plane + 1) * outputs];
+        out.fill(T::default());
+        each_place(x, plan, line, |o, place| out[place] += upstream[o]);
+    });
 }
 
 #[cfg(test)]
