@@ -389,3 +389,10 @@ impl fmt::Debug for Error {
         write!(f, "{:?}: {self}", self.0.kind)
     }
 }
+/// An error where memory can't hold so many elements of this size.
+pub(crate) fn check_memory(len: usize, size: usize) -> Result<()> {
+    match crate::kernel::memory::refused(len, size) {
+        None => Ok(()),
+        Some(reason) => Err(Error::shape(reason)),
+    }
+}

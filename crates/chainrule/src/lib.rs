@@ -47,7 +47,6 @@ pub mod formula;
 pub mod gate;
 pub mod graph;
 pub mod io;
-mod kernel;
 pub mod linalg;
 pub mod models;
 pub mod nn;
@@ -64,9 +63,11 @@ pub use array::{
     Array, DType, Element, Generator, Literal, MAX_RANK, Meta, NewShape, Number, PrintOptions, Shape, Slice,
     Strides, manual_seed,
 };
+use chainrule_kernel as kernel;
 pub use error::{Error, ErrorKind, Result};
 pub use formula::Formula;
 pub use graph::ComputationalGraph;
+
 pub use kernel::conv::{set_winograd, winograd};
 pub use kernel::pool::{num_threads, set_num_threads};
 pub use ops::{Index, Sections};

@@ -1,17 +1,13 @@
 //! The little arithmetic that the engine itself needs: adding gradients, and summing them back to the shape
 //! from which an input was broadcast.
 
-use std::ops::AddAssign;
-
-use super::{Array, DType, Element, Shape, dispatch_float};
-use crate::kernel::map::{Float, add_assign};
+use super::{Array, DType, Float, Shape, dispatch_float};
 use crate::kernel::pool;
-use crate::kernel::sum::{self, Add};
 
-/// [`add_assign`] on several threads where there is much to add.
-fn add_all<T: Element + AddAssign>(sum: &mut [T], x: &[T]) {
+/// `sum[i] += x[i]`, on several threads where there is much to add.
+fn add_all<T: Float>(sum: &mut [T], x: &[T]) {
     const GRAIN: usize = 32 * 1024;
-    pool::chunks_mut(sum, GRAIN, |start, sum| add_assign(sum, &x[start..start + sum.len()]));
+    pool::chunks_mut(sum, GRAIN, |start, sum| T::add_assign(sum, &x[start..start + sum.len()]));
 }
 
 impl Array {
@@ -60,13 +56,13 @@ impl Array {
         }
     }
 
-    fn sum_dims_of<T: Float + Add>(&self, dims: &[usize], kept: &[usize], shape: Shape) -> Array {
+    fn sum_dims_of<T: Float>(&self, dims: &[usize], kept: &[usize], shape: Shape) -> Array {
         let source = self.cast(T::DTYPE);
         let mut out = crate::kernel::memory::take::<T>(shape.elements());
         let count: usize = dims.iter().map(|&d| self.shape()[d]).product();
         if dims.iter().enumerate().all(|(i, &d)| i == d) {
             // The summed dimensions come first: columns are summed.
-            sum::sum_columns(source.contiguous().values::<T>(), shape.elements(), &mut out);
+            T::sum_columns(source.contiguous().values::<T>(), shape.elements(), &mut out);
         } else if dims.windows(2).all(|pair| pair[1] == pair[0] + 1)
             && kept.last().is_some_and(|last| dims.last() < Some(last))
             && source.is_contiguous()
@@ -76,13 +72,13 @@ impl Array {
             let values = source.values::<T>();
             crate::kernel::pool::chunks_mut(&mut out, inner.max(1), |start, out| {
                 let block = start / inner * count * inner;
-                sum::sum_columns(&values[block..block + count * inner], inner, out);
+                T::sum_columns(&values[block..block + count * inner], inner, out);
             });
         } else {
             let order: Vec<usize> = kept.iter().chain(dims).copied().collect();
             let moved = source.with_layout(source.0.layout.permute(&order)).contiguous();
             if shape.elements() > 0 {
-                sum::sum_rows(moved.values::<T>(), count, &mut out);
+                T::sum_rows(moved.values::<T>(), count, &mut out);
             }
         }
         Array::filled(out, shape)

@@ -37,7 +37,7 @@ pub use literal::{Literal, Number};
 pub use random::{Generator, manual_seed};
 pub use shape::{MAX_RANK, Meta, NewShape, Shape};
 pub use storage::Element;
-pub(crate) use storage::{dispatch, dispatch_float};
+pub(crate) use storage::{Float, dispatch, dispatch_float};
 pub use views::Slice;
 pub(crate) use views::dims;
 

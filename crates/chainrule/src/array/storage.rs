@@ -21,9 +21,7 @@ use crate::kernel::recycled::Shared;
 /// assert_eq!(<f64 as Element>::DTYPE, DType::F64);
 /// # Ok::<(), chainrule::Error>(())
 /// ```
-pub trait Element:
-    Copy + Default + PartialEq + PartialOrd + std::fmt::Debug + std::fmt::Display + Send + Sync + private::Stored
-{
+pub trait Element: crate::kernel::Value + private::Stored {
     /// The element type as data.
     const DTYPE: DType;
     /// The value as `f64` (`true` is 1).
@@ -32,7 +30,10 @@ pub trait Element:
     /// use chainrule::Element;
     /// assert_eq!((true.to_f64(), (-3i32).to_f64()), (1.0, -3.0));
     /// ```
-    fn to_f64(self) -> f64;
+    #[inline(always)]
+    fn to_f64(self) -> f64 {
+        self.double()
+    }
     /// The nearest value of this type: integers are truncated towards zero, then `i32` and `i64` saturate and
     /// `u8` wraps around; NaN becomes 0, and `bool` is `x ≠ 0`.
     ///
@@ -40,7 +41,10 @@ pub trait Element:
     /// use chainrule::Element;
     /// assert_eq!((i32::from_f64(-2.9), i32::from_f64(1e12), bool::from_f64(0.5)), (-2, i32::MAX, true));
     /// ```
-    fn from_f64(x: f64) -> Self;
+    #[inline(always)]
+    fn from_f64(x: f64) -> Self {
+        Self::of_double(x)
+    }
     /// The value as `i64`, truncated towards zero and saturating (NaN: 0).
     ///
     /// ```
@@ -268,6 +272,11 @@ impl Storage {
     }
 }
 
+/// Numbers that can be differentiated: f32 and f64, with their kernels.
+pub(crate) trait Float: Element + crate::kernel::Kernels {}
+impl Float for f32 {}
+impl Float for f64 {}
+
 /// Keeps [`Element`] closed: storage has one variant for each type.
 pub(crate) mod private {
     use super::{Data, Storage, memory};
@@ -286,7 +295,7 @@ pub(crate) mod private {
 }
 
 macro_rules! element {
-    ($T:ty, $variant:ident, $to_f64:expr, $from_f64:expr, $to_i64:expr, $from_i64:expr) => {
+    ($T:ty, $variant:ident, $to_i64:expr, $from_i64:expr) => {
         impl private::Stored for $T {
             #[inline(always)]
             fn wrap(data: Data<$T>) -> Storage {
@@ -309,14 +318,6 @@ macro_rules! element {
         impl Element for $T {
             const DTYPE: DType = DType::$variant;
             #[inline(always)]
-            fn to_f64(self) -> f64 {
-                $to_f64(self)
-            }
-            #[inline(always)]
-            fn from_f64(x: f64) -> $T {
-                $from_f64(x)
-            }
-            #[inline(always)]
             fn to_i64(self) -> i64 {
                 $to_i64(self)
             }
@@ -328,9 +329,9 @@ macro_rules! element {
     };
 }
 
-element!(bool, Bool, |x| x as u8 as f64, |x: f64| x != 0.0, |x| x as i64, |x: i64| x != 0);
-element!(u8, U8, |x| x as f64, |x: f64| x as i64 as u8, |x| x as i64, |x: i64| x as u8);
-element!(i32, I32, |x| x as f64, |x: f64| x as i32, |x| x as i64, |x: i64| x as i32);
-element!(i64, I64, |x| x as f64, |x: f64| x as i64, |x| x, |x: i64| x);
-element!(f32, F32, |x| x as f64, |x: f64| x as f32, |x| x as i64, |x: i64| x as f32);
-element!(f64, F64, |x| x, |x: f64| x, |x| x as i64, |x: i64| x as f64);
+element!(bool, Bool, |x| x as i64, |x: i64| x != 0);
+element!(u8, U8, |x| x as i64, |x: i64| x as u8);
+element!(i32, I32, |x| x as i64, |x: i64| x as i32);
+element!(i64, I64, |x| x, |x: i64| x);
+element!(f32, F32, |x| x as i64, |x: i64| x as f32);
+element!(f64, F64, |x| x as i64, |x: i64| x as f64);

@@ -2,7 +2,6 @@
 
 use super::{Array, Layout, NewShape, Shape};
 use crate::error::{Error, Result};
-use crate::kernel::memory;
 
 /// A range of a dimension with a step, as in `start:stop:step`.
 ///
@@ -111,7 +110,7 @@ impl Array {
         Ok(match self.0.layout.reshape(&shape) {
             Some(layout) => self.with_layout(layout),
             None => {
-                memory::check(shape.elements(), self.dtype().size())?;
+                crate::error::check_memory(shape.elements(), self.dtype().size())?;
                 let copy = self.copied();
                 copy.with_layout(Layout::contiguous(shape))
             }

@@ -10,7 +10,8 @@ use smallvec::SmallVec;
 
 use super::{Operand, ScalarGate};
 use crate::array::Array;
-use crate::kernel::{map, pool, simd, sum};
+use crate::kernel::Kernels as _;
+use crate::kernel::{pool, simd, sum};
 
 /// Elements that one thread works on at a time.
 const GRAIN: usize = 32 * 1024;
@@ -277,13 +278,13 @@ fn back<'a>(
                         State::None | State::Own => {}
                     }
                     match g {
-                        Operand::Slice(g) if whole => map::add_assign(target, g),
+                        Operand::Slice(g) if whole => f32::add_assign(target, g),
                         _ => {
                             match whole {
                                 true => spread(g, spare),
                                 false => gate.products(give.input, operands, spare),
                             }
-                            map::add_assign(target, spare);
+                            f32::add_assign(target, spare);
                         }
                     }
                     State::Own

@@ -21,11 +21,13 @@ use super::{
     Context, Entry, Gate, Gradients, Linearity, Metas, Needs, Next, Outputs, Saved, SavedAs, Saves,
     TorchNode, Use, spread, tuple,
 };
+use crate::array::Float;
 use crate::array::{Array, DType, Meta, Shape};
 use crate::error::{Error, Result};
 use crate::formula::Formula;
 use crate::gate::macros::documented;
-use crate::kernel::conv::{self, Geometry, single};
+use crate::kernel::Kernels;
+use crate::kernel::conv::Geometry;
 use crate::kernel::memory;
 use crate::tensor::Tensor;
 
@@ -317,19 +319,11 @@ enum Pass {
     Weight,
 }
 
-fn in_f32(pass: Pass, g: &Geometry, a: &[f32], b: &[f32], bias: Option<&[f32]>, out: &mut [f32]) {
+fn pass<T: Float>(pass: Pass, g: &Geometry, a: &[T], b: &[T], bias: Option<&[T]>, out: &mut [T]) {
     match pass {
-        Pass::Forward => single::forward(g, a, b, bias, out),
-        Pass::Input => single::input_gradient(g, a, b, bias, out),
-        Pass::Weight => single::weight_gradient(g, a, b, out),
-    }
-}
-
-fn in_f64(pass: Pass, g: &Geometry, a: &[f64], b: &[f64], bias: Option<&[f64]>, out: &mut [f64]) {
-    match pass {
-        Pass::Forward => conv::forward(g, a, b, bias, out),
-        Pass::Input => conv::input_gradient(g, a, b, bias, out),
-        Pass::Weight => conv::weight_gradient(g, a, b, out),
+        Pass::Forward => T::convolve(g, a, b, bias, out),
+        Pass::Input => T::convolution_input_gradient(g, a, b, bias, out),
+        Pass::Weight => T::convolution_weight_gradient(g, a, b, out),
     }
 }
 
@@ -338,14 +332,14 @@ fn convolve(kind: Pass, g: &Geometry, a: &Array, b: &Array, bias: Option<&Array>
         Some(bias) => run(
             [a, b, bias],
             meta,
-            |[a, b, bias], out| in_f32(kind, g, a, b, Some(bias), out),
-            |[a, b, bias], out| in_f64(kind, g, a, b, Some(bias), out),
+            |[a, b, bias], out| pass(kind, g, a, b, Some(bias), out),
+            |[a, b, bias], out| pass(kind, g, a, b, Some(bias), out),
         ),
         None => run(
             [a, b],
             meta,
-            |[a, b], out| in_f32(kind, g, a, b, None, out),
-            |[a, b], out| in_f64(kind, g, a, b, None, out),
+            |[a, b], out| pass(kind, g, a, b, None, out),
+            |[a, b], out| pass(kind, g, a, b, None, out),
         ),
     }
 }
@@ -357,8 +351,8 @@ fn channel_sums(x: &Array) -> Array {
     run(
         [x],
         meta,
-        |[x], out| conv::channel_sums(x, batch, channels, out),
-        |[x], out| conv::channel_sums(x, batch, channels, out),
+        |[x], out| f32::channel_sums(x, batch, channels, out),
+        |[x], out| f64::channel_sums(x, batch, channels, out),
     )
 }
 

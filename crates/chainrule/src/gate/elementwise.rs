@@ -20,11 +20,12 @@ use super::{
     Context, Gate, Gradients, Metas, Needs, Outputs, Saved, Saves, ScalarGate, Tangents, TorchNode, Use,
     places,
 };
+use crate::array::Float;
 use crate::array::{Array, DType, Meta, Shape};
 use crate::error::{Error, Result};
 use crate::formula::{self, Formula};
 pub use crate::kernel::map::Operand;
-use crate::kernel::map::{Body, Float};
+use crate::kernel::map::{Body, Float as _};
 pub use crate::kernel::real::Real;
 use crate::tensor::Tensor;
 

@@ -9,13 +9,11 @@
 use super::elementwise::expect_inputs;
 use super::reduce::{Dims, samples};
 use super::{Context, Entry, Gate, Gradients, Metas, Needs, Outputs, Saved, Saves};
+use crate::array::Float;
 use crate::array::{Array, DType, Meta, Shape};
 use crate::error::Result;
 use crate::formula::Formula;
 use crate::gate::macros::documented;
-use crate::kernel::map::Float;
-use crate::kernel::rows;
-use crate::kernel::sum::Add;
 use crate::tensor::Tensor;
 
 /// The gates of this family.
@@ -92,9 +90,9 @@ impl Gate for LogSumExp {
     }
 }
 
-fn logsumexp<T: Float + Add>(x: &Array, count: usize, shape: Shape) -> Array {
+fn logsumexp<T: Float>(x: &Array, count: usize, shape: Shape) -> Array {
     let mut out = vec![T::default(); shape.elements()];
-    rows::logsumexp(x.values::<T>(), count, &mut out);
+    T::logsumexp(x.values::<T>(), count, &mut out);
     Array::filled(out, shape)
 }
 

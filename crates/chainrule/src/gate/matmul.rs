@@ -22,12 +22,12 @@ use super::elementwise::expect_inputs;
 use super::{
     Context, Entry, Gate, Gradients, Linearity, Metas, Needs, Outputs, Sample, Saved, Saves, TorchNode, Use,
 };
+use crate::array::Float;
 use crate::array::{Array, DType, Element, Meta, Shape, dispatch};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formula::Formula;
 use crate::gate::macros::documented;
-use crate::kernel::matmul::{self, Matrix};
-use crate::kernel::tile::Tile;
+use crate::kernel::matmul::Matrix;
 use crate::tensor::Tensor;
 
 /// The gates of this family.
@@ -302,7 +302,7 @@ fn walkable(x: &Array) -> Cow<'_, Array> {
     if backward || repeats { Cow::Owned(x.copied()) } else { Cow::Borrowed(x) }
 }
 
-fn batches<T: Tile>(a: &Array, b: &Array, (m, k, n): (usize, usize, usize), shape: Shape) -> Array {
+fn batches<T: Float>(a: &Array, b: &Array, (m, k, n): (usize, usize, usize), shape: Shape) -> Array {
     let mut out = crate::kernel::memory::take::<T>(shape.elements());
     // The rows of all batches of A are one tall matrix where every batch meets the same B.
     let (a, b) = (walkable(a), walkable(b));
@@ -321,7 +321,7 @@ fn batches<T: Tile>(a: &Array, b: &Array, (m, k, n): (usize, usize, usize), shap
             let buffer = b.buffer::<T>().expect("infer checked the element type");
             let right =
                 Matrix { data: &buffer[one..], row: strides[0] as usize, column: strides[1] as usize };
-            matmul::product(rows, k, n, left, right, &mut out, false);
+            T::product(rows, k, n, left, right, &mut out, false);
             return Array::filled(out, shape);
         }
     }
@@ -346,11 +346,11 @@ fn batches<T: Tile>(a: &Array, b: &Array, (m, k, n): (usize, usize, usize), shap
     };
     if places_a.len() == 1 {
         let (left, right) = operands(0);
-        matmul::product(m, k, n, left, right, &mut out, false);
+        T::product(m, k, n, left, right, &mut out, false);
     } else {
         crate::kernel::pool::chunks_mut(&mut out, m * n, |start, out| {
             let (left, right) = operands(start / (m * n));
-            matmul::product_of_batch((m, k, n), left, right, out);
+            T::product_of_batch((m, k, n), left, right, out);
         });
     }
     Array::filled(out, shape)

@@ -85,7 +85,6 @@ use smallvec::SmallVec;
 use crate::array::{Array, Meta};
 use crate::error::{Error, Result};
 use crate::formula::Formula;
-use crate::kernel::memory;
 use crate::tensor::Tensor;
 
 /// The table of gates: one row a gate, by family.
@@ -507,7 +506,7 @@ pub fn run(gate: &dyn Gate, inputs: &[&Array]) -> Result<Outputs> {
     let outputs = gate.infer(&metas).map_err(attributed)?;
     if !gate.is_view() {
         for meta in &outputs {
-            memory::check(meta.shape.elements(), meta.dtype.size()).map_err(attributed)?;
+            crate::error::check_memory(meta.shape.elements(), meta.dtype.size()).map_err(attributed)?;
         }
     }
     gate.forward(inputs, &mut Context::new(&outputs)).map_err(attributed)

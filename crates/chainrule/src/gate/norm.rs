@@ -20,6 +20,7 @@ use crate::array::{Array, DType, Meta, Shape, dispatch_float};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formula::Formula;
 use crate::gate::macros::documented;
+use crate::kernel::Kernels as _;
 use crate::kernel::{memory, norm};
 use crate::tensor::{CallerGuard, Tensor};
 
@@ -164,8 +165,8 @@ impl Gate for Normalize {
         let sizes = self.over.sizes(x.shape())?;
         Ok([dispatch_float!(x.dtype(), T => {
             let mut out = memory::take::<T>(x.elements());
-            let moments = norm::moments(x.values::<T>(), sizes, self.centred);
-            norm::normalize(x.values::<T>(), sizes, &moments, self.epsilon, &mut out);
+            let moments = T::moments(x.values::<T>(), sizes, self.centred);
+            T::normalize(x.values::<T>(), sizes, &moments, self.epsilon, &mut out);
             Array::filled(out, *x.shape())
         }, otherwise => x)]
         .into())
@@ -208,7 +209,7 @@ impl Gate for Normalize {
             let gradient = dispatch_float!(x.dtype(), T => {
                 let mut out = memory::take::<T>(x.elements());
                 let (values, g) = (x.values::<T>(), g.values::<T>());
-                norm::gradient(values, g, sizes, self.centred, self.epsilon, &mut out);
+                T::normalize_gradient(values, g, sizes, self.centred, self.epsilon, &mut out);
                 Array::filled(out, *x.shape())
             }, otherwise => x);
             Ok([Some(gradient)].into_iter().collect())
@@ -258,7 +259,7 @@ fn channel_statistics(x: &Tensor) -> Result<(Array, Array)> {
     let sizes = Over::Channel.sizes(x.shape())?;
     let count = (sizes[0] * sizes[2]) as f64;
     Ok(dispatch_float!(x.dtype(), T => {
-        let moments = norm::moments(x.values::<T>(), sizes, true);
+        let moments = T::moments(x.values::<T>(), sizes, true);
         let of = |f: &dyn Fn(&norm::Moments) -> f64| {
             Array::filled(moments.iter().map(|m| f(m) as T).collect(), [sizes[1]].into())
         };

@@ -16,7 +16,6 @@ use crate::array::{Array, Meta, Shape};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formula::Formula;
 use crate::gate::macros::documented;
-use crate::kernel::memory;
 use crate::tensor::Tensor;
 
 /// The gates of this family.
@@ -181,7 +180,7 @@ impl PadMode {
         let Ok(padded) = usize::try_from(padded) else {
             return Err(Error::shape(format!("a size of {size} can't be padded by {before} and {after}")));
         };
-        memory::check(padded, size_of::<i64>())?;
+        crate::error::check_memory(padded, size_of::<i64>())?;
         let place = |i: isize| match self {
             PadMode::Reflect if i < 0 => -i,
             PadMode::Reflect if i >= size => 2 * (size - 1) - i,

@@ -7,9 +7,10 @@ use std::borrow::Cow;
 use super::elementwise::{Dependence, MAX_INPUTS};
 use super::lifted::{self, Lifted};
 use super::{Gradients, Needs, Saved, ScalarGate, Tangents};
+use crate::array::Float;
 use crate::array::{Array, DType, Meta, Shape, dispatch};
 use crate::error::Result;
-use crate::kernel::map::{Float, Loop, Operand, on_all, on_all_in_place};
+use crate::kernel::map::{Loop, Operand, on_all, on_all_in_place};
 use crate::kernel::memory;
 use crate::tensor::Tensor;
 

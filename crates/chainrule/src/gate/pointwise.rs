@@ -6,10 +6,11 @@
 
 use super::elementwise::{broadcast, expect_inputs, map, promoted};
 use super::{Context, Gate, Gradients, Metas, Needs, Outputs, Sample, Saved, Saves};
+use crate::array::Float;
 use crate::array::{Array, DType, Meta, Shape};
 use crate::error::{Error, Result};
 use crate::formula::Formula;
-use crate::kernel::map::{Float, Operand};
+use crate::kernel::map::Operand;
 use crate::tensor::Tensor;
 
 /// A function of `N` numbers and its derivatives; a [`Gate`] for every place of arrays that broadcast.

@@ -19,8 +19,9 @@ use crate::array::{Array, DType, Meta, Shape, dispatch_float};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formula::Formula;
 use crate::gate::macros::documented;
+use crate::kernel::Kernels as _;
 use crate::kernel::memory;
-use crate::kernel::window::{self, Range, Windows};
+use crate::kernel::window::{Range, Windows};
 use crate::tensor::Tensor;
 
 mod windows;
@@ -156,7 +157,7 @@ impl Gate for MaxPool {
         let shape = context.output(0).shape;
         let largest = dispatch_float!(x.dtype(), T => {
             let mut out = memory::take::<T>(shape.elements());
-            window::largest(x.values::<T>(), &windows, &mut out);
+            T::window_largest(x.values::<T>(), &windows, &mut out);
             Array::filled(out, shape)
         }, otherwise => x.clone());
         let mut outputs: Outputs = [largest].into();
@@ -196,7 +197,7 @@ impl Gate for MaxPool {
             let (windows, _) = self.window.windows(x.shape())?;
             let gradient = dispatch_float!(x.dtype(), T => {
                 let mut out = memory::take::<T>(x.elements());
-                window::largest_gradient(x.values::<T>(), g.values::<T>(), &windows, &mut out);
+                T::window_largest_gradient(x.values::<T>(), g.values::<T>(), &windows, &mut out);
                 Array::filled(out, *x.shape())
             }, otherwise => x);
             Ok([Some(gradient)].into_iter().collect())
@@ -230,7 +231,7 @@ fn comparisons(window: &Window, inputs: &[Meta], outputs: &[Meta]) -> u64 {
 fn places(x: &Array, windows: &Windows, shape: Shape) -> Array {
     let mut out = memory::take::<i64>(shape.elements());
     dispatch_float!(x.dtype(), T => {
-        window::places_of_largest(x.values::<T>(), windows, &mut out);
+        T::window_places(x.values::<T>(), windows, &mut out);
     }, otherwise => ());
     Array::filled(out, shape)
 }
@@ -317,7 +318,7 @@ impl AvgPool {
         Ok(dispatch_float!(x.dtype(), T => {
             let mut out = memory::take::<T>(shape.elements());
             let factors = factors.map(|all| all.into_iter().map(|f| f as T).collect::<Vec<T>>());
-            let kernel = if adjoint { window::spread::<T> } else { window::sums::<T> };
+            let kernel = if adjoint { T::window_spread } else { T::window_sums };
             kernel(x.values::<T>(), &windows, &factors, &mut out);
             Array::filled(out, shape)
         }, otherwise => x))

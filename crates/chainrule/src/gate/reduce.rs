@@ -17,9 +17,9 @@ use super::{Context, Entry, Gate, Gradients, Linearity, Metas, Needs, Outputs, S
 use crate::array::{Array, DType, Element, Meta, Shape, dispatch, dispatch_float};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formula::Formula;
+use crate::kernel::Kernels as _;
 use crate::kernel::fold::{self, Blocks};
 use crate::kernel::memory;
-use crate::kernel::sum;
 use crate::tensor::Tensor;
 
 /// The gates of this family.
@@ -219,7 +219,7 @@ impl Gate for Sum {
         let x = inputs[0];
         Ok([dispatch_float!(dtype, T => {
             if shape.elements() == 1 && self.0.count(x.shape())? == x.elements() {
-                Array::filled(vec![sum::sum(x.contiguous().values::<T>())], shape)
+                Array::filled(vec![T::sum(x.contiguous().values::<T>())], shape)
             } else {
                 x.sum_dims(&self.0.places(x.shape())?).reshape(shape)?
             }

@@ -21,13 +21,13 @@ use super::index::indices;
 use super::matmul::repeats;
 use super::reduce::only_float;
 use super::{Context, Entry, Gate, GateRef, Gradients, Metas, Needs, Outputs, Sample, Saved, Saves};
+use crate::array::Float;
 use crate::array::{Array, DType, Meta, dispatch_float};
 use crate::error::{ErrorKind, Result};
 use crate::formula::Formula;
 use crate::gate::macros::documented;
-use crate::kernel::map::Float;
-use crate::kernel::rows::{self, Upstream};
-use crate::kernel::sum::Add;
+use crate::kernel::Kernels as _;
+use crate::kernel::rows::Upstream;
 use crate::tensor::Tensor;
 
 /// The gates of this family.
@@ -83,19 +83,19 @@ impl Softmax {
 
 impl Softmax {
     /// The gradient from the upstream gradient, along the last dimension; in that one's buffer, where nobody else holds it.
-    fn by_rows<T: Float + Add>(&self, mut g: Array, y: &Array) -> Array {
+    fn by_rows<T: Float>(&self, mut g: Array, y: &Array) -> Array {
         let y = y.in_order();
         let (shape, columns) = (*y.shape(), y.shape()[y.rank() - 1]);
         if self.log {
             let g = g.in_order();
             return Array::made(shape, |out| {
-                rows::log_softmax_gradient(g.values::<T>(), y.values::<T>(), columns, out);
+                T::log_softmax_gradient(g.values::<T>(), y.values::<T>(), columns, out);
             });
         }
         if g.is_unique()
             && let Some(out) = g.make_mut::<T>()
         {
-            rows::softmax_gradient(Upstream::Here, y.values::<T>(), columns, out);
+            T::softmax_gradient(Upstream::Here, y.values::<T>(), columns, out);
             return g;
         }
         // One gradient for all rows of a matrix stays one.
@@ -106,7 +106,7 @@ impl Softmax {
         };
         let once = once.in_order();
         let g = Upstream::Each(once.values::<T>(), each);
-        Array::made(shape, |out| rows::softmax_gradient(g, y.values::<T>(), columns, out))
+        Array::made(shape, |out| T::softmax_gradient(g, y.values::<T>(), columns, out))
     }
 }
 
@@ -134,7 +134,7 @@ impl Gate for Softmax {
         let dtype = context.output(0).dtype;
         let y = dispatch_float!(dtype, T => {
             let rows = moved.in_order();
-            let kernel = if self.log { rows::log_softmax::<T> } else { rows::softmax::<T> };
+            let kernel = if self.log { T::log_softmax } else { T::softmax };
             Array::made(*moved.shape(), |out| kernel(rows.values::<T>(), columns, out))
         }, otherwise => moved.into_owned());
         Ok([if last { y } else { y.transpose(dim, -1)?.contiguous() }].into())

@@ -510,7 +510,7 @@ impl Tensor {
                 .with_inputs([self.meta()]));
         }
         // Every term is kept for the backward pass.
-        crate::kernel::memory::check(p as usize, 64 + self.elements() * self.dtype().size())
+        crate::error::check_memory(p as usize, 64 + self.elements() * self.dtype().size())
             .map_err(|error| error.at_gate("Mvlgamma").with_inputs([self.meta()]))?;
         let mut sum = self.lgamma()?;
         for j in 1..p {

@@ -5,10 +5,8 @@ use std::io::Read;
 use std::ops::Deref;
 use std::path::Path;
 
-use memmap2::Mmap;
-
 use crate::error::{Error, Result};
-use crate::kernel::mapped::map;
+use crate::kernel::mapped::{Mmap, map};
 
 /// Files below this size are read: mapping them costs more.
 const SMALLEST_MAPPED: u64 = 64 * 1024;

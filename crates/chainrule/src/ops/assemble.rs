@@ -4,7 +4,6 @@ use super::shape::places;
 use crate::array::{Array, DType, Shape, Slice};
 use crate::error::{Error, Result};
 use crate::gate::view::{Unview, View};
-use crate::kernel::memory;
 use crate::tensor::{CallerGuard, Tensor};
 
 impl Tensor {
@@ -356,7 +355,7 @@ impl Tensor {
     #[track_caller]
     pub fn vander(&self, n: usize) -> Result<Tensor> {
         let x = if self.dtype().is_float() { self.clone() } else { self.cast(DType::I64)? };
-        memory::check(n, size_of::<Tensor>() + x.elements() * x.dtype().size())
+        crate::error::check_memory(n, size_of::<Tensor>() + x.elements() * x.dtype().size())
             .map_err(|error| error.at_gate("Vander").with_inputs([self.meta()]))?;
         let mut columns = vec![x.ones_like()];
         for _ in 1..n {

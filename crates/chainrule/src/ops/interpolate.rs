@@ -3,7 +3,6 @@
 use super::shape::places;
 use crate::array::{Array, Shape};
 use crate::error::{Error, Result};
-use crate::kernel::memory;
 use crate::tensor::Tensor;
 
 /// How values between elements are found.
@@ -277,7 +276,7 @@ impl Tensor {
                     "a size of {size} can't become {wanted}: neither may be 0"
                 )));
             }
-            memory::check(wanted, 64)?;
+            crate::error::check_memory(wanted, 64)?;
             let scale = factor.map_or(size as f64 / wanted as f64, |factor| 1.0 / factor);
             Ok(Along { size, wanted, scale, aligned })
         };

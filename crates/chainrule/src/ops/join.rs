@@ -4,7 +4,6 @@ use std::str::FromStr;
 
 use crate::array::Shape;
 use crate::error::{Error, Result};
-use crate::kernel::memory;
 use crate::tensor::{CallerGuard, Tensor};
 
 /// Where a tensor is split.
@@ -89,7 +88,7 @@ impl Tensor {
                     .with_inputs([self.meta()]));
             }
             Sections::Count(count) => {
-                memory::check(*count, size_of::<Tensor>())
+                crate::error::check_memory(*count, size_of::<Tensor>())
                     .map_err(|error| error.at_gate("TensorSplit").with_inputs([self.meta()]))?;
                 let (each, larger) = (size / count, size % count);
                 (1..*count).map(|i| (i * each + i.min(larger)) as isize).collect()

@@ -4,7 +4,6 @@ use crate::array::{Array, NewShape, Shape};
 use crate::error::{Error, Result};
 use crate::gate::rearrange::{Flip, Roll};
 use crate::gate::view::View;
-use crate::kernel::memory;
 use crate::tensor::{CallerGuard, Tensor};
 
 /// Names the operator and its input in an error that an inner check raised.
@@ -327,7 +326,7 @@ impl Tensor {
         }
         let total = times.iter().fold(0, |sum: usize, &times| sum.saturating_add(times as usize));
         let total = if times.len() == 1 { total.saturating_mul(size) } else { total };
-        memory::check(total, size_of::<i64>()).map_err(refused(self, "RepeatInterleave"))?;
+        crate::error::check_memory(total, size_of::<i64>()).map_err(refused(self, "RepeatInterleave"))?;
         let rows = (0..size).flat_map(|i| {
             let times = if times.len() == 1 { times[0] } else { times[i] };
             std::iter::repeat_n(i as i64, times as usize)

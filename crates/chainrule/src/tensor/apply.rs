@@ -13,7 +13,6 @@ use super::{Handle, NodeRef, Operand, Shared, Tensor, saved_hooks};
 use crate::array::{Array, DType, Generator, Meta};
 use crate::error::{Error, ErrorKind, Result};
 use crate::gate::{Context, Gate, GateRef, Metas, Needs, Outputs, SavedValues};
-use crate::kernel::memory;
 
 /// A gate's outputs as tensors.
 pub(crate) type Tensors = SmallVec<[Tensor; 1]>;
@@ -340,7 +339,7 @@ fn forward(
     *promised = gate.infer(&metas).map_err(attributed)?;
     if !gate.is_view() {
         for meta in &*promised {
-            memory::check(meta.shape.elements(), meta.dtype.size()).map_err(attributed)?;
+            crate::error::check_memory(meta.shape.elements(), meta.dtype.size()).map_err(attributed)?;
         }
     }
     let mut context = Context::new(promised);

@@ -1,6 +1,7 @@
 //! The linear layer: a product with a transposed matrix and the addition of a bias, as one gate.
 
 use super::walkable;
+use crate::array::Float;
 use crate::array::{Array, DType, Meta, Shape};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formula::Formula;
@@ -11,8 +12,7 @@ use crate::gate::{
     Context, Entry, Gate, GateRef, Gradients, Linearity, Metas, Needs, Next, Outputs, Sample, Saved, SavedAs,
     Saves, TorchNode, Use, tuple,
 };
-use crate::kernel::matmul::{self, Matrix};
-use crate::kernel::tile::Tile;
+use crate::kernel::matmul::Matrix;
 use crate::tensor::Tensor;
 
 documented! {
@@ -190,7 +190,7 @@ impl Gate for Linear {
     }
 }
 
-fn linear<T: Tile>(inputs: &[&Array], shape: Shape) -> Array {
+fn linear<T: Float>(inputs: &[&Array], shape: Shape) -> Array {
     let (x, w, b) = (inputs[0].in_order(), walkable(inputs[1]), inputs[2].in_order());
     let (outputs, k) = (w.shape()[0], w.shape()[1]);
     Array::made(shape, |out| {
@@ -198,13 +198,13 @@ fn linear<T: Tile>(inputs: &[&Array], shape: Shape) -> Array {
             let bias = b.values::<T>();
             out.chunks_exact_mut(outputs).for_each(|row| row.copy_from_slice(bias));
             let left = Matrix { data: x.values::<T>(), row: k, column: 1 };
-            matmul::product(out.len() / outputs, k, outputs, left, lying(&w).transposed(), out, true);
+            T::product(out.len() / outputs, k, outputs, left, lying(&w).transposed(), out, true);
         }
     })
 }
 
 /// A matrix where it lies; see [`walkable`].
-fn lying<T: Tile>(x: &Array) -> Matrix<'_, T> {
+fn lying<T: Float>(x: &Array) -> Matrix<'_, T> {
     let buffer = x.buffer::<T>().expect("infer checked the element type");
     let data = &buffer[x.layout().offset.min(buffer.len())..];
     match x.is_contiguous() {
@@ -214,7 +214,7 @@ fn lying<T: Tile>(x: &Array) -> Matrix<'_, T> {
 }
 
 /// The gradients of a linear layer: G·W, Gᵀ·X and the sum of G's rows.
-fn linear_gradients<T: Tile>(saved: &Saved, g: &Array, needs: &Needs) -> Result<Gradients<Array>> {
+fn linear_gradients<T: Float>(saved: &Saved, g: &Array, needs: &Needs) -> Result<Gradients<Array>> {
     let g = g.in_order();
     let leading = g.rank() - 1;
     let outputs = g.shape()[leading];
@@ -230,7 +230,7 @@ fn linear_gradients<T: Tile>(saved: &Saved, g: &Array, needs: &Needs) -> Result<
             let w = walkable(&w);
             let inputs = w.shape()[1];
             Some(Array::made(g.shape().with_size(leading, inputs), |out| {
-                matmul::product(rows, outputs, inputs, right, lying(&w), out, false);
+                T::product(rows, outputs, inputs, right, lying(&w), out, false);
             }))
         }
     };
@@ -242,7 +242,7 @@ fn linear_gradients<T: Tile>(saved: &Saved, g: &Array, needs: &Needs) -> Result<
             let inputs = x.shape()[leading];
             let (left, right) = (right.transposed(), rows_of(x.values::<T>(), inputs));
             Some(Array::made(Shape::from([outputs, inputs]), |out| {
-                matmul::product(outputs, rows, inputs, left, right, out, false);
+                T::product(outputs, rows, inputs, left, right, out, false);
             }))
         }
     };
@@ -250,7 +250,7 @@ fn linear_gradients<T: Tile>(saved: &Saved, g: &Array, needs: &Needs) -> Result<
         false => None,
         true if rows == 1 => Some(g.reshape(Shape::from([outputs]))?),
         true => {
-            let sum = |out: &mut [T]| crate::kernel::sum::sum_columns(g.values::<T>(), outputs, out);
+            let sum = |out: &mut [T]| T::sum_columns(g.values::<T>(), outputs, out);
             Some(Array::made(Shape::from([outputs]), sum))
         }
     };

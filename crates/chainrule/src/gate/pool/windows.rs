@@ -3,7 +3,6 @@
 use crate::array::Shape;
 use crate::error::{Error, Result};
 use crate::gate::{Sizes, TorchNode, spread, tuple};
-use crate::kernel::memory;
 use crate::kernel::window::{Range, Windows};
 
 /// The windows of a pooling over one to three spatial dimensions.
@@ -192,7 +191,7 @@ impl Window {
                 for d in 0..3 {
                     let size = input[d];
                     let wanted = if d < 3 - rank { 1 } else { sizes[d + rank - 3].unwrap_or(size) };
-                    memory::check(wanted, size_of::<Range>() + size_of::<usize>())?;
+                    crate::error::check_memory(wanted, size_of::<Range>() + size_of::<usize>())?;
                     if size.checked_mul(wanted).is_none() {
                         return Err(Error::argument(format!(
                             "{wanted} windows are too many for {size} elements"
@@ -238,7 +237,7 @@ impl Window {
                     if ceil && (windows - 1) * stride >= size + padding {
                         windows -= 1;
                     }
-                    memory::check(windows, size_of::<Range>() + size_of::<usize>())?;
+                    crate::error::check_memory(windows, size_of::<Range>() + size_of::<usize>())?;
                     for o in 0..windows {
                         let first = o * stride;
                         // The first tap that isn't in the padding; the last one is before `end`.

@@ -1,0 +1,41 @@
+//! Systems with a triangular matrix.
+
+use super::{BLOCK, Matrix, block_product, subtract_block};
+
+/// Which part of a matrix counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Triangle {
+    /// The part above the diagonal; else the part below.
+    pub upper: bool,
+    /// The diagonal counts as ones, whatever it holds.
+    pub unit: bool,
+}
+
+/// Solves `T·X = B` in place of B. A zero on the diagonal gives infinities.
+pub fn solve_triangular(t: &Matrix, triangle: Triangle, x: &mut Matrix) {
+    let (n, width) = (t.rows, x.columns);
+    let blocks: Vec<usize> = (0..n).step_by(BLOCK).collect();
+    for block in 0..blocks.len() {
+        // From the first row on, or from the last one back.
+        let start = blocks[if triangle.upper { blocks.len() - 1 - block } else { block }];
+        let end = (start + BLOCK).min(n);
+        // What the solved rows contribute to those of this block.
+        let (from, to) = if triangle.upper { (end, n) } else { (0, start) };
+        if from < to {
+            let known =
+                block_product(t, (start, from, end - start, to - from), x, (from, 0, to - from, width));
+            subtract_block(x, start, 0, &known, width);
+        }
+        for step in 0..end - start {
+            let i = if triangle.upper { end - 1 - step } else { start + step };
+            let solved = if triangle.upper { i + 1..end } else { start..i };
+            for p in solved {
+                x.add_row(i, -t[(i, p)], p, 0, width);
+            }
+            if !triangle.unit {
+                let pivot = t[(i, i)];
+                x.row_mut(i).iter_mut().for_each(|v| *v /= pivot);
+            }
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! What slices hold.
+
+use std::fmt::{Debug, Display};
+
+use crate::memory::Recycled;
+
+/// A type that kernels read and write: `bool`, `u8`, `i32`, `i64`, `f32` or `f64`.
+pub trait Value: Copy + Default + PartialEq + PartialOrd + Debug + Display + Send + Sync + Recycled {
+    /// The value as `f64` (`true` is 1).
+    fn double(self) -> f64;
+    /// The nearest value of this type: integers are truncated towards zero, then `i32` and `i64` saturate and
+    /// `u8` wraps around; NaN becomes 0, and `bool` is `x ≠ 0`.
+    fn of_double(x: f64) -> Self;
+}
+
+macro_rules! value {
+    ($($T:ty: $double:expr, $of_double:expr;)*) => {$(
+        impl Value for $T {
+            #[inline(always)]
+            fn double(self) -> f64 {
+                $double(self)
+            }
+            #[inline(always)]
+            fn of_double(x: f64) -> $T {
+                $of_double(x)
+            }
+        }
+    )*};
+}
+
+value! {
+    bool: |x| x as u8 as f64, |x: f64| x != 0.0;
+    u8: |x| x as f64, |x: f64| x as i64 as u8;
+    i32: |x| x as f64, |x: f64| x as i32;
+    i64: |x| x as f64, |x: f64| x as i64;
+    f32: |x| x as f64, |x: f64| x as f32;
+    f64: |x| x, |x: f64| x;
+}
