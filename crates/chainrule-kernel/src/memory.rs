@@ -82,32 +82,37 @@ recycled!(bool, u8, i32, i64, f32, f64);
 const ORDINARY: usize = 256 * 1024 * 1024;
 
 /// Whether the system would give so much memory at once. Small amounts are not asked for.
-pub(crate) fn is_affordable(len: usize, size: usize) -> bool {
+#[inline]
+pub fn is_affordable(len: usize, size: usize) -> bool {
     match len.checked_mul(size) {
         Some(bytes) if bytes < ORDINARY => true,
-        Some(bytes) => Vec::<u8>::new().try_reserve_exact(bytes).is_ok(),
+        Some(bytes) => is_given(bytes),
         None => false,
     }
 }
 
-/// What is to be said where memory can't hold so many elements of this size.
-pub fn refused(len: usize, size: usize) -> Option<String> {
-    (!is_affordable(len, size)).then(|| format!("memory can't hold {len} elements of {size} bytes"))
+#[cold]
+fn is_given(bytes: usize) -> bool {
+    Vec::<u8>::new().try_reserve_exact(bytes).is_ok()
+}
+
+/// What is to be said where it would not.
+#[cold]
+pub fn refusal(len: usize, size: usize) -> String {
+    format!("memory can't hold {len} elements of {size} bytes")
 }
 
 /// A buffer of copies of a value.
 ///
 /// # Panics
-/// Memory can't hold it; gates ask whether it is [`refused`] first.
+/// Memory can't hold it; gates ask whether it [`is_affordable`] first.
 pub fn filled<T: Copy>(len: usize, value: T) -> Vec<T> {
     assert_affordable::<T>(len);
     vec![value; len]
 }
 
 fn assert_affordable<T>(len: usize) {
-    if let Some(reason) = refused(len, size_of::<T>()) {
-        panic!("{reason}");
-    }
+    assert!(is_affordable(len, size_of::<T>()), "{}", refusal(len, size_of::<T>()));
 }
 
 /// A buffer of `len` elements whose contents are arbitrary (values of a former use, or zeros).

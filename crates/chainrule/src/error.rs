@@ -390,9 +390,10 @@ impl fmt::Debug for Error {
     }
 }
 /// An error where memory can't hold so many elements of this size.
+#[inline]
 pub(crate) fn check_memory(len: usize, size: usize) -> Result<()> {
-    match crate::kernel::memory::refused(len, size) {
-        None => Ok(()),
-        Some(reason) => Err(Error::shape(reason)),
+    match crate::kernel::memory::is_affordable(len, size) {
+        true => Ok(()),
+        false => Err(Error::shape(crate::kernel::memory::refusal(len, size))),
     }
 }

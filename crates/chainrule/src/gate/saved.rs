@@ -4,22 +4,68 @@ use std::borrow::Cow;
 
 use smallvec::SmallVec;
 
+use super::Saves;
 use crate::array::{Array, Meta, Shape};
 use crate::error::{Error, Result};
 use crate::tensor::{Kept, NodeRef, Tensor};
 
 /// The values a node keeps, as arrays: what is read of them as tensors is joined to the graph again, inputs by the
 /// node's edges and outputs to the node itself, which so never refers to itself.
-#[derive(Debug, Default, Clone)]
-pub(crate) struct SavedValues {
-    pub(crate) inputs: SmallVec<[(u32, Array); 2]>,
-    pub(crate) outputs: SmallVec<[(u32, Array); 1]>,
-    pub(crate) extras: Vec<Array>,
+#[derive(Debug, Clone)]
+pub(crate) struct SavedValues<T = Array> {
+    /// Which inputs and outputs there are.
+    saves: Saves,
+    /// The inputs and the outputs, each in their order, and what else the gate keeps.
+    values: SmallVec<[T; 3]>,
 }
 
-impl SavedValues {
+impl<T> SavedValues<T> {
+    /// A list that all inputs and outputs named have to be pushed to, then any extras.
+    #[inline]
+    pub(crate) fn of(saves: Saves) -> SavedValues<T> {
+        SavedValues { saves, values: SmallVec::new() }
+    }
+
+    #[inline]
+    pub(crate) fn push(&mut self, value: T) {
+        self.values.push(value);
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.inputs.is_empty() && self.outputs.is_empty() && self.extras.is_empty()
+        self.values.is_empty()
+    }
+
+    pub(crate) fn input(&self, i: usize) -> Option<&T> {
+        self.saves.has_input(i).then(|| &self.values[self.saves.inputs_before(i)])
+    }
+
+    pub(crate) fn output(&self, i: usize) -> Option<&T> {
+        let inputs = self.saves.inputs_before(u64::BITS as usize);
+        self.saves.has_output(i).then(|| &self.values[inputs + self.saves.outputs_before(i)])
+    }
+
+    pub(crate) fn extras(&self) -> &[T] {
+        let all = u64::BITS as usize;
+        &self.values[self.saves.inputs_before(all) + self.saves.outputs_before(all)..]
+    }
+
+    pub(crate) fn as_ref(&self) -> SavedValues<&T> {
+        SavedValues { saves: self.saves, values: self.values.iter().collect() }
+    }
+
+    /// The same in another form; `change` is told which of the inputs a value is, if it is one.
+    pub(crate) fn try_map<U>(
+        self,
+        mut change: impl FnMut(Option<usize>, T) -> Result<U>,
+    ) -> Result<SavedValues<U>> {
+        let mut inputs = (0..u64::BITS as usize).filter(|&i| self.saves.has_input(i));
+        let values = self.values.into_iter().map(|value| change(inputs.next(), value));
+        Ok(SavedValues { saves: self.saves, values: values.collect::<Result<_>>()? })
     }
 }
 
@@ -169,7 +215,7 @@ impl<'a> Saved<'a> {
                 match node.scalar() {
                     Some(scalar) if i < node.edges().len() => Some(Cow::Owned(Array::scalar(scalar.x[i]))),
                     Some(_) => None,
-                    None => kept.values().and_then(|values| at(i, &values.inputs)),
+                    None => kept.values().and_then(|values| values.input(i)).map(Cow::Borrowed),
                 },
             ),
         };
@@ -257,7 +303,7 @@ impl<'a> Saved<'a> {
         let found = match self.0 {
             Keeper::Node(node, kept) => match (node.scalar(), i) {
                 (Some(scalar), 0) => Some(Cow::Owned(Array::scalar(scalar.y))),
-                _ => kept.values().and_then(|values| at(i, &values.outputs)),
+                _ => kept.values().and_then(|values| values.output(i)).map(Cow::Borrowed),
             },
             Keeper::Laid(laid) => laid.outputs.get(i).and_then(|y| y.as_deref()).map(Cow::Borrowed),
         };
@@ -299,7 +345,7 @@ impl<'a> Saved<'a> {
     /// ```
     pub fn extra(&self, i: usize) -> Result<&Array> {
         let extras = match self.0 {
-            Keeper::Node(_, kept) => kept.values().map(|values| &values.extras[..]).unwrap_or_default(),
+            Keeper::Node(_, kept) => kept.values().map(SavedValues::extras).unwrap_or_default(),
             Keeper::Laid(laid) => laid.extras,
         };
         extras.get(i).ok_or_else(|| self.missing("extra value", i))
@@ -460,12 +506,6 @@ impl<'a> Saved<'a> {
     fn missing(&self, what: &str, i: usize) -> Error {
         Error::autograd(format!("its backward reads {what} {i}, which its `saves` doesn't name"))
     }
-}
-
-/// The array that was kept for this place.
-#[inline]
-fn at(i: usize, all: &[(u32, Array)]) -> Option<Cow<'_, Array>> {
-    all.iter().find(|(place, _)| *place as usize == i).map(|(_, array)| Cow::Borrowed(array))
 }
 
 #[cold]

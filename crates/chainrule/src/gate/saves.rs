@@ -22,6 +22,7 @@ impl Needs {
     /// use chainrule::gate::Needs;
     /// assert_eq!(Needs::new((0..100).map(|i| i == 99)).len(), 100);
     /// ```
+    #[inline]
     pub fn new(flags: impl IntoIterator<Item = bool>) -> Needs {
         let mut needs = Needs { count: 0, bits: 0, more: Vec::new() };
         for flag in flags {
@@ -168,6 +169,30 @@ impl Saves {
     pub fn has_output(self, i: usize) -> bool {
         i < 64 && self.outputs >> i & 1 == 1
     }
+
+    /// The part of the set that a gate with so many inputs and outputs has.
+    #[inline]
+    pub(crate) fn among(self, inputs: usize, outputs: usize) -> Saves {
+        Saves { inputs: self.inputs & below(inputs), outputs: self.outputs & below(outputs) }
+    }
+
+    /// How many of the inputs before input `i` are in the set.
+    #[inline]
+    pub(crate) fn inputs_before(self, i: usize) -> usize {
+        (self.inputs & below(i)).count_ones() as usize
+    }
+
+    /// How many of the outputs before output `i` are in the set.
+    #[inline]
+    pub(crate) fn outputs_before(self, i: usize) -> usize {
+        (self.outputs & below(i)).count_ones() as usize
+    }
+}
+
+/// The lowest `count` bits.
+#[inline]
+fn below(count: usize) -> u64 {
+    if count < 64 { (1 << count) - 1 } else { u64::MAX }
 }
 
 impl std::ops::BitOr for Saves {

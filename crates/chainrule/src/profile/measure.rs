@@ -215,7 +215,7 @@ fn backward_work(leaves: &[Tensor], outputs: &[Tensor]) -> Result<Work> {
 fn extra_bytes(outputs: &[Tensor]) -> u64 {
     let kept = outputs.iter().find_map(Tensor::node).map(|(node, _)| node.keep(true));
     match kept {
-        Some(Ok(Kept::Values(values))) => values.extras.iter().map(|x| x.bytes() as u64).sum(),
+        Some(Ok(Kept::Values(values))) => values.extras().iter().map(|x| x.bytes() as u64).sum(),
         _ => 0,
     }
 }

@@ -125,8 +125,19 @@ pub(crate) fn apply_at(
     let before = is_recording().then(Generator::of_thread);
     let mut arrays: Arrays<'_> = SmallVec::new();
     inputs.iter().for_each(|x| arrays.push(x.values()));
-    let mut metas = Metas::new();
-    let (outputs, extras) = forward(&gate, &arrays, &mut metas, location)?;
+    let (metas, outputs, extras);
+    {
+        let (mut views, mut given) = (SmallVec::<[&Array; 3]>::new(), SmallVec::<[Meta; 3]>::new());
+        for x in &arrays {
+            views.push(x);
+            given.push(x.meta());
+        }
+        metas = match gate.infer(&given) {
+            Ok(metas) => metas,
+            Err(error) => return Err(attributed(error, &gate, &given)),
+        };
+        (outputs, extras) = forward(&gate, &views, &given, &metas, location)?;
+    }
 
     let wanted = is_grad_enabled() && inputs.iter().any(|x| x.requires_grad());
     let differentiable = wanted && metas.iter().any(|meta| meta.dtype.is_float());
@@ -162,16 +173,19 @@ fn record(
 ) -> Result<Tensors> {
     let edges = edges_to(inputs);
     let saves = gate.saves(&Needs::new(edges.iter().map(Edge::carries)));
-    let mut saved = SavedValues { extras, ..SavedValues::default() };
+    let mut saved = SavedValues::of(saves.among(arrays.len(), outputs.len()));
     for (i, x) in arrays.into_iter().enumerate() {
         if saves.has_input(i) {
-            saved.inputs.push((i as u32, x.into_owned()));
+            saved.push(x.into_owned());
         }
     }
     for (i, y) in outputs.iter().enumerate() {
         if saves.has_output(i) {
-            saved.outputs.push((i as u32, y.clone()));
+            saved.push(y.clone());
         }
+    }
+    for extra in extras {
+        saved.push(extra);
     }
     let kept = saved_hooks::kept(saved, &edges)
         .map_err(|error| error.at_gate(gate.name()).with_inputs(inputs.iter().map(|x| x.meta())))?;
@@ -180,7 +194,9 @@ fn record(
     if outputs.len() == 1 {
         // The only output takes the node along.
         let mut only = Tensors::new();
-        only.extend(outputs.pop().map(|array| Tensor::computed(array, node, 0)));
+        if let Some(array) = outputs.pop() {
+            only.push(Tensor::computed(array, node, 0));
+        }
         return Ok(only);
     }
     let tensor = |(i, array): (usize, Array)| match array.dtype().is_float() {
@@ -320,32 +336,31 @@ fn scalar_output(
     Tensor::scalar(NodeRef::new(Node::new(gate, edges, Work::Scalar(Scalar::new(x, y)), line_of(location))))
 }
 
-/// The gate's checks and forward pass, which also says what the outputs are; errors name the gate and show what it was
-/// given.
+/// The error, naming the gate and showing what it was given.
+#[cold]
+fn attributed(error: Error, gate: &GateRef, given: &[Meta]) -> Error {
+    error.at_gate(gate.name()).with_inputs(given.iter().copied())
+}
+
+/// The gate's forward pass, whose outputs must be what was promised.
 #[inline(always)]
 fn forward(
     gate: &GateRef,
-    arrays: &[Cow<'_, Array>],
-    promised: &mut Metas,
+    arrays: &[&Array],
+    given: &[Meta],
+    promised: &[Meta],
     location: &'static Location<'static>,
 ) -> Result<(Outputs, Vec<Array>)> {
-    let (mut views, mut metas) = (SmallVec::<[&Array; 3]>::new(), SmallVec::<[Meta; 3]>::new());
-    for x in arrays {
-        views.push(x);
-        metas.push(x.meta());
-    }
-    let attributed = |error: Error| error.at_gate(gate.name()).with_inputs(metas.iter().copied());
-
-    *promised = gate.infer(&metas).map_err(attributed)?;
+    let attributed = |error: Error| attributed(error, gate, given);
     if !gate.is_view() {
-        for meta in &*promised {
+        for meta in promised {
             crate::error::check_memory(meta.shape.elements(), meta.dtype.size()).map_err(attributed)?;
         }
     }
     let mut context = Context::new(promised);
-    let outputs = gate.forward(&views, &mut context).map_err(attributed)?;
+    let outputs = gate.forward(arrays, &mut context).map_err(attributed)?;
     let extras = context.into_extras();
-    if outputs.len() != promised.len() || outputs.iter().zip(&*promised).any(|(y, meta)| !y.is_a(meta)) {
+    if outputs.len() != promised.len() || outputs.iter().zip(promised).any(|(y, meta)| !y.is_a(meta)) {
         let actual: Vec<String> = outputs.iter().map(|y| y.meta().to_string()).collect();
         let expected: Vec<String> = promised.iter().map(Meta::to_string).collect();
         return Err(attributed(Error::argument(format!(

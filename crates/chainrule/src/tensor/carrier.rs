@@ -190,14 +190,18 @@ impl Carrier for Gradient {
     fn backward(
         node: &NodeRef,
         kept: &Kept,
-        upstream: Upstream<Gradient>,
+        mut upstream: Upstream<Gradient>,
         needs: &Needs,
     ) -> Result<Gradients<Gradient>> {
-        let mut arrays: SmallVec<[Option<Array>; 1]> = SmallVec::new();
-        for gradient in upstream {
-            arrays.push(gradient.map(Gradient::into_array));
-        }
-        let found = array_backward(&**node.gate(), &Saved::new(node, kept), &mut arrays, needs)?;
+        let (gate, saved) = (&**node.gate(), Saved::new(node, kept));
+        let array = |gradient: Option<Gradient>| gradient.map(Gradient::into_array);
+        let found = match &mut upstream[..] {
+            [only] => array_backward(gate, &saved, &mut [array(only.take())], needs)?,
+            all => {
+                let mut all: Vec<_> = all.iter_mut().map(|gradient| array(gradient.take())).collect();
+                array_backward(gate, &saved, &mut all, needs)?
+            }
+        };
         let mut gradients = Gradients::new();
         for gradient in found {
             gradients.push(gradient.map(Gradient::from_array));

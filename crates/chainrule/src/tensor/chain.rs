@@ -98,11 +98,12 @@ impl<'g> Sweep<'g, Gradient> {
         &mut self,
         first: Pending<'g, Gradient>,
     ) -> Result<Option<Pending<'g, Gradient>>> {
-        let meta = first.node.outputs()[0];
-        if !is_chained(first.node, &meta) {
+        let node = first.node;
+        let meta = &node.outputs()[0];
+        if !is_chained(node, meta) {
             return Ok(Some(first));
         }
-        let mut members = self.members(first, &meta);
+        let mut members = self.members(first, meta);
         if let [(_, only)] = &mut members[..] {
             return Ok(only.take());
         }

@@ -111,6 +111,7 @@ pub(crate) enum Place {
 }
 
 /// Locks without caring for poison: the guarded values are replaced whole, so they are never half-written.
+#[inline]
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -10,8 +10,6 @@ use std::marker::PhantomData;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use smallvec::SmallVec;
-
 use super::node::{Edge, Kept};
 use super::{Tensor, no_grad};
 use crate::array::{Array, Meta};
@@ -174,14 +172,12 @@ enum Slot {
 /// What a node keeps in another form, and the hooks that know it.
 pub(crate) struct Packed {
     hooks: Arc<Hooks>,
-    inputs: SmallVec<[(u32, Slot); 2]>,
-    outputs: SmallVec<[(u32, Slot); 1]>,
-    extras: Vec<Slot>,
+    slots: SavedValues<Slot>,
 }
 
 impl fmt::Debug for Packed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Packed({})", self.inputs.len() + self.outputs.len() + self.extras.len())
+        write!(f, "Packed({})", self.slots.len())
     }
 }
 
@@ -216,21 +212,17 @@ impl Packed {
             let value = no_grad(|| (hooks.pack)(&Tensor::from_array(array)))?;
             Ok(Slot::Packed(meta, value))
         };
-        let input = |(i, x): (u32, Array)| {
-            let computed = matches!(edges[i as usize], Edge::Node(..));
-            Ok((i, if computed { pack(x)? } else { Slot::Plain(x) }))
-        };
-        let inputs = values.inputs.into_iter().map(input).collect::<Result<SmallVec<_>>>()?;
-        let outputs =
-            values.outputs.into_iter().map(|(i, y)| Ok((i, pack(y)?))).collect::<Result<SmallVec<_>>>()?;
-        let extras = values.extras.into_iter().map(pack).collect::<Result<Vec<_>>>()?;
-        Ok(Packed { inputs, outputs, extras, hooks })
+        let slots = values.try_map(|input, array| match input {
+            Some(i) if !matches!(edges[i], Edge::Node(..)) => Ok(Slot::Plain(array)),
+            _ => pack(array),
+        })?;
+        Ok(Packed { slots, hooks })
     }
 
     /// The values again.
     #[cold]
     pub(super) fn unpack(&self) -> Result<SavedValues> {
-        let array = |slot: &Slot| match slot {
+        self.slots.as_ref().try_map(|_, slot| match slot {
             Slot::Plain(array) => Ok(array.clone()),
             Slot::Packed(meta, value) => {
                 let tensor = {
@@ -245,11 +237,6 @@ impl Packed {
                     tensor.meta()
                 )))
             }
-        };
-        Ok(SavedValues {
-            inputs: self.inputs.iter().map(|(i, x)| Ok((*i, array(x)?))).collect::<Result<_>>()?,
-            outputs: self.outputs.iter().map(|(i, y)| Ok((*i, array(y)?))).collect::<Result<_>>()?,
-            extras: self.extras.iter().map(array).collect::<Result<_>>()?,
         })
     }
 }

@@ -112,7 +112,7 @@ impl Gate for Linear {
 
     fn infer(&self, inputs: &[Meta]) -> Result<Metas> {
         expect_inputs(inputs, 3)?;
-        let (x, w, b) = (inputs[0].shape, inputs[1].shape, inputs[2].shape);
+        let (x, w, b) = (&inputs[0].shape, &inputs[1].shape, &inputs[2].shape);
         if inputs.iter().any(|meta| meta.dtype != inputs[0].dtype || !meta.dtype.is_float()) {
             return Err(Error::dtype("a linear layer needs one float type for its input, weight and bias"));
         }
@@ -121,7 +121,7 @@ impl Gate for Linear {
                 "an input of shape {x} doesn't fit a weight of shape {w}: its last size must be the weight's second"
             )));
         }
-        if b != Shape::from([w[0]]) {
+        if b[..] != [w[0]] {
             return Err(Error::shape(format!(
                 "a weight of shape {w} goes with a bias of shape [{}], not {b}",
                 w[0]
