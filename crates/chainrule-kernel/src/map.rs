@@ -83,7 +83,7 @@ macro_rules! float {
                 {
                     #[target_feature(enable = "avx2,fma")]
                     fn avx2<const N: usize, B: Body<N>>(body: &B, x: &Readers<N, $T>, out: &mut [[$T; $LANES]]) {
-                        each(
+                        each::<N, $LANES, { $LANES / 2 }, $T>(
                             x,
                             out,
                             #[inline(always)]
@@ -98,7 +98,7 @@ macro_rules! float {
                             x: &Readers<N, $T>,
                             out: &mut [[$T; $LANES]],
                         ) {
-                            each(
+                            each::<N, $LANES, $LANES, $T>(
                                 x,
                                 out,
                                 #[inline(always)]
@@ -119,7 +119,7 @@ macro_rules! float {
                 }
                 #[cfg(not(target_arch = "x86_64"))]
                 in_chunks(x, out, &|x, out: &mut [[$T; $LANES]]| {
-                    each(
+                    each::<N, $LANES, $LANES, $T>(
                         x,
                         out,
                         #[inline(always)]
@@ -213,9 +213,9 @@ fn in_chunks<const N: usize, const LANES: usize, T: Value>(
     }
 }
 
-/// Runs `body` over chunks, which become straight vector code. Only [`in_chunks`] may call it.
+/// Runs `body` over chunks, which become straight vector code, one or two vectors a chunk. Only [`in_chunks`] may call it.
 #[inline(always)]
-fn each<const N: usize, const LANES: usize, T: Value>(
+fn each<const N: usize, const LANES: usize, const VECTOR: usize, T: Value>(
     readers: &Readers<N, T>,
     out: &mut [[T; LANES]],
     body: impl Fn([T; N]) -> T,
@@ -236,7 +236,7 @@ fn each<const N: usize, const LANES: usize, T: Value>(
                 unsafe { &*start.add(chunk * step).cast() }
             },
         );
-        *out = straight(x, &body);
+        *out = straight::<N, LANES, VECTOR, T>(x, &body);
     }
 }
 
@@ -249,20 +249,33 @@ fn listed<const N: usize, R: Copy>(f: impl Fn(usize) -> R) -> [R; N] {
     *all.first_chunk().expect("there are at most five")
 }
 
-/// `body` at a few places at once.
+/// `body` at a few places at once: as many as a vector holds, or twice as many.
 #[inline(always)]
-fn straight<const N: usize, const LANES: usize, T: Value>(
+fn straight<const N: usize, const LANES: usize, const VECTOR: usize, T: Value>(
     x: [&[T; LANES]; N],
     body: &impl Fn([T; N]) -> T,
 ) -> [T; LANES] {
+    const { assert!(LANES == VECTOR || LANES == 2 * VECTOR) };
     let mut y = [T::default(); LANES];
-    for lane in 0..LANES {
+    // A loop over both vectors would stay one where small code is wanted.
+    vector(x, body, 0..VECTOR, &mut y);
+    vector(x, body, VECTOR..LANES, &mut y);
+    y
+}
+
+#[inline(always)]
+fn vector<const N: usize, const LANES: usize, T: Value>(
+    x: [&[T; LANES]; N],
+    body: &impl Fn([T; N]) -> T,
+    lanes: std::ops::Range<usize>,
+    y: &mut [T; LANES],
+) {
+    for lane in lanes {
         y[lane] = body(listed(
             #[inline(always)]
             |i| x[i][lane],
         ));
     }
-    y
 }
 
 multiversion! {
