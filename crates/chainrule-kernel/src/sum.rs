@@ -81,26 +81,32 @@ multiversion! {
             return x.iter().fold(T::default(), |sum, value| sum + *value);
         }
         let mut lanes = [T::default(); LANES];
-        let chunks = x.chunks_exact(LANES);
-        let rest = chunks.remainder();
+        let (chunks, rest) = x.as_chunks::<LANES>();
         for chunk in chunks {
-            for (lane, value) in lanes.iter_mut().zip(chunk) {
-                *lane += *value;
+            for i in 0..LANES {
+                lanes[i] += chunk[i];
             }
         }
         for (lane, value) in lanes.iter_mut().zip(rest) {
             *lane += *value;
         }
-        let mut width = LANES;
-        while width > 1 {
-            width /= 2;
-            for i in 0..width {
-                let other = lanes[i + width];
-                lanes[i] += other;
-            }
-        }
-        lanes[0]
+        total(lanes)
     }
+}
+
+/// The sum of all lanes: of halves, of their halves, and so on. It must not be inlined, for where the compiler sees that
+/// two lanes meet at the end, it adds up all along in vectors of two.
+#[inline(never)]
+fn total<T: Add + Copy>(mut lanes: [T; LANES]) -> T {
+    let mut width = LANES;
+    while width > 1 {
+        width /= 2;
+        for i in 0..width {
+            let other = lanes[i + width];
+            lanes[i] += other;
+        }
+    }
+    lanes[0]
 }
 
 /// `out[r]` = the sum of row r of a matrix with rows of this length.
