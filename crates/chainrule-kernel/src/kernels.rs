@@ -37,6 +37,8 @@ macro_rules! kernels {
 kernels! {
     /// `sum[i] += x[i]`
     fn add_assign(sum: &mut [Self], x: &[Self]) = map::add_assign;
+    /// Whether no element is infinite or NaN.
+    fn all_finite(x: &[Self]) -> bool = sum::all_finite;
     /// The sum of all elements: lanes add up blocks, blocks are added pairwise.
     fn sum(x: &[Self]) -> Self = sum::sum;
     /// `out[r]` = the sum of row r of a matrix with rows of this length.

@@ -94,6 +94,22 @@ multiversion! {
     }
 }
 
+multiversion! {
+    /// Whether no element is infinite or NaN: x − x is 0 for all others.
+    pub(crate) fn all_finite[T: Float + std::ops::Sub<Output = T>](x: &[T]) -> bool {
+        let zero = T::default();
+        let (chunks, rest) = x.as_chunks::<BLOCK>();
+        let finite = |chunk: &[T; BLOCK]| {
+            let mut all = true;
+            for i in 0..BLOCK {
+                all &= chunk[i] - chunk[i] == zero;
+            }
+            all
+        };
+        chunks.iter().all(finite) && rest.iter().all(|&x| x - x == zero)
+    }
+}
+
 /// The sum of all lanes: of halves, of their halves, and so on. It must not be inlined, for where the compiler sees that
 /// two lanes meet at the end, it adds up all along in vectors of two.
 #[inline(never)]

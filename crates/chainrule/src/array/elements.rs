@@ -2,6 +2,7 @@
 
 use super::{Array, DType, Element, Layout, dispatch, layout::Rows};
 use crate::error::{Error, Result};
+use crate::kernel::Kernels as _;
 
 /// Iterates over the elements of an array in row-major order, whatever its strides.
 ///
@@ -185,8 +186,8 @@ impl Array {
     /// ```
     pub fn all_finite(&self) -> bool {
         match self.dtype() {
-            DType::F32 => self.iter::<f32>().is_ok_and(|mut values| values.all(f32::is_finite)),
-            DType::F64 => self.iter::<f64>().is_ok_and(|mut values| values.all(f64::is_finite)),
+            DType::F32 => f32::all_finite(self.contiguous().values()),
+            DType::F64 => f64::all_finite(self.contiguous().values()),
             _ => true,
         }
     }

@@ -6,6 +6,8 @@ use super::{Arch, Data, MissingValues, Settings, Takes};
 use crate::array::Array;
 use crate::data::{Columns, Dataset, FillIn, Filter, Imputer, Scaler, Transform};
 use crate::error::{Error, Result};
+use crate::kernel::Kernels as _;
+use crate::kernel::norm::Moments;
 
 /// What is done to an example before the network sees it; stored with the network.
 ///
@@ -116,7 +118,7 @@ impl Preparation {
                 if settings.arch.takes_colour() && channels == 1 {
                     steps.push(Transform::Colour);
                 }
-                let largest = train.features.to_f64_vec().into_iter().fold(0.0f64, f64::max).max(1.0);
+                let largest = blocks(train)?.flatten().fold(1.0, f64::max);
                 let divisor = if largest > 16.0 { 255.0 } else { largest as f32 };
                 steps.push(Transform::Float { divisor });
                 steps.push(normalise(train, channels, divisor, settings.arch.takes_colour())?);
@@ -194,19 +196,34 @@ fn stacked(images: &[Array]) -> Result<Array> {
     Array::from_vec(values, crate::Shape::new(&[&[images.len()], &first.shape()[..]].concat())?)
 }
 
+/// The training part's features, a few examples at a time: all of them as `f64` would take much memory.
+fn blocks(train: &Dataset) -> Result<impl Iterator<Item = Vec<f64>>> {
+    const TOGETHER: usize = 128;
+    let blocks = (0..train.len())
+        .step_by(TOGETHER)
+        .map(|start| train.features.narrow(0, start as isize, TOGETHER.min(train.len() - start)));
+    Ok(blocks.collect::<Result<Vec<Array>>>()?.into_iter().map(|block| block.to_f64_vec()))
+}
+
 /// Each channel's mean and deviation over the training part, after division.
 fn normalise(train: &Dataset, channels: usize, divisor: f32, colour: bool) -> Result<Transform> {
-    let values = train.features.to_f64_vec();
     let plane = train.width() / channels.max(1);
-    let (mut mean, mut deviation) = (Vec::new(), Vec::new());
-    for channel in 0..channels {
-        let own = || values.chunks(plane).skip(channel).step_by(channels).flatten();
-        let n = (train.len() * plane) as f64;
-        let middle = own().sum::<f64>() / n;
-        let spread = (own().map(|x| (x - middle).powi(2)).sum::<f64>() / n).sqrt();
-        mean.push((middle / f64::from(divisor)) as f32);
-        deviation.push(if spread > 1e-9 { (spread / f64::from(divisor)) as f32 } else { 1.0 });
+    let mut all = vec![Moments::default(); channels];
+    let mut before = 0.0;
+    for block in blocks(train)? {
+        let images = block.len() / train.width().max(1);
+        let part = images as f64 / (before + images as f64);
+        for (all, own) in all.iter_mut().zip(f64::moments(&block, [images, channels, plane], true)) {
+            let apart = own.mean - all.mean;
+            all.mean += apart * part;
+            all.variance += (own.variance - all.variance) * part + apart * apart * part * (1.0 - part);
+        }
+        before += images as f64;
     }
+    let divisor = f64::from(divisor);
+    let mut mean: Vec<f32> = all.iter().map(|own| (own.mean / divisor) as f32).collect();
+    let spread = all.iter().map(|own| own.variance.sqrt());
+    let mut deviation: Vec<f32> = spread.map(|s| if s > 1e-9 { (s / divisor) as f32 } else { 1.0 }).collect();
     if colour && channels == 1 {
         (mean, deviation) = (vec![mean[0]; 3], vec![deviation[0]; 3]);
     }
