@@ -27,7 +27,7 @@ pub mod simd;
 pub mod special;
 pub mod sum;
 mod thin;
-pub mod tile;
+mod tile;
 pub mod update;
 mod value;
 pub mod window;

@@ -19,9 +19,13 @@ pub struct Matrix<'a, T> {
 }
 
 impl<T: Copy> Matrix<'_, T> {
-    /// The last element that a matrix of this size reads, plus one.
+    /// The last element that a matrix of this size reads, plus one; where that is no number, the largest one.
     fn reach(&self, rows: usize, columns: usize) -> usize {
-        if rows == 0 || columns == 0 { 0 } else { (rows - 1) * self.row + (columns - 1) * self.column + 1 }
+        if rows == 0 || columns == 0 {
+            return 0;
+        }
+        let (down, across) = ((rows - 1).saturating_mul(self.row), (columns - 1).saturating_mul(self.column));
+        down.saturating_add(across).saturating_add(1)
     }
 
     /// The same elements with rows and columns exchanged.
@@ -75,7 +79,12 @@ pub(crate) fn product<T: Tile>(
     c: &mut [T],
     accumulate: bool,
 ) {
-    assert!(c.len() >= m * n && a.data.len() >= a.reach(m, k) && b.data.len() >= b.reach(k, n));
+    // Strides may be 0, so that sides that lie in memory don't bound the sizes. Padded to vectors, or with gaps between
+    // rows, no side becomes 32 times as large: what is allocated for them can be counted.
+    let area =
+        |rows: usize, columns: usize| rows.checked_mul(columns).filter(|&area| area <= usize::MAX / 32);
+    let countable = area(m, k).is_some() && area(k, n).is_some() && area(m, n).is_some();
+    assert!(countable && a.data.len() >= a.reach(m, k) && b.data.len() >= b.reach(k, n));
     let c = &mut c[..m * n];
     if k == 0 || c.is_empty() {
         if !accumulate {

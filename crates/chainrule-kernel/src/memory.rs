@@ -28,32 +28,41 @@ const FEW: usize = 16;
 /// computes beside them.
 const MOST: usize = 512 * 1024 * 1024;
 
-/// Elements whose buffers are recycled.
-pub trait Recycled: Copy + Default + Send + Sync + 'static {
-    #[doc(hidden)]
-    fn store() -> &'static Mutex<Store<Self>>
-    where
-        Self: Sized;
-    #[doc(hidden)]
-    fn recent() -> &'static LocalKey<RefCell<Vec<Vec<Self>>>>
-    where
-        Self: Sized;
-    #[doc(hidden)]
-    fn small() -> &'static LocalKey<RefCell<[Vec<Vec<Self>>; SIZES]>>
-    where
-        Self: Sized;
-}
+/// Elements whose buffers are recycled: `bool`, `u8`, `i32`, `i64`, `f32` and `f64`, and no others.
+///
+/// ```
+/// use chainrule_kernel::memory::{Recycled, take};
+/// fn zeros<T: Recycled>(len: usize) -> Vec<T> {
+///     let mut buffer = take(len);
+///     buffer.fill(T::default());
+///     buffer
+/// }
+/// assert_eq!(zeros::<i32>(3), [0, 0, 0]);
+/// ```
+pub trait Recycled: lists::Lists {}
 
-/// Buffers that wait for reuse.
-#[derive(Debug)]
-pub struct Store<T> {
-    buffers: Vec<Vec<T>>,
-    bytes: usize,
+mod lists {
+    use super::*;
+
+    /// Where an element type's buffers wait. That nobody else can name this trait seals those that are built on it.
+    pub trait Lists: Copy + Default + Send + Sync + 'static {
+        fn store() -> &'static Mutex<Store<Self>>;
+        fn recent() -> &'static LocalKey<RefCell<Vec<Vec<Self>>>>;
+        fn small() -> &'static LocalKey<RefCell<[Vec<Vec<Self>>; SIZES]>>;
+    }
+
+    /// Large buffers that wait for reuse.
+    pub struct Store<T> {
+        pub(super) buffers: Vec<Vec<T>>,
+        pub(super) bytes: usize,
+    }
 }
+use lists::Store;
 
 macro_rules! recycled {
     ($($T:ty),*) => {$(
-        impl Recycled for $T {
+        impl Recycled for $T {}
+        impl lists::Lists for $T {
             fn store() -> &'static Mutex<Store<$T>> {
                 static STORE: Mutex<Store<$T>> = Mutex::new(Store { buffers: Vec::new(), bytes: 0 });
                 &STORE
@@ -96,16 +105,25 @@ fn is_given(bytes: usize) -> bool {
     Vec::<u8>::new().try_reserve_exact(bytes).is_ok()
 }
 
-/// What is to be said where it would not.
+/// What is to be said where `len` elements of `size` bytes are not affordable.
+///
+/// ```
+/// use chainrule_kernel::memory::refusal;
+/// assert_eq!(refusal(1 << 60, 4), "memory can't hold 1152921504606846976 elements of 4 bytes");
+/// ```
 #[cold]
 pub fn refusal(len: usize, size: usize) -> String {
     format!("memory can't hold {len} elements of {size} bytes")
 }
 
-/// A buffer of copies of a value.
+/// A buffer of `len` copies of a value.
 ///
 /// # Panics
 /// Memory can't hold it; gates ask whether it [`is_affordable`] first.
+///
+/// ```
+/// assert_eq!(chainrule_kernel::memory::filled(3, 1.5), [1.5, 1.5, 1.5]);
+/// ```
 pub fn filled<T: Copy>(len: usize, value: T) -> Vec<T> {
     assert_affordable::<T>(len);
     vec![value; len]
@@ -116,6 +134,17 @@ fn assert_affordable<T>(len: usize) {
 }
 
 /// A buffer of `len` elements whose contents are arbitrary (values of a former use, or zeros).
+///
+/// # Panics
+/// Memory can't hold it; gates ask whether it is [`refused`] first.
+///
+/// ```
+/// use chainrule_kernel::memory::{give, take};
+/// let buffer = take::<f32>(1000);
+/// let place = buffer.as_ptr();
+/// give(buffer);
+/// assert_eq!(take::<f32>(1000).as_ptr(), place); // the same memory again
+/// ```
 pub fn take<T: Recycled>(len: usize) -> Vec<T> {
     let bytes = len.saturating_mul(size_of::<T>());
     if bytes <= SMALL {
@@ -179,7 +208,14 @@ fn give_small<T: Recycled>(buffer: Vec<T>, bytes: usize) {
     }
 }
 
-/// Gives a buffer back for reuse.
+/// Gives a buffer back for reuse by [`take`], also one that was made otherwise. The lists are bounded: what they can't
+/// hold is freed, the oldest first.
+///
+/// ```
+/// use chainrule_kernel::memory::{give, take};
+/// give(vec![7i64; 100]);
+/// assert_eq!(take::<i64>(100).len(), 100);
+/// ```
 #[inline]
 pub fn give<T: Recycled>(buffer: Vec<T>) {
     let bytes = buffer.capacity() * size_of::<T>();

@@ -78,7 +78,12 @@ impl Job {
             // SAFETY: this task isn't finished, so `parallel`, which borrows the body, hasn't returned.
             let body = unsafe { &*self.body };
             if let Err(panic) = catch_unwind(AssertUnwindSafe(|| body(task))) {
-                *self.panic.lock().unwrap_or_else(PoisonError::into_inner) = Some(panic);
+                let mut first = self.panic.lock().unwrap_or_else(PoisonError::into_inner);
+                match *first {
+                    None => *first = Some(panic),
+                    // To drop it could panic again, and this loop must not be left before all tasks have ended.
+                    Some(_) => std::mem::forget(panic),
+                }
             }
             self.finished.fetch_add(1, Ordering::Release);
         }
@@ -261,6 +266,28 @@ mod tests {
             });
             assert!(counts.iter().all(|count| count.load(Ordering::Relaxed) == 2));
         }
+    }
+
+    #[test]
+    fn panics_that_panic_when_dropped_leave_no_task_behind() {
+        struct Bomb;
+        impl Drop for Bomb {
+            fn drop(&mut self) {
+                panic!("a payload was dropped");
+            }
+        }
+        let ended = AtomicUsize::new(0);
+        let result = catch_unwind(|| {
+            parallel(8, &|i| {
+                ended.fetch_add(1, Ordering::Relaxed);
+                if i % 2 == 0 {
+                    std::panic::panic_any(Bomb);
+                }
+            });
+        });
+        std::mem::forget(result.expect_err("a task has panicked"));
+        // One thread alone stops at the first panic; on several, all tasks are run.
+        assert!([1, 8].contains(&ended.load(Ordering::Relaxed)));
     }
 
     #[test]

@@ -102,9 +102,14 @@ impl<T> Shared<T> {
 /// Adds a reference of this kind.
 #[inline]
 fn count_up(references: &AtomicU64, kind: u64) {
-    // Who adds one has one already, so that nothing must be seen of other threads. So many references can only
-    // have been leaked; before a count could wrap around, the program ends.
-    if (references.fetch_add(kind, Ordering::Relaxed) / kind) as u32 > i32::MAX as u32 {
+    // Who adds one has one already, so that nothing must be seen of other threads.
+    bound((references.fetch_add(kind, Ordering::Relaxed) / kind) as u32);
+}
+
+/// Ends the program before a count could wrap around: so many references can only have been leaked.
+#[inline]
+fn bound(count: u32) {
+    if count > i32::MAX as u32 {
         std::process::abort();
     }
 }
@@ -164,7 +169,10 @@ impl<T> WeakShared<T> {
         let up = |references: u64| (strong(references) > 0).then_some(references + STRONG);
         let found = self.references().fetch_update(Ordering::Acquire, Ordering::Relaxed, up);
         // Made only where it was counted: even a `Shared` that is dropped at once counts down.
-        found.is_ok().then(|| Shared(self.0, PhantomData))
+        found.ok().map(|references| {
+            bound(strong(references));
+            Shared(self.0, PhantomData)
+        })
     }
 
     fn references(&self) -> &AtomicU64 {

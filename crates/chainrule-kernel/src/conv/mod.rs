@@ -90,20 +90,43 @@ impl Geometry {
     fn taps(&self) -> usize {
         self.group_channels() * self.kernel.iter().product::<usize>()
     }
+
+    /// Elements of input, weight and output. Whoever hands parts of them to unsafe code cuts them to these lengths first.
+    ///
+    /// # Panics
+    /// One of them can't be counted.
+    fn lengths(&self) -> [usize; 3] {
+        let array = |first: usize, second: usize, sizes: [usize; 3]| {
+            countable([first, second, sizes[0], sizes[1], sizes[2]])
+                .expect("a convolution's arrays have sizes that memory could hold")
+        };
+        [
+            array(self.batch, self.channels, self.input),
+            array(self.filters, self.group_channels(), self.kernel),
+            array(self.batch, self.filters, self.output),
+        ]
+    }
+}
+
+/// The product of sizes, if also an array several times as large could be counted.
+fn countable<const N: usize>(sizes: [usize; N]) -> Option<usize> {
+    let product = sizes.into_iter().try_fold(1usize, usize::checked_mul)?;
+    (product <= usize::MAX / 32).then_some(product)
 }
 
 /// `y = w ⋆ x + b`: x is `[batch, channels, input…]`, w `[filters, channels / groups, kernel…]`, b `[filters]`,
 /// y `[batch, filters, output…]`.
 pub(crate) fn forward<T: Tile>(g: &Geometry, x: &[T], w: &[T], b: Option<&[T]>, out: &mut [T]) {
-    if !out.is_empty() {
-        forward_at(Level::best(), g, x, w, b, out);
+    let [of_x, of_w, of_y] = g.lengths();
+    if of_y > 0 {
+        forward_at(Level::best(), g, &x[..of_x], &w[..of_w], b, &mut out[..of_y]);
     }
 }
 
 fn forward_at<T: Tile>(level: Level, g: &Geometry, x: &[T], w: &[T], b: Option<&[T]>, out: &mut [T]) {
     let (lanes, high) = T::tile(level);
     let (pixels, filters, taps) = (g.pixels(), g.group_filters(), g.taps());
-    assert!(w.len() >= g.filters * taps && out.len() >= g.batch * g.filters * pixels);
+    assert!([x.len(), w.len(), out.len()] == g.lengths());
     let spread = g.spread();
     if let Some(plan) = rows::Plan::of::<T>(level, g, &spread) {
         let image = g.channels * spread.channel();
@@ -173,16 +196,18 @@ fn forward_at<T: Tile>(level: Level, g: &Geometry, x: &[T], w: &[T], b: Option<&
 
 /// The gradient of the weights: `dw[f, c, k] = Σ g[n, f, pixel]·x[n, c, pixel·stride + k·dilation − before]`.
 pub(crate) fn weight_gradient<T: Tile>(g: &Geometry, x: &[T], upstream: &[T], out: &mut [T]) {
+    let [of_x, of_w, of_y] = g.lengths();
+    let out = &mut out[..of_w];
     out.fill(T::default());
-    if !out.is_empty() && !upstream.is_empty() {
-        weight_gradient_at(Level::best(), g, x, upstream, out);
+    if of_w > 0 && of_y > 0 {
+        weight_gradient_at(Level::best(), g, &x[..of_x], &upstream[..of_y], out);
     }
 }
 
 fn weight_gradient_at<T: Tile>(level: Level, g: &Geometry, x: &[T], upstream: &[T], out: &mut [T]) {
     let (lanes, _) = T::tile(level);
     let (pixels, filters, taps) = (g.pixels(), g.group_filters(), g.taps());
-    assert!(upstream.len() >= g.batch * g.filters * pixels && out.len() >= g.filters * taps);
+    assert!([x.len(), out.len(), upstream.len()] == g.lengths());
     let spread = g.spread();
     let (lines, runs) = (spread.taps(g), spread.pixels(g));
     if let Some(plan) = lanes::Plan::of::<T>(level, g, &lines, &runs) {

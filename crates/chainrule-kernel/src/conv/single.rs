@@ -15,7 +15,7 @@ fn phased(g: &Geometry) -> Option<Phased> {
 }
 
 /// See [`super::forward`].
-pub fn forward(g: &Geometry, x: &[f32], w: &[f32], b: Option<&[f32]>, out: &mut [f32]) {
+pub(crate) fn forward(g: &Geometry, x: &[f32], w: &[f32], b: Option<&[f32]>, out: &mut [f32]) {
     if let Some(plan) = plan(g) {
         winograd::forward(Level::best(), plan, g, x, (w, false), b, out);
     } else if let Some(phased) = phased(g) {
@@ -26,7 +26,7 @@ pub fn forward(g: &Geometry, x: &[f32], w: &[f32], b: Option<&[f32]>, out: &mut 
 }
 
 /// See [`super::input_gradient`].
-pub fn input_gradient(g: &Geometry, upstream: &[f32], w: &[f32], b: Option<&[f32]>, out: &mut [f32]) {
+pub(crate) fn input_gradient(g: &Geometry, upstream: &[f32], w: &[f32], b: Option<&[f32]>, out: &mut [f32]) {
     let turned = g.turned();
     match plan(&turned) {
         Some(plan) => winograd::forward(Level::best(), plan, &turned, upstream, (w, true), b, out),
@@ -35,7 +35,7 @@ pub fn input_gradient(g: &Geometry, upstream: &[f32], w: &[f32], b: Option<&[f32
 }
 
 /// See [`super::weight_gradient`].
-pub fn weight_gradient(g: &Geometry, x: &[f32], upstream: &[f32], out: &mut [f32]) {
+pub(crate) fn weight_gradient(g: &Geometry, x: &[f32], upstream: &[f32], out: &mut [f32]) {
     if let Some(plan) = plan(g) {
         winograd::weight_gradient(Level::best(), plan, g, x, upstream, out);
     } else if let Some(phased) = phased(g) {

@@ -1,6 +1,6 @@
 //! How images are laid out before a convolution reads them: padded, and cut into the phases of the stride.
 
-use super::{Geometry, SPREAD};
+use super::{Geometry, SPREAD, countable};
 use crate::pack::Run;
 use crate::tile::Tile;
 use crate::{memory, pool};
@@ -18,8 +18,11 @@ impl Geometry {
     /// The layout of a spread channel.
     pub(super) fn spread(&self) -> Spread {
         let phases = [0, 1, 2].map(|d| self.phases(d));
-        let sizes = [0, 1, 2]
-            .map(|d| self.output[d] + (self.kernel[d].max(1) - 1) * self.dilation[d] / self.stride[d]);
+        let reach = |d: usize| (self.kernel[d].max(1) - 1).saturating_mul(self.dilation[d]) / self.stride[d];
+        let sizes = [0, 1, 2].map(|d| self.output[d].saturating_add(reach(d)));
+        let [a, b, c] = [0, 1, 2].map(|d| phases[d].len());
+        let image = countable([self.channels.max(1), a, b, c, sizes[0], sizes[1], sizes[2]]);
+        assert!(image.is_some(), "memory can't hold an image that is padded for this convolution");
         let identical = self.stride == [1; 3] && self.before == [0; 3] && sizes == self.input;
         Spread { phases, sizes, identical }
     }

@@ -6,7 +6,7 @@ use std::ops::Deref;
 use std::path::Path;
 
 use crate::error::{Error, Result};
-use crate::kernel::mapped::{Mmap, map};
+use crate::kernel::mapped::Mapped;
 
 /// Files below this size are read: mapping them costs more.
 const SMALLEST_MAPPED: u64 = 64 * 1024;
@@ -14,7 +14,7 @@ const SMALLEST_MAPPED: u64 = 64 * 1024;
 /// A file's bytes.
 #[derive(Debug)]
 pub(crate) enum FileBytes {
-    Mapped(Mmap),
+    Mapped(Mapped),
     Read(Vec<u8>),
 }
 
@@ -39,7 +39,7 @@ pub(crate) fn read_file(path: &Path) -> Result<FileBytes> {
     }
     // A pipe has no length and can't be mapped.
     let bytes = if about.is_file() && about.len() >= SMALLEST_MAPPED {
-        FileBytes::Mapped(map(&file).map_err(failed)?)
+        FileBytes::Mapped(Mapped::of(&file).map_err(failed)?)
     } else {
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(failed)?;
