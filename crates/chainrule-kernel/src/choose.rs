@@ -53,6 +53,17 @@ fn in_blocks<T: Value, O: Send>(
 }
 
 /// `out[i] = holds(a[i], b[i])`
+///
+/// # Panics
+/// A slice is shorter than `out`.
+///
+/// ```
+/// use chainrule_kernel::choose::compare;
+/// use chainrule_kernel::map::Operand;
+/// let mut out = [true; 3];
+/// compare(Operand::Slice(&[1.0, 2.0, f64::NAN]), Operand::One(1.5), &mut out, |a, b| a < b);
+/// assert_eq!(out, [true, false, false]);
+/// ```
 pub fn compare<T: Value>(
     a: Operand<'_, T>,
     b: Operand<'_, T>,
@@ -71,6 +82,17 @@ multiversion! {
 }
 
 /// `out[i] = a[i]` where the condition is true, else `b[i]`
+///
+/// # Panics
+/// The condition or a slice is shorter than `out`.
+///
+/// ```
+/// use chainrule_kernel::choose::choose;
+/// use chainrule_kernel::map::Operand;
+/// let mut out = [0; 3];
+/// choose(&[true, false, true], Operand::Slice(&[1, 2, 3]), Operand::One(-1), &mut out);
+/// assert_eq!(out, [1, -1, 3]);
+/// ```
 pub fn choose<T: Value>(condition: &[bool], a: Operand<'_, T>, b: Operand<'_, T>, out: &mut [T]) {
     in_blocks(a, b, out, |start, a, b, out| {
         choose_block(&condition[start..start + out.len()], a, b, out);

@@ -14,6 +14,17 @@ fn plus(a: Complex, b: Complex) -> Complex {
 }
 
 /// What every transform of one length and direction needs.
+///
+/// ```
+/// use chainrule_kernel::fft::Plan;
+/// let x = [[1.0, 0.0], [2.0, 0.0], [3.0, 0.0], [4.0, 0.0]];
+/// let (mut y, mut back) = ([[0.0; 2]; 4], [[0.0; 2]; 4]);
+/// Plan::new(4, false).run(&x, &mut y);
+/// assert_eq!(y, [[10.0, 0.0], [-2.0, 2.0], [-2.0, 0.0], [-2.0, -2.0]]);
+/// Plan::new(4, true).run(&y, &mut back);
+/// assert_eq!(back.map(|z| [z[0] / 4.0, z[1] / 4.0]), x);
+/// ```
+#[derive(Debug)]
 pub struct Plan {
     factors: Vec<usize>,
     /// e^(∓2πik/n)
@@ -21,7 +32,14 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Σ xⱼ·e^(−2πijk/n), or with the opposite sign where `inverse`.
+    /// The plan for `yₖ = Σ xⱼ·e^(−2πijk/n)`, or with the opposite sign where `inverse`; neither is scaled.
+    ///
+    /// ```
+    /// use chainrule_kernel::fft::Plan;
+    /// let mut y = [[0.0; 2]; 3];
+    /// Plan::new(3, false).run(&[[1.0, 0.0], [0.0, 0.0], [0.0, 0.0]], &mut y);
+    /// assert_eq!(y, [[1.0, 0.0]; 3]);
+    /// ```
     pub fn new(n: usize, inverse: bool) -> Plan {
         let mut factors = Vec::new();
         let (mut left, mut p) = (n, 2);
@@ -54,8 +72,19 @@ impl Plan {
         Plan { factors, roots: (0..n).map(root).collect() }
     }
 
-    /// The transform of one row.
-    pub fn run(&self, x: &[Complex], out: &mut [Complex]) {
+    /// The transform of one row of complex numbers, `[real, imaginary]`.
+    ///
+    /// # Panics
+    /// x is shorter than the plan's length, or `out` not as long.
+    ///
+    /// ```
+    /// use chainrule_kernel::fft::Plan;
+    /// let mut y = [[0.0; 2]; 2];
+    /// Plan::new(2, false).run(&[[3.0, 1.0], [1.0, 0.0]], &mut y);
+    /// assert_eq!(y, [[4.0, 1.0], [2.0, 1.0]]);
+    /// ```
+    pub fn run(&self, x: &[[f64; 2]], out: &mut [[f64; 2]]) {
+        assert!(x.len() >= self.roots.len() && out.len() == self.roots.len());
         let mut terms = vec![[0.0; 2]; self.factors.iter().copied().max().unwrap_or(1)];
         self.part(x, 1, out, &self.factors, &mut terms);
     }

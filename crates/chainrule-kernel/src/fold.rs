@@ -7,10 +7,22 @@ use crate::Value;
 
 /// A row-major array seen as `outer` blocks of `count` rows of `inner` elements. The rows of a block are
 /// reduced into one; with `inner` = 1 the elements that go into one lie next to each other.
+///
+/// ```
+/// use chainrule_kernel::fold::{Blocks, extreme, fold};
+/// let x = [1, 9, 5, 3, 4, 2]; // two rows of three
+/// let (mut of_columns, mut of_rows) = ([0; 3], [0; 2]);
+/// fold(&x, Blocks { outer: 1, count: 2, inner: 3 }, 0, &mut of_columns, extreme(true));
+/// fold(&x, Blocks { outer: 2, count: 3, inner: 1 }, 0, &mut of_rows, extreme(true));
+/// assert_eq!((of_columns, of_rows), ([3, 9, 5], [9, 4]));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Blocks {
+    /// Blocks.
     pub outer: usize,
+    /// Rows of a block, which are reduced to one.
     pub count: usize,
+    /// Elements of a row.
     pub inner: usize,
 }
 
@@ -42,6 +54,19 @@ impl Blocks {
 
 /// `out` = the rows of each block combined by `step`, which must be associative up to rounding; `empty` where there
 /// are no rows.
+///
+/// x is `[outer, count, inner]`, `out` `[outer, inner]`.
+///
+/// # Panics
+/// x is shorter than its blocks, or `out` longer.
+///
+/// ```
+/// use chainrule_kernel::fold::{Blocks, fold};
+/// let mut products = [0.0; 2];
+/// let columns = Blocks { outer: 1, count: 3, inner: 2 };
+/// fold(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], columns, 1.0, &mut products, |a, b| a * b);
+/// assert_eq!(products, [15.0, 48.0]);
+/// ```
 pub fn fold<T: Value>(
     x: &[T],
     blocks: Blocks,
@@ -97,6 +122,12 @@ multiversion! {
 }
 
 /// The larger (or smaller) of two; NaN where one is NaN.
+///
+/// ```
+/// use chainrule_kernel::fold::extreme;
+/// assert_eq!((extreme(true)(1, 2), extreme(false)(1, 2)), (2, 1));
+/// assert!(extreme(true)(f64::NAN, 2.0).is_nan());
+/// ```
 #[inline(always)]
 #[allow(clippy::eq_op)] // Only NaN differs from itself.
 pub fn extreme<T: Value>(largest: bool) -> impl Fn(T, T) -> T + Sync + Copy {
@@ -106,7 +137,18 @@ pub fn extreme<T: Value>(largest: bool) -> impl Fn(T, T) -> T + Sync + Copy {
     }
 }
 
-/// `out` = for each block and column, the row of the first element that equals `extremes` (NaN equals NaN).
+/// `out` = for each block and column, the row of the first element that equals `extremes` (NaN equals NaN); 0 where none
+/// does. `extremes` and `out` are `[outer, inner]`.
+///
+/// # Panics
+/// x or `extremes` are shorter than the blocks, or `out` is longer.
+///
+/// ```
+/// use chainrule_kernel::fold::{Blocks, place_of};
+/// let mut places = [0; 2];
+/// place_of(&[1, 9, 5, 3, 4, 4], Blocks { outer: 2, count: 3, inner: 1 }, &[9, 4], &mut places);
+/// assert_eq!(places, [1, 1]);
+/// ```
 #[allow(clippy::eq_op)] // Only NaN differs from itself.
 pub fn place_of<T: Value>(x: &[T], blocks: Blocks, extremes: &[T], out: &mut [i64]) {
     let Blocks { count, inner, .. } = blocks;
@@ -131,7 +173,17 @@ pub fn place_of<T: Value>(x: &[T], blocks: Blocks, extremes: &[T], out: &mut [i6
 
 /// `out` = Σ (x − mean)² / `freedom` of the rows of each block, computed in f64.
 ///
-/// The mean's rounding error is taken out again: Σ (x − m)² − (Σ (x − m))²/n.
+/// The mean's rounding error is taken out again: Σ (x − m)² − (Σ (x − m))²/n. Where `freedom` is 0, NaN or infinity.
+///
+/// # Panics
+/// x is shorter than its blocks, or `out` longer.
+///
+/// ```
+/// use chainrule_kernel::fold::{Blocks, variance};
+/// let mut out = [0.0];
+/// variance(&[1e8f32, 1e8 + 8.0, 1e8 + 16.0], Blocks { outer: 1, count: 3, inner: 1 }, 2.0, &mut out);
+/// assert_eq!(out, [64.0]);
+/// ```
 pub fn variance<T: Value>(x: &[T], blocks: Blocks, freedom: f64, out: &mut [f64]) {
     let Blocks { count, inner, .. } = blocks;
     let n = count as f64;

@@ -6,15 +6,57 @@ use super::real::{F32, F64, Real};
 use super::{multiversion, pool};
 use crate::Value;
 
-/// What the numbers on the left of an operator need, beside [`Real`]; every `Real` has it.
+/// What an elementwise loop computes at each place, from `N` numbers (1 to 5), over any [`Real`].
+///
+/// ```
+/// use chainrule_kernel::map::{Body, Float, Operand};
+/// use chainrule_kernel::real::Real;
+/// /// `x·σ(x)`
+/// struct Silu;
+/// impl Body<1> for Silu {
+///     fn call<R: Real>(&self, [x]: [R; 1]) -> R {
+///         x * x.sigmoid()
+///     }
+/// }
+/// let mut y = [0.0f32; 2];
+/// f32::run(&Silu, [Operand::Slice(&[0.0, 100.0])], &mut y);
+/// assert_eq!(y, [0.0, 100.0]);
+/// ```
 pub trait Body<const N: usize>: Sync {
     /// One output element from the input elements at the same place.
+    ///
+    /// The bound is what numbers on the left of an operator need; every `Real` has it, but it must be repeated where a
+    /// body uses it.
+    ///
+    /// ```
+    /// use std::ops::{Add, Div, Mul, Sub};
+    /// use chainrule_kernel::map::{Body, Float};
+    /// use chainrule_kernel::real::Real;
+    /// struct OneMinus;
+    /// impl Body<1> for OneMinus {
+    ///     fn call<R: Real>(&self, [x]: [R; 1]) -> R
+    ///     where
+    ///         f64: Add<R, Output = R> + Sub<R, Output = R> + Mul<R, Output = R> + Div<R, Output = R>,
+    ///     {
+    ///         1.0 - x
+    ///     }
+    /// }
+    /// assert_eq!(f32::map_one(&OneMinus, [0.25]), 0.75);
+    /// ```
     fn call<R: Real>(&self, x: [R; N]) -> R
     where
         f64: Add<R, Output = R> + Sub<R, Output = R> + Mul<R, Output = R> + Div<R, Output = R>;
 }
 
 /// An operand of an elementwise loop: as many elements as the output, or one for all.
+///
+/// ```
+/// use chainrule_kernel::choose::compare;
+/// use chainrule_kernel::map::Operand;
+/// let mut out = [false; 3];
+/// compare(Operand::Slice(&[1, 5, 9]), Operand::One(5), &mut out, |a, b| a >= b);
+/// assert_eq!(out, [false, true, true]);
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub enum Operand<'a, T> {
     /// An element a place.
@@ -23,23 +65,113 @@ pub enum Operand<'a, T> {
     One(T),
 }
 
-/// Elements that can be differentiated.
+/// Elements that can be differentiated: `f32` and `f64`, with the loops that run a [`Body`].
+///
+/// ```
+/// use chainrule_kernel::map::{Body, Float, Operand};
+/// use chainrule_kernel::real::Real;
+/// struct Squared;
+/// impl Body<1> for Squared {
+///     fn call<R: Real>(&self, [x]: [R; 1]) -> R {
+///         x * x
+///     }
+/// }
+/// fn squares<T: Float>(x: &[T]) -> Vec<T> {
+///     let mut out = vec![T::default(); x.len()];
+///     T::run(&Squared, [Operand::Slice(x)], &mut out);
+///     out
+/// }
+/// assert_eq!((squares(&[3.0f32]), squares(&[4.0f64])), (vec![9.0], vec![16.0]));
+/// ```
 pub trait Float: Value {
     /// `out[i] = body(x₀[i], x₁[i], …)` on the calling thread.
+    ///
+    /// # Panics
+    /// A slice is shorter than `out`.
+    ///
+    /// ```
+    /// use chainrule_kernel::map::{Body, Float, Operand};
+    /// use chainrule_kernel::real::Real;
+    /// struct Axpy;
+    /// impl Body<3> for Axpy {
+    ///     fn call<R: Real>(&self, [a, x, y]: [R; 3]) -> R {
+    ///         a * x + y
+    ///     }
+    /// }
+    /// let mut out = [0.0; 2];
+    /// f64::run(&Axpy, [Operand::One(2.0), Operand::Slice(&[1.0, 3.0]), Operand::One(0.5)], &mut out);
+    /// assert_eq!(out, [2.5, 6.5]);
+    /// ```
     fn run<const N: usize, B: Body<N>>(body: &B, x: [Operand<'_, Self>; N], out: &mut [Self]);
-    /// One element with nothing but what every processor of the target has; compiled once for all that need it.
+    /// One element with nothing but what every processor of the target has, compiled once for all that need it. Without
+    /// fused multiply-add the last bits may differ from those of [`Float::run`].
+    ///
+    /// ```
+    /// use chainrule_kernel::map::{Body, Float};
+    /// use chainrule_kernel::real::Real;
+    /// struct Half;
+    /// impl Body<1> for Half {
+    ///     fn call<R: Real>(&self, [x]: [R; 1]) -> R {
+    ///         x / 2.0
+    ///     }
+    /// }
+    /// assert_eq!(f64::plain(&Half, [3.0]), 1.5);
+    /// ```
     fn plain<const N: usize, B: Body<N>>(body: &B, x: [Self; N]) -> Self;
     /// One element, the same bits as [`Float::run`] gives.
+    ///
+    /// ```
+    /// use chainrule_kernel::map::{Body, Float, Operand};
+    /// use chainrule_kernel::real::Real;
+    /// struct Tanh;
+    /// impl Body<1> for Tanh {
+    ///     fn call<R: Real>(&self, [x]: [R; 1]) -> R {
+    ///         x.tanh()
+    ///     }
+    /// }
+    /// let mut out = [0.0f32];
+    /// f32::run(&Tanh, [Operand::One(0.3)], &mut out);
+    /// assert_eq!(f32::map_one(&Tanh, [0.3]), out[0]);
+    /// ```
     fn map_one<const N: usize, B: Body<N>>(body: &B, x: [Self; N]) -> Self;
 }
 
 /// An elementwise loop, its body hidden: what is written over it is compiled once for all gates.
+///
+/// ```
+/// use chainrule_kernel::map::{Loop, Operand};
+/// let copy: Loop<'_, 1, f32> = &|[x], out| match x {
+///     Operand::Slice(x) => out.copy_from_slice(x),
+///     Operand::One(x) => out.fill(x),
+/// };
+/// let mut out = [0.0; 2];
+/// copy([Operand::One(7.0)], &mut out);
+/// assert_eq!(out, [7.0, 7.0]);
+/// ```
 pub type Loop<'a, const N: usize, T> = &'a (dyn Fn([Operand<'_, T>; N], &mut [T]) + Sync);
 
 /// Elements that one thread works on at a time; less work isn't worth waking another.
 const GRAIN: usize = 32 * 1024;
 
 /// Runs the loop over all places, cut into parts for the threads where there are many.
+///
+/// # Panics
+/// A slice is shorter than `out`.
+///
+/// ```
+/// use chainrule_kernel::map::{Body, Float, Operand, on_all};
+/// use chainrule_kernel::real::Real;
+/// struct Product;
+/// impl Body<2> for Product {
+///     fn call<R: Real>(&self, [x, y]: [R; 2]) -> R {
+///         x * y
+///     }
+/// }
+/// let x = vec![3.0; 100_000];
+/// let mut out = vec![0.0; x.len()];
+/// on_all::<2, f32>(&|x, out| f32::run(&Product, x, out), [Operand::Slice(&x), Operand::One(0.5)], &mut out);
+/// assert!(out.iter().all(|&y| y == 1.5));
+/// ```
 pub fn on_all<const N: usize, T: Float>(each: Loop<'_, N, T>, x: [Operand<'_, T>; N], out: &mut [T]) {
     if out.len() <= GRAIN {
         return each(x, out);
@@ -53,7 +185,26 @@ pub fn on_all<const N: usize, T: Float>(each: Loop<'_, N, T>, x: [Operand<'_, T>
     });
 }
 
-/// [`on_all`] where the first operand is what `out` holds: computed a block at a time beside it.
+/// [`on_all`] where the first operand is what `out` holds, whatever is given for it: computed a block at a time beside
+/// it.
+///
+/// # Panics
+/// Another operand's slice is shorter than `out`.
+///
+/// ```
+/// use chainrule_kernel::map::{Body, Float, Operand, on_all_in_place};
+/// use chainrule_kernel::real::Real;
+/// struct Sum;
+/// impl Body<2> for Sum {
+///     fn call<R: Real>(&self, [x, y]: [R; 2]) -> R {
+///         x + y
+///     }
+/// }
+/// let mut out = [1.0, 2.0];
+/// let operands = [Operand::One(0.0), Operand::Slice(&[10.0, 20.0])];
+/// on_all_in_place::<2, f64>(&|x, out| f64::run(&Sum, x, out), operands, &mut out);
+/// assert_eq!(out, [11.0, 22.0]);
+/// ```
 pub fn on_all_in_place<const N: usize, T: Float>(
     each: Loop<'_, N, T>,
     x: [Operand<'_, T>; N],

@@ -10,11 +10,23 @@ use super::simd::Level;
 use super::tile::{Block, CHAIN, Store, Tile, depths, packed};
 use super::{memory, multiversion, narrow, pool, thin};
 
-/// A strided matrix: the element in row i and column j is `data[i·row + j·column]`.
-#[derive(Clone, Copy)]
+/// A strided matrix: the element in row i and column j is `data[i·row + j·column]`. A stride of 0 repeats elements.
+///
+/// ```
+/// use chainrule_kernel::{Kernels, matmul::Matrix};
+/// let b = Matrix { data: &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], row: 3, column: 1 };
+/// let ones = Matrix { data: &[1.0], row: 0, column: 0 };
+/// let mut sums = [0.0; 3];
+/// f32::product(1, 2, 3, ones, b, &mut sums, false);
+/// assert_eq!(sums, [5.0, 7.0, 9.0]);
+/// ```
+#[derive(Debug, Clone, Copy)]
 pub struct Matrix<'a, T> {
+    /// The elements, and perhaps others between and behind them.
     pub data: &'a [T],
+    /// How far neighbouring rows are apart.
     pub row: usize,
+    /// How far neighbouring columns are apart.
     pub column: usize,
 }
 
@@ -29,6 +41,13 @@ impl<T: Copy> Matrix<'_, T> {
     }
 
     /// The same elements with rows and columns exchanged.
+    ///
+    /// ```
+    /// use chainrule_kernel::matmul::Matrix;
+    /// let a = Matrix { data: &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], row: 3, column: 1 };
+    /// let t = a.transposed();
+    /// assert_eq!((t.row, t.column), (1, 3));
+    /// ```
     pub fn transposed(self) -> Self {
         Matrix { row: self.column, column: self.row, ..self }
     }

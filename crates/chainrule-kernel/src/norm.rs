@@ -7,12 +7,26 @@ use super::map::Float;
 use super::{multiversion, pool};
 
 /// Sizes of the view as `[outer, groups, inner]`.
+///
+/// ```
+/// use chainrule_kernel::norm::Sizes;
+/// let (batch, channels, height, width, features) = (8, 3, 4, 4, 10);
+/// let batch_norm: Sizes = [batch, channels, height * width];
+/// let layer_norm: Sizes = [1, batch, features];
+/// ```
 pub type Sizes = [usize; 3];
 
-/// Mean and 1 / √(variance + ε) of a group; the mean is 0 where elements aren't centred.
-#[derive(Debug, Clone, Copy, Default)]
+/// Mean and variance of a group.
+///
+/// ```
+/// use chainrule_kernel::{Kernels, norm::Moments};
+/// assert_eq!(f64::moments(&[1.0, 3.0], [1, 1, 2], true), [Moments { mean: 2.0, variance: 1.0 }]);
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Moments {
+    /// The mean; 0 where elements aren't centred.
     pub mean: f64,
+    /// The mean of the squares of what the elements are apart from `mean`.
     pub variance: f64,
 }
 

@@ -203,7 +203,25 @@ pub(crate) fn parallel(tasks: usize, body: &(dyn Fn(usize) + Sync)) {
     }
 }
 
-/// Runs `body(start, chunk)` over consecutive chunks of `out`, on several threads where there are several.
+/// Runs `body(start, chunk)` over consecutive chunks of `out`, on several threads where there are several. The last chunk
+/// may be shorter.
+///
+/// A panic in `body` is raised again here when all chunks are done with. A loop inside another one runs on its thread
+/// alone.
+///
+/// # Panics
+/// `chunk` is 0.
+///
+/// ```
+/// use chainrule_kernel::pool::chunks_mut;
+/// let mut squares = [0; 100];
+/// chunks_mut(&mut squares, 32, |start, part| {
+///     for (i, x) in part.iter_mut().enumerate() {
+///         *x = (start + i) * (start + i);
+///     }
+/// });
+/// assert_eq!(squares[99], 9801);
+/// ```
 pub fn chunks_mut<T: Send>(out: &mut [T], chunk: usize, body: impl Fn(usize, &mut [T]) + Sync) {
     // Compiled once for each element type, not for each body.
     fn cut<T: Send>(out: &mut [T], chunk: usize, body: &(dyn Fn(usize, &mut [T]) + Sync)) {
@@ -222,6 +240,20 @@ pub fn chunks_mut<T: Send>(out: &mut [T], chunk: usize, body: impl Fn(usize, &mu
 }
 
 /// [`chunks_mut`] for several slices of one length at once: `body(start, chunks)`.
+///
+/// # Panics
+/// `chunk` is 0, or the slices are of different lengths.
+///
+/// ```
+/// use chainrule_kernel::pool::parts_mut;
+/// let (mut sin, mut cos) = (vec![0.0; 1000], vec![0.0; 1000]);
+/// parts_mut(&mut [&mut sin, &mut cos], 256, |start, parts| {
+///     for i in 0..parts[0].len() {
+///         (parts[0][i], parts[1][i]) = (((start + i) as f64).sin(), ((start + i) as f64).cos());
+///     }
+/// });
+/// assert_eq!((sin[999], cos[999]), (999f64.sin(), 999f64.cos()));
+/// ```
 pub fn parts_mut<T: Send>(outs: &mut [&mut [T]], chunk: usize, body: impl Fn(usize, &mut [&mut [T]]) + Sync) {
     let length = outs.first().map_or(0, |out| out.len());
     assert!(outs.iter().all(|out| out.len() == length), "slices that are cut together are of one length");

@@ -4,10 +4,20 @@
 //! counter into four random words, so that element i can be computed by any thread at any time. Logarithm
 //! and cosine are our own, in plain arithmetic, so that the numbers are the same bits on every machine.
 
-/// A sequence of random words: `(seed, stream)` names it, positions count from 0.
+/// A sequence of random numbers: `(seed, stream)` names it, positions count from 0. A number depends on these three
+/// alone.
+///
+/// ```
+/// use chainrule_kernel::random::Stream;
+/// let stream = Stream { seed: 7, stream: 0 };
+/// assert_eq!(stream.uniform(1000), Stream { seed: 7, stream: 0 }.uniform(1000));
+/// assert_ne!(stream.uniform(1000), Stream { stream: 1, ..stream }.uniform(1000));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stream {
+    /// What the user chose.
     pub seed: u64,
+    /// Which of the seed's sequences: one for each drawing.
     pub stream: u64,
 }
 
@@ -26,17 +36,37 @@ impl Stream {
         u64::from(half[0]) | u64::from(half[1]) << 32
     }
 
-    /// A number in [0, 1) with 53 random bits.
+    /// A number in [0, 1) with 53 random bits, at position i.
+    ///
+    /// ```
+    /// use chainrule_kernel::random::Stream;
+    /// let stream = Stream { seed: 7, stream: 0 };
+    /// let mean = (0..10_000).map(|i| stream.uniform(i)).sum::<f64>() / 10_000.0;
+    /// assert!((mean - 0.5).abs() < 0.01);
+    /// ```
     pub fn uniform(&self, i: u64) -> f64 {
         (self.bits(i) >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
     }
 
-    /// A number in [0, 1) with 24 random bits: a float of the same distribution never rounds up to 1.
+    /// A number in [0, 1) with 24 random bits, at position i. (The nearest float to [`Stream::uniform`] may be 1.)
+    ///
+    /// ```
+    /// use chainrule_kernel::random::Stream;
+    /// let stream = Stream { seed: 7, stream: 0 };
+    /// assert!((0..10_000).all(|i| (0.0..1.0).contains(&stream.uniform_f32(i))));
+    /// ```
     pub fn uniform_f32(&self, i: u64) -> f32 {
         (self.bits(i) >> 40) as f32 * (1.0 / (1u32 << 24) as f32)
     }
 
-    /// A normally distributed number: Box and Muller's √(−2 ln u)·cos 2πv.
+    /// A number of the standard normal distribution, at position i: Box and Muller's √(−2 ln u)·cos 2πv.
+    ///
+    /// ```
+    /// use chainrule_kernel::random::Stream;
+    /// let stream = Stream { seed: 7, stream: 0 };
+    /// let mean_square = (0..10_000).map(|i| stream.normal(i).powi(2)).sum::<f64>() / 10_000.0;
+    /// assert!((mean_square - 1.0).abs() < 0.05);
+    /// ```
     pub fn normal(&self, i: u64) -> f64 {
         let pair = i / 2;
         let (u, v) = (1.0 - self.uniform(2 * pair), self.uniform(2 * pair + 1));
@@ -45,9 +75,20 @@ impl Stream {
         radius * if i.is_multiple_of(2) { cos_turns(v) } else { cos_turns(v + 0.75) }
     }
 
-    /// An integer in `0..bound`, without bias, and how many positions were used up to get it.
+    /// An integer in `0..bound`, each as likely, at position i (below 2⁵⁶).
     ///
-    /// Lemire's multiplication with rejection; position `i` of `attempt`s is far from all others.
+    /// Lemire's multiplication with rejection ("Fast random integer generation in an interval", 2019); later attempts read
+    /// positions that are far from all others.
+    ///
+    /// # Panics
+    /// `bound` is 0.
+    ///
+    /// ```
+    /// use chainrule_kernel::random::Stream;
+    /// let dice = Stream { seed: 7, stream: 0 };
+    /// let sixes = (0..6000).filter(|&i| dice.below(6, i) == 5).count();
+    /// assert!((900..1100).contains(&sixes));
+    /// ```
     pub fn below(&self, bound: u64, i: u64) -> u64 {
         let threshold = bound.wrapping_neg() % bound;
         for attempt in 0..64u64 {
@@ -60,6 +101,14 @@ impl Stream {
     }
 
     /// The numbers 0…n−1 in random order (Fisher and Yates).
+    ///
+    /// ```
+    /// use chainrule_kernel::random::Stream;
+    /// let mut order = Stream { seed: 7, stream: 0 }.permutation(100);
+    /// assert!(!order.is_sorted());
+    /// order.sort();
+    /// assert!(order.into_iter().eq(0..100));
+    /// ```
     pub fn permutation(&self, n: usize) -> Vec<usize> {
         let mut order: Vec<usize> = (0..n).collect();
         for last in (1..n).rev() {

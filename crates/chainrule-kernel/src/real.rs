@@ -1,8 +1,8 @@
 //! `Real`: the numbers in which an elementwise gate's calculus is written, once.
 //!
-//! A gate's body is generic over `Real` and is instantiated for [`F32`] and [`F64`] (vector loops, with or without
-//! fused multiply-add) and for the symbol type of [`crate::formula`], which turns the very same body into the gate's
-//! formula. A plain `f64` is one too: its functions are the system's.
+//! A gate's body is generic over `Real` and is instantiated for f32 and f64 in vector loops, with fused multiply-add or
+//! without, and in chainrule for tensors and for symbols, which turn the very same body into its gradient's graph and
+//! into the gate's formula. A plain `f64` is one too: its functions are the system's.
 
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
@@ -169,11 +169,11 @@ pub trait Real:
 
 /// Single precision as a [`Real`]: with fused multiply-add or without.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
-pub struct F32<const FMA: bool>(pub f32);
+pub(crate) struct F32<const FMA: bool>(pub(crate) f32);
 
 /// Double precision as a [`Real`] in vector loops: with fused multiply-add or without.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
-pub struct F64<const FMA: bool>(pub f64);
+pub(crate) struct F64<const FMA: bool>(pub(crate) f64);
 
 macro_rules! arithmetic {
     ($Number:ident, $T:ty: $($Trait:ident $method:ident $op:tt),*) => {$(
@@ -209,7 +209,7 @@ macro_rules! real {
         impl<const FMA: bool> $Number<FMA> {
             /// The number itself.
             #[inline(always)]
-            pub fn number(self) -> $T {
+            pub(crate) fn number(self) -> $T {
                 self.0
             }
         }

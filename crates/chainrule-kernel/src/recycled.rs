@@ -13,10 +13,28 @@ use std::ops::Deref;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 
-/// Shared ownership of a value.
+/// Shared ownership of a value: [`std::sync::Arc`], but for where its memory comes from.
+///
+/// Types that need more than 16 bytes' alignment don't compile.
+///
+/// ```
+/// use chainrule_kernel::recycled::Shared;
+/// let name = Shared::new(String::from("tanh"));
+/// let again = name.clone();
+/// assert_eq!((again.len(), Shared::ptr_eq(&name, &again)), (4, true));
+/// ```
 pub struct Shared<T>(NonNull<Block<T>>, PhantomData<Block<T>>);
 
-/// A reference to a shared value that doesn't keep it alive.
+/// A reference to a shared value that doesn't keep it alive: [`std::sync::Weak`] of a [`Shared`].
+///
+/// ```
+/// use chainrule_kernel::recycled::{Shared, WeakShared};
+/// let value = Shared::new(5);
+/// let weak: WeakShared<i32> = Shared::downgrade(&value);
+/// assert_eq!(weak.upgrade().as_deref(), Some(&5));
+/// drop(value);
+/// assert!(weak.upgrade().is_none());
+/// ```
 pub struct WeakShared<T>(NonNull<Block<T>>, PhantomData<Block<T>>);
 
 struct Block<T> {
@@ -47,6 +65,11 @@ unsafe impl<T: Send + Sync> Send for WeakShared<T> {}
 unsafe impl<T: Send + Sync> Sync for WeakShared<T> {}
 
 impl<T> Shared<T> {
+    /// The first reference to a value.
+    ///
+    /// ```
+    /// assert_eq!(*chainrule_kernel::recycled::Shared::new(5), 5);
+    /// ```
     #[inline]
     pub fn new(value: T) -> Shared<T> {
         let block = take::<Block<T>>();
@@ -64,35 +87,81 @@ impl<T> Shared<T> {
     }
 
     /// The address of the block: no other living block has it.
+    ///
+    /// ```
+    /// use chainrule_kernel::recycled::Shared;
+    /// let (a, b) = (Shared::new(5), Shared::new(5));
+    /// assert!(a.address() == a.clone().address() && a.address() != b.address());
+    /// ```
     #[inline]
     pub fn address(&self) -> usize {
         self.0.as_ptr() as usize
     }
 
+    /// Whether both refer to the same value.
+    ///
+    /// ```
+    /// use chainrule_kernel::recycled::Shared;
+    /// let (a, b) = (Shared::new(5), Shared::new(5));
+    /// assert!(Shared::ptr_eq(&a, &a.clone()) && !Shared::ptr_eq(&a, &b));
+    /// ```
     #[inline]
     pub fn ptr_eq(a: &Shared<T>, b: &Shared<T>) -> bool {
         a.0 == b.0
     }
 
-    /// Whether no other strong reference was there just now; one may have been dropped since.
+    /// Whether no other strong reference was there just now. Nothing follows from it: a weak one may make another any
+    /// time.
+    ///
+    /// ```
+    /// use chainrule_kernel::recycled::Shared;
+    /// let a = Shared::new(5);
+    /// let weak = Shared::downgrade(&a);
+    /// assert!(a.seems_last());
+    /// let b = weak.upgrade();
+    /// assert!(!a.seems_last());
+    /// ```
     #[inline]
     pub fn seems_last(&self) -> bool {
         strong(self.block().references.load(Ordering::Relaxed)) == 1
     }
 
-    /// Whether this is the only reference of all: then nobody is there who could make another one.
+    /// Whether this is the only reference of all, strong or weak: then nobody is there who could make another one.
+    ///
+    /// ```
+    /// use chainrule_kernel::recycled::Shared;
+    /// let a = Shared::new(5);
+    /// assert!(a.is_only());
+    /// let weak = Shared::downgrade(&a);
+    /// assert!(!a.is_only());
+    /// ```
     #[inline]
     pub fn is_only(&self) -> bool {
         self.block().references.load(Ordering::Acquire) == STRONG + WEAK
     }
 
-    /// The value for writing, where this is its only reference.
+    /// The value for writing, where this is its only reference, strong or weak.
+    ///
+    /// ```
+    /// use chainrule_kernel::recycled::Shared;
+    /// let mut a = Shared::new(5);
+    /// *a.get_mut().expect("it isn't shared yet") += 1;
+    /// let b = a.clone();
+    /// assert_eq!((*b, a.get_mut()), (6, None));
+    /// ```
     #[inline]
     pub fn get_mut(&mut self) -> Option<&mut T> {
         // SAFETY: nobody else has a reference, nor can get one while this one is borrowed.
         self.is_only().then(|| unsafe { &mut (*self.0.as_ptr()).value })
     }
 
+    /// A reference that doesn't keep the value alive.
+    ///
+    /// ```
+    /// use chainrule_kernel::recycled::Shared;
+    /// let a = Shared::new(5);
+    /// assert!(Shared::downgrade(&a).upgrade().is_some());
+    /// ```
     pub fn downgrade(this: &Shared<T>) -> WeakShared<T> {
         count_up(&this.block().references, WEAK);
         WeakShared(this.0, PhantomData)
@@ -165,6 +234,15 @@ impl<T> Drop for Shared<T> {
 
 impl<T> WeakShared<T> {
     /// The value, if a strong reference is still there.
+    ///
+    /// ```
+    /// use chainrule_kernel::recycled::Shared;
+    /// let a = Shared::new(5);
+    /// let weak = Shared::downgrade(&a);
+    /// assert!(weak.upgrade().is_some_and(|b| Shared::ptr_eq(&a, &b)));
+    /// drop(a);
+    /// assert!(weak.upgrade().is_none());
+    /// ```
     pub fn upgrade(&self) -> Option<Shared<T>> {
         let up = |references: u64| (strong(references) > 0).then_some(references + STRONG);
         let found = self.references().fetch_update(Ordering::Acquire, Ordering::Relaxed, up);

@@ -95,12 +95,23 @@ impl Body<3> for LogWeighted {
     }
 }
 
-/// Upstream gradients of rows.
-#[derive(Clone, Copy)]
+/// Where the upstream gradients of rows are.
+///
+/// ```
+/// use chainrule_kernel::{Kernels, rows::Upstream};
+/// let y = [0.5, 0.5, 0.25, 0.75];
+/// let mut dx = [0.0; 4];
+/// f64::softmax_gradient(Upstream::Each(&[1.0, 0.0], 2), &y, 2, &mut dx); // one for both rows
+/// assert_eq!(dx, [0.25, -0.25, 0.1875, -0.1875]);
+/// let mut dx = [1.0, 0.0, 1.0, 0.0];
+/// f64::softmax_gradient(Upstream::Here, &y, 2, &mut dx);
+/// assert_eq!(dx, [0.25, -0.25, 0.1875, -0.1875]);
+/// ```
+#[derive(Debug, Clone, Copy)]
 pub enum Upstream<'a, T> {
-    /// One after another, each for so many rows.
+    /// One row of gradients after another, each for so many rows of the output.
     Each(&'a [T], usize),
-    /// Where the result goes.
+    /// In `out`, where the result goes.
     Here,
 }
 

@@ -1,6 +1,6 @@
 //! Vectors as wide as the processor's registers.
 //!
-//! A kernel is written once, over [`Simd`], and compiled for every [`Level`] of processor by [`at_level`]. The
+//! A kernel is written once, over `Simd`, and compiled for every `Level` of processor by `at_level!`. The
 //! level is found out once and then handed from function to function, so that one operation never mixes two.
 
 /// What a processor offers.
@@ -328,11 +328,16 @@ macro_rules! at_level {
 }
 pub(super) use at_level;
 
-/// Asks for elements before they are needed; nothing need be there.
+/// Asks for elements before they are needed. It is a hint: nothing is read, and nothing need be there.
+///
+/// ```
+/// let x = vec![1.0f32; 4096];
+/// chainrule_kernel::simd::prefetch(x[1024..].as_ptr(), 256);
+/// ```
 #[inline(always)]
 pub fn prefetch<T>(from: *const T, count: usize) {
     #[cfg(target_arch = "x86_64")]
-    for line in (0..count * size_of::<T>()).step_by(64) {
+    for line in (0..count.saturating_mul(size_of::<T>())).step_by(64) {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
         // SAFETY: asking for memory changes nothing, wherever it is.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast::<i8>().wrapping_add(line)) };

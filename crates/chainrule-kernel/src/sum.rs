@@ -8,7 +8,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::map::Float;
 use super::{multiversion, pool};
 
-/// Elements added up by lanes before pairwise addition takes over.
+/// Elements added up by lanes before pairwise addition takes over. [`Sums`] are set from multiples of it on.
+///
+/// ```
+/// use chainrule_kernel::sum::{BLOCK, Sums};
+/// let sums = Sums::new(BLOCK + 3);
+/// sums.set(BLOCK, &[1.0, 2.0, 3.0]); // the second block
+/// ```
 pub const BLOCK: usize = 1024;
 const LANES: usize = 32;
 
@@ -28,7 +34,7 @@ pub(crate) fn sum<T: Float + Add>(x: &[T]) -> T {
 }
 
 /// Addition, named for the bounds of this file.
-pub trait Add: Sized + std::ops::AddAssign + std::ops::Add<Output = Self> {}
+pub(crate) trait Add: Sized + std::ops::AddAssign + std::ops::Add<Output = Self> {}
 impl<T: std::ops::AddAssign + std::ops::Add<Output = T>> Add for T {}
 
 fn pairwise<T: Float + Add>(x: &[T]) -> T {
@@ -45,19 +51,46 @@ fn halves<T: Add>(first: usize, length: usize, block: &dyn Fn(usize, usize) -> T
     halves(first, half, block) + halves(first + half, length - half, block)
 }
 
-/// The [`sum`] of elements that are never together in memory: blocks of them are added up as they come by.
+/// The sum of elements that are never together in memory: blocks of them are added up as they come by, on any thread. It
+/// has the bits of [`Kernels::sum`](crate::Kernels::sum).
+///
+/// ```
+/// use chainrule_kernel::Kernels;
+/// use chainrule_kernel::sum::{BLOCK, Sums};
+/// let x: Vec<f32> = (0..5000).map(|i| i as f32 * 0.1).collect();
+/// let sums = Sums::new(x.len());
+/// for (i, block) in x.chunks(2 * BLOCK).enumerate() {
+///     sums.set(i * 2 * BLOCK, block);
+/// }
+/// assert_eq!(sums.total(), f32::sum(&x));
+/// ```
+#[derive(Debug)]
 pub struct Sums {
     length: usize,
     blocks: Vec<AtomicU32>,
 }
 
 impl Sums {
-    /// For so many elements.
+    /// For so many elements, which count as 0 until they are set.
+    ///
+    /// ```
+    /// assert_eq!(chainrule_kernel::sum::Sums::new(10).total(), 0.0);
+    /// ```
     pub fn new(length: usize) -> Sums {
         Sums { length, blocks: (0..length.div_ceil(BLOCK)).map(|_| AtomicU32::new(0)).collect() }
     }
 
     /// Adds up elements from this one on, which is the first of a block; so many that a block or all of them end there.
+    /// What was set for these blocks before is replaced.
+    ///
+    /// # Panics
+    /// There are no such elements.
+    ///
+    /// ```
+    /// let sums = chainrule_kernel::sum::Sums::new(3);
+    /// sums.set(0, &[1.0, 2.0, 3.0]);
+    /// assert_eq!(sums.total(), 6.0);
+    /// ```
     pub fn set(&self, first: usize, x: &[f32]) {
         for (sum, x) in self.blocks[first / BLOCK..].iter().zip(x.chunks(BLOCK)) {
             sum.store(block(x).to_bits(), Ordering::Relaxed);
@@ -65,6 +98,14 @@ impl Sums {
     }
 
     /// The sum of all elements, when all are set.
+    ///
+    /// ```
+    /// use chainrule_kernel::sum::{BLOCK, Sums};
+    /// let sums = Sums::new(BLOCK + 1);
+    /// sums.set(0, &[0.5; BLOCK]);
+    /// sums.set(BLOCK, &[0.25]);
+    /// assert_eq!(sums.total(), 512.25);
+    /// ```
     pub fn total(&self) -> f32 {
         let block = |first: usize, _| f32::from_bits(self.blocks[first / BLOCK].load(Ordering::Relaxed));
         let part = |first| halves(first, GRAIN.min(self.length - first), &block);

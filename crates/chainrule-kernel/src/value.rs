@@ -4,12 +4,31 @@ use std::fmt::{Debug, Display};
 
 use crate::memory::Recycled;
 
-/// A type that kernels read and write: `bool`, `u8`, `i32`, `i64`, `f32` or `f64`.
+/// A type that kernels read and write: `bool`, `u8`, `i32`, `i64`, `f32` or `f64`, and no other.
+///
+/// ```
+/// use chainrule_kernel::Value;
+/// fn mean<T: Value>(x: &[T]) -> f64 {
+///     x.iter().map(|x| x.double()).sum::<f64>() / x.len() as f64
+/// }
+/// assert_eq!((mean(&[1i32, 2]), mean(&[true, false])), (1.5, 0.5));
+/// ```
 pub trait Value: Copy + Default + PartialEq + PartialOrd + Debug + Display + Send + Sync + Recycled {
     /// The value as `f64` (`true` is 1).
+    ///
+    /// ```
+    /// use chainrule_kernel::Value;
+    /// assert_eq!((true.double(), 7u8.double()), (1.0, 7.0));
+    /// ```
     fn double(self) -> f64;
-    /// The nearest value of this type: integers are truncated towards zero, then `i32` and `i64` saturate and
+    /// The nearest value of this type: for integers x is truncated towards zero, then `i32` and `i64` saturate and
     /// `u8` wraps around; NaN becomes 0, and `bool` is `x ≠ 0`.
+    ///
+    /// ```
+    /// use chainrule_kernel::Value;
+    /// assert_eq!((i32::of_double(-1.9), i32::of_double(1e10), u8::of_double(257.0)), (-1, i32::MAX, 1));
+    /// assert!(bool::of_double(f64::NAN));
+    /// ```
     fn of_double(x: f64) -> Self;
 }
 

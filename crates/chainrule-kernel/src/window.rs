@@ -15,10 +15,19 @@ mod square;
 pub(crate) use largest::{largest, largest_gradient, places_of_largest};
 
 /// The elements of one dimension that a window sees: `start, start + step, …` before `end`.
+///
+/// ```
+/// use chainrule_kernel::window::Range;
+/// let dilated = Range { start: 1, end: 6, step: 2 }; // sees 1, 3 and 5
+/// assert_eq!((dilated.end - dilated.start).div_ceil(dilated.step), 3);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Range {
+    /// The first element.
     pub start: usize,
+    /// One more than the last element may be.
     pub end: usize,
+    /// The distance between two elements, at least 1.
     pub step: usize,
 }
 
@@ -29,10 +38,24 @@ impl Range {
     }
 }
 
-/// The windows of a plane: for each dimension, the range of each output index.
+/// The windows of a plane: for each dimension, the range of each output index. Dimensions that a plane lacks are of size
+/// 1, in front.
+///
+/// ```
+/// use chainrule_kernel::window::{Range, Windows};
+/// let range = |start, end| Range { start, end, step: 1 };
+/// // Four elements in a row, two by two.
+/// let pairs = Windows {
+///     input: [1, 1, 4],
+///     ranges: [vec![range(0, 1)], vec![range(0, 1)], vec![range(0, 2), range(2, 4)]],
+/// };
+/// assert_eq!(pairs.outputs(), 2);
+/// ```
 #[derive(Debug, Clone)]
 pub struct Windows {
+    /// The sizes of a plane.
     pub input: [usize; 3],
+    /// The ranges of each dimension, which lie within its size. None is empty.
     pub ranges: [Vec<Range>; 3],
 }
 
@@ -41,6 +64,14 @@ impl Windows {
         self.input.iter().product()
     }
 
+    /// How many windows a plane has: what one plane of the output holds.
+    ///
+    /// ```
+    /// use chainrule_kernel::window::{Range, Windows};
+    /// let whole = |size: usize| vec![Range { start: 0, end: size, step: 1 }];
+    /// let global = Windows { input: [1, 7, 7], ranges: [whole(1), whole(7), whole(7)] };
+    /// assert_eq!(global.outputs(), 1);
+    /// ```
     pub fn outputs(&self) -> usize {
         self.ranges.iter().map(Vec::len).product()
     }

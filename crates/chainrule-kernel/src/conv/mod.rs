@@ -27,20 +27,47 @@ use super::tile::{Block, CHAIN, Store, Tile, depths, packed};
 use super::{map, memory, pool};
 
 /// The shapes of a convolution; missing spatial dimensions are of size 1, in front.
+///
+/// ```
+/// use chainrule_kernel::{Kernels, conv::Geometry};
+/// // Two images of 3×3 pixels, one 2×2 filter that moves by 1.
+/// let g = Geometry {
+///     batch: 2,
+///     groups: 1,
+///     channels: 1,
+///     filters: 1,
+///     input: [1, 3, 3],
+///     kernel: [1, 2, 2],
+///     output: [1, 2, 2],
+///     stride: [1; 3],
+///     before: [0; 3],
+///     dilation: [1; 3],
+/// };
+/// let mut y = [0.0; 8];
+/// f64::convolve(&g, &[1.0; 18], &[0.25; 4], None, &mut y);
+/// assert_eq!(y, [1.0; 8]);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Geometry {
+    /// Images.
     pub batch: usize,
+    /// Groups of channels, each of which is convolved with filters of its own; divides channels and filters.
     pub groups: usize,
     /// Channels of the input, of all groups.
     pub channels: usize,
     /// Channels of the output, of all groups.
     pub filters: usize,
+    /// Sizes of an input plane.
     pub input: [usize; 3],
+    /// Taps of a filter in each dimension.
     pub kernel: [usize; 3],
+    /// Sizes of an output plane. They decide what is padded behind each dimension.
     pub output: [usize; 3],
+    /// How far the kernel moves between neighbouring outputs, at least 1.
     pub stride: [usize; 3],
     /// Zeros before each dimension; negative where elements are left out instead.
     pub before: [isize; 3],
+    /// The distance between neighbouring taps, at least 1.
     pub dilation: [usize; 3],
 }
 

@@ -2,8 +2,18 @@
 
 use super::{BLOCK, Matrix, block_product, subtract_block};
 
-/// The lower factor of a symmetric matrix whose lower triangle is given. `Err` has the factor as far as it
-/// went, and the first row up to which the matrix isn't positive definite.
+/// The lower factor L of a symmetric `A = L·Lᵀ` whose lower triangle is given.
+///
+/// # Errors
+/// A isn't positive definite: the factor as far as it went, and the row, counted from 0, at which it ends.
+///
+/// ```
+/// use chainrule_kernel::linalg::{Matrix, cholesky};
+/// let l = cholesky(Matrix::new(2, 2, vec![4.0, 0.0, 2.0, 2.0])).expect("it is positive definite");
+/// assert_eq!(l.values, [2.0, 0.0, 1.0, 1.0]);
+/// let (_, row) = cholesky(Matrix::new(2, 2, vec![1.0, 0.0, 2.0, 4.0])).expect_err("it is singular");
+/// assert_eq!(row, 1);
+/// ```
 pub fn cholesky(mut a: Matrix) -> Result<Matrix, (Matrix, usize)> {
     let n = a.rows;
     for start in (0..n).step_by(BLOCK) {

@@ -5,9 +5,16 @@ use super::reflect::{dot, reflection};
 use super::rotate::{forward_rotation, rotate, symmetric_two};
 use super::{Matrix, signed};
 
-/// Eigenvalues in ascending order, and the eigenvectors as rows; `None` where the steps don't converge, as
+/// Eigenvalues λ in ascending order, and the eigenvectors v of `A·v = λ·v` as rows; `None` where the steps don't converge, as
 /// with NaN or infinite elements. Both triangles of `a` must be filled. `from_below` reduces from the last
 /// row upwards: it decides nothing but the vectors' signs.
+///
+/// ```
+/// use chainrule_kernel::linalg::{Matrix, eigen};
+/// let (values, vectors) = eigen(Matrix::new(2, 2, vec![2.0, 1.0, 1.0, 2.0]), false).expect("it is finite");
+/// assert!((values[0] - 1.0).abs() < 1e-14 && (values[1] - 3.0).abs() < 1e-14);
+/// assert!((vectors[(1, 0)] - vectors[(1, 1)]).abs() < 1e-14); // (1, 1)/√2, or its opposite
+/// ```
 pub fn eigen(a: Matrix, from_below: bool) -> Option<(Vec<f64>, Matrix)> {
     if !a.values.iter().all(|x| x.is_finite()) {
         return None;

@@ -24,7 +24,13 @@ const PADE: [f64; 14] = [
 /// The 1-norm up to which the approximant is exact in double precision.
 const REACH: f64 = 5.371920351148152;
 
-/// The exponential of a square matrix.
+/// The exponential `e^A = Σ Aᵏ/k!` of a square matrix.
+///
+/// ```
+/// use chainrule_kernel::linalg::{Matrix, exp};
+/// let e = exp(&Matrix::new(2, 2, vec![0.0, 3.0, 0.0, 0.0])); // its square is 0
+/// assert!(e.values.iter().zip([1.0, 3.0, 0.0, 1.0]).all(|(x, y)| (x - y).abs() < 1e-14));
+/// ```
 pub fn exp(a: &Matrix) -> Matrix {
     let n = a.rows;
     let norm = (0..n).fold(0.0f64, |m, j| m.max((0..n).map(|i| a[(i, j)].abs()).sum()));

@@ -2,9 +2,17 @@
 
 use super::{BLOCK, Matrix, Triangle, block_product, solve_triangular, subtract_block};
 
-/// Both factors in one matrix (the ones on L's diagonal aren't stored), and the rows that changed places.
+/// `A = P·L·U`: both factors in one matrix, and the rows that changed places.
+///
+/// ```
+/// use chainrule_kernel::linalg::{Matrix, lu};
+/// let factors = lu(Matrix::new(2, 2, vec![1.0, 2.0, 4.0, 4.0]));
+/// assert_eq!(factors.packed.values, [4.0, 4.0, 0.25, 1.0]); // U is [4 4; 0 1], L is [1 0; ¼ 1]
+/// assert_eq!((factors.pivots, factors.singular), (vec![1, 1], None));
+/// ```
 #[derive(Debug, Clone)]
 pub struct Lu {
+    /// U on and above the diagonal, L below; the ones on L's diagonal aren't stored.
     pub packed: Matrix,
     /// Step k swapped row k with row `pivots[k]`.
     pub pivots: Vec<usize>,
@@ -13,6 +21,11 @@ pub struct Lu {
 }
 
 /// Factors a matrix of any shape; the pivot is the largest element of what is left of a column.
+///
+/// ```
+/// use chainrule_kernel::linalg::{Matrix, lu};
+/// assert_eq!(lu(Matrix::new(2, 2, vec![1.0, 2.0, 2.0, 4.0])).singular, Some(1));
+/// ```
 pub fn lu(mut a: Matrix) -> Lu {
     let (rows, columns) = (a.rows, a.columns);
     let steps = rows.min(columns);
@@ -57,7 +70,16 @@ pub fn lu(mut a: Matrix) -> Lu {
 }
 
 impl Lu {
-    /// The solution of `A·X = B`, for a square matrix.
+    /// The solution X of `A·X = B`, for a square A. Where A is singular it has infinities or NaN.
+    ///
+    /// # Panics
+    /// B has other than A's rows.
+    ///
+    /// ```
+    /// use chainrule_kernel::linalg::{Matrix, lu};
+    /// let x = lu(Matrix::new(2, 2, vec![1.0, 2.0, 4.0, 4.0])).solve(Matrix::new(2, 1, vec![5.0, 12.0]));
+    /// assert_eq!(x.values, [1.0, 2.0]);
+    /// ```
     pub fn solve(&self, mut b: Matrix) -> Matrix {
         for (k, &pivot) in self.pivots.iter().enumerate() {
             b.swap_rows(k, pivot);
@@ -67,7 +89,12 @@ impl Lu {
         b
     }
 
-    /// Sign and logarithm of the size of the determinant, for a square matrix.
+    /// Sign of the determinant and `ln |det A|`, for a square matrix: (0, −∞) where it is singular.
+    ///
+    /// ```
+    /// use chainrule_kernel::linalg::{Matrix, lu};
+    /// assert_eq!(lu(Matrix::new(2, 2, vec![1.0, 2.0, 4.0, 4.0])).log_determinant(), (-1.0, 4f64.ln()));
+    /// ```
     pub fn log_determinant(&self) -> (f64, f64) {
         let (mut sign, mut log) = (1.0, 0.0);
         for (k, &pivot) in self.pivots.iter().enumerate() {
@@ -80,6 +107,11 @@ impl Lu {
     }
 
     /// The determinant, for a square matrix.
+    ///
+    /// ```
+    /// use chainrule_kernel::linalg::{Matrix, lu};
+    /// assert_eq!(lu(Matrix::new(2, 2, vec![1.0, 2.0, 4.0, 4.0])).determinant(), -4.0);
+    /// ```
     pub fn determinant(&self) -> f64 {
         let swap = |(k, &pivot): (usize, &usize)| if pivot == k { 1.0 } else { -1.0 };
         let sign: f64 = self.pivots.iter().enumerate().map(swap).product();

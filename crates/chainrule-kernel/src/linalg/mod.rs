@@ -22,7 +22,7 @@ pub use eigen::eigen;
 pub use exp::exp;
 pub use lu::{Lu, lu};
 pub use qr::qr;
-pub use svd::svd;
+pub use svd::{Svd, svd};
 pub use triangular::{Triangle, solve_triangular};
 
 use std::ops::{Index, IndexMut};
@@ -32,24 +32,46 @@ use super::matmul;
 /// Rows and columns that are handled together before the matrix product does the rest.
 const BLOCK: usize = 48;
 
-/// A dense matrix, row by row.
+/// A dense matrix, row by row. Element (i, j) is `matrix[(i, j)]`.
+///
+/// ```
+/// use chainrule_kernel::linalg::Matrix;
+/// let mut a = Matrix::new(2, 2, vec![1.0, 2.0, 3.0, 4.0]);
+/// a[(1, 0)] = 5.0;
+/// assert_eq!((a[(0, 1)], a.row(1)), (2.0, &[5.0, 4.0][..]));
+/// ```
 #[derive(Debug, Clone)]
 pub struct Matrix {
+    /// Rows.
     pub rows: usize,
+    /// Columns.
     pub columns: usize,
+    /// `rows·columns` elements, one row after another.
     pub values: Vec<f64>,
 }
 
 impl Matrix {
+    /// The matrix of these elements, of which there must be `rows·columns`.
+    ///
+    /// ```
+    /// use chainrule_kernel::linalg::Matrix;
+    /// assert_eq!(Matrix::new(1, 3, vec![1.0, 2.0, 3.0]).columns, 3);
+    /// ```
     pub fn new(rows: usize, columns: usize, values: Vec<f64>) -> Matrix {
         debug_assert_eq!(values.len(), rows * columns);
         Matrix { rows, columns, values }
     }
 
-    pub fn zeros(rows: usize, columns: usize) -> Matrix {
+    pub(crate) fn zeros(rows: usize, columns: usize) -> Matrix {
         Matrix::new(rows, columns, vec![0.0; rows * columns])
     }
 
+    /// Ones on the diagonal, zeros elsewhere.
+    ///
+    /// ```
+    /// use chainrule_kernel::linalg::Matrix;
+    /// assert_eq!(Matrix::identity(2, 3).values, [1.0, 0.0, 0.0, 0.0, 1.0, 0.0]);
+    /// ```
     pub fn identity(rows: usize, columns: usize) -> Matrix {
         let mut one = Matrix::zeros(rows, columns);
         for i in 0..rows.min(columns) {
@@ -58,6 +80,12 @@ impl Matrix {
         one
     }
 
+    /// `Aᵀ`
+    ///
+    /// ```
+    /// use chainrule_kernel::linalg::Matrix;
+    /// assert_eq!(Matrix::new(2, 2, vec![1.0, 2.0, 3.0, 4.0]).transposed().values, [1.0, 3.0, 2.0, 4.0]);
+    /// ```
     pub fn transposed(&self) -> Matrix {
         let mut out = Matrix::zeros(self.columns, self.rows);
         for i in 0..self.rows {
@@ -68,11 +96,31 @@ impl Matrix {
         out
     }
 
+    /// Row i.
+    ///
+    /// # Panics
+    /// There is no such row.
+    ///
+    /// ```
+    /// use chainrule_kernel::linalg::Matrix;
+    /// assert_eq!(Matrix::new(2, 2, vec![1.0, 2.0, 3.0, 4.0]).row(1), [3.0, 4.0]);
+    /// ```
     #[inline]
     pub fn row(&self, i: usize) -> &[f64] {
         &self.values[i * self.columns..(i + 1) * self.columns]
     }
 
+    /// Row i, for writing.
+    ///
+    /// # Panics
+    /// There is no such row.
+    ///
+    /// ```
+    /// use chainrule_kernel::linalg::Matrix;
+    /// let mut a = Matrix::identity(2, 2);
+    /// a.row_mut(0).fill(7.0);
+    /// assert_eq!(a.values, [7.0, 7.0, 0.0, 1.0]);
+    /// ```
     #[inline]
     pub fn row_mut(&mut self, i: usize) -> &mut [f64] {
         &mut self.values[i * self.columns..(i + 1) * self.columns]
@@ -90,7 +138,7 @@ impl Matrix {
         }
     }
 
-    pub fn swap_rows(&mut self, i: usize, j: usize) {
+    pub(crate) fn swap_rows(&mut self, i: usize, j: usize) {
         if i != j {
             let (a, b) = self.two_rows(i, j);
             a.swap_with_slice(b);
@@ -106,12 +154,21 @@ impl Matrix {
     }
 
     /// The columns from `from` up to `to`.
-    pub fn columns(&self, from: usize, to: usize) -> Matrix {
+    pub(crate) fn columns(&self, from: usize, to: usize) -> Matrix {
         let values = (0..self.rows).flat_map(|i| self.row(i)[from..to].iter().copied()).collect();
         Matrix::new(self.rows, to - from, values)
     }
 
-    /// `self · other`
+    /// The matrix product `self · other`.
+    ///
+    /// # Panics
+    /// `other` has fewer rows than `self` has columns.
+    ///
+    /// ```
+    /// use chainrule_kernel::linalg::Matrix;
+    /// let a = Matrix::new(2, 2, vec![1.0, 2.0, 3.0, 4.0]);
+    /// assert_eq!(a.product(&a).values, [7.0, 10.0, 15.0, 22.0]);
+    /// ```
     pub fn product(&self, other: &Matrix) -> Matrix {
         let mut out = Matrix::zeros(self.rows, other.columns);
         let whole = |x: &Matrix| (0, 0, x.rows, x.columns);

@@ -3,7 +3,15 @@
 use super::Matrix;
 use super::reflect::reflection;
 
-/// An orthogonal Q (all columns, or as many as the smaller side) and a triangular R.
+/// `A = Q·R` with orthonormal columns in Q and an upper triangular R. Q is square where `complete`, else as wide as the
+/// smaller side of A.
+///
+/// ```
+/// use chainrule_kernel::linalg::{Matrix, qr};
+/// let (q, r) = qr(Matrix::new(2, 1, vec![3.0, 4.0]), false);
+/// assert!((r.values[0] + 5.0).abs() < 1e-15); // LAPACK's sign
+/// assert!((q.values[0] + 0.6).abs() < 1e-15 && (q.values[1] + 0.8).abs() < 1e-15);
+/// ```
 pub fn qr(mut a: Matrix, complete: bool) -> (Matrix, Matrix) {
     let (rows, columns) = (a.rows, a.columns);
     let steps = rows.min(columns);

@@ -8,10 +8,17 @@ use super::rotate::{rotate, rotation, smaller_singular, two_by_two};
 use super::{Matrix, signed};
 
 /// `A = U·diag(s)·Vᵀ`, with the singular values in descending order.
+///
+/// ```
+/// use chainrule_kernel::linalg::{Matrix, Svd, svd};
+/// let Svd { u, s, vt } = svd(&Matrix::new(2, 3, vec![0.0, 2.0, 0.0, 1.0, 0.0, 0.0]), false).expect("it is finite");
+/// assert_eq!((u.columns, s, vt.rows), (2, vec![2.0, 1.0], 2));
+/// ```
 #[derive(Debug, Clone)]
 pub struct Svd {
     /// The left singular vectors, in columns.
     pub u: Matrix,
+    /// The singular values.
     pub s: Vec<f64>,
     /// The right singular vectors, in rows.
     pub vt: Matrix,
@@ -19,6 +26,14 @@ pub struct Svd {
 
 /// Decomposes a matrix: `full` gives square U and V, else only as many vectors as singular values. `None`
 /// where the steps don't converge, as with NaN or infinite elements.
+///
+/// ```
+/// use chainrule_kernel::linalg::{Matrix, svd};
+/// let found = svd(&Matrix::new(1, 2, vec![3.0, 4.0]), true).expect("it is finite");
+/// assert!((found.s[0] - 5.0).abs() < 1e-14);
+/// assert_eq!((found.vt.rows, found.vt.columns), (2, 2));
+/// assert!(svd(&Matrix::new(1, 1, vec![f64::NAN]), true).is_none());
+/// ```
 pub fn svd(a: &Matrix, full: bool) -> Option<Svd> {
     if !a.values.iter().all(|x| x.is_finite()) {
         return None;

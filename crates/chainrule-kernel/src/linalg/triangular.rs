@@ -3,6 +3,12 @@
 use super::{BLOCK, Matrix, block_product, subtract_block};
 
 /// Which part of a matrix counts.
+///
+/// ```
+/// use chainrule_kernel::linalg::Triangle;
+/// let of_l = Triangle { upper: false, unit: true }; // where a matrix holds both L and U
+/// let of_u = Triangle { upper: true, unit: false };
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Triangle {
     /// The part above the diagonal; else the part below.
@@ -11,7 +17,18 @@ pub struct Triangle {
     pub unit: bool,
 }
 
-/// Solves `T·X = B` in place of B. A zero on the diagonal gives infinities.
+/// Solves `T·X = B` in place of B. A zero on the diagonal gives infinities or NaN.
+///
+/// # Panics
+/// T has fewer columns than rows, or B other than T's rows.
+///
+/// ```
+/// use chainrule_kernel::linalg::{Matrix, Triangle, solve_triangular};
+/// let t = Matrix::new(2, 2, vec![2.0, 9.0, 1.0, 4.0]);
+/// let mut x = Matrix::new(2, 1, vec![6.0, 11.0]);
+/// solve_triangular(&t, Triangle { upper: false, unit: false }, &mut x);
+/// assert_eq!(x.values, [3.0, 2.0]); // the 9 doesn't count
+/// ```
 pub fn solve_triangular(t: &Matrix, triangle: Triangle, x: &mut Matrix) {
     let (n, width) = (t.rows, x.columns);
     let blocks: Vec<usize> = (0..n).step_by(BLOCK).collect();

@@ -22,6 +22,11 @@ const BERNOULLI: [f64; 12] = [
 /// negative x the reflection (5.5.4).
 ///
 /// As in PyTorch ψ(±0) = ∓∞, and NaN at the negative whole numbers.
+///
+/// ```
+/// use chainrule_kernel::special::digamma;
+/// assert!((digamma(1.0) + 0.577_215_664_901_532_9).abs() < 1e-14); // −γ
+/// ```
 pub fn digamma(x: f64) -> f64 {
     if x == 0.0 {
         return f64::INFINITY.copysign(-x);
@@ -52,6 +57,11 @@ pub fn digamma(x: f64) -> f64 {
 }
 
 /// The n-th derivative of digamma: `ψ⁽ⁿ⁾(x) = (−1)ⁿ⁺¹·n!·ζ(n + 1, x)` (DLMF 25.11.12).
+///
+/// ```
+/// use chainrule_kernel::special::polygamma;
+/// assert!((polygamma(1.0, 1.0) - std::f64::consts::PI.powi(2) / 6.0).abs() < 1e-13);
+/// ```
 pub fn polygamma(n: f64, x: f64) -> f64 {
     if n == 0.0 {
         return digamma(x);
@@ -65,6 +75,11 @@ pub fn polygamma(n: f64, x: f64) -> f64 {
 ///
 /// As in PyTorch: infinite at s = 1 and where q is 0 or a negative whole number; NaN for s < 1, and for
 /// negative q with a broken s.
+///
+/// ```
+/// use chainrule_kernel::special::zeta;
+/// assert!((zeta(2.0, 1.0) - std::f64::consts::PI.powi(2) / 6.0).abs() < 1e-14); // Riemann's ζ(2)
+/// ```
 pub fn zeta(s: f64, q: f64) -> f64 {
     if s.is_nan() || q.is_nan() || s < 1.0 {
         return f64::NAN;
