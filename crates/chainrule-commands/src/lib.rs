@@ -4,6 +4,8 @@
 //! options and writes reports is to be small, and the program as a whole, in which loops become vector code when it is
 //! linked, is to be fast.
 
+#![forbid(unsafe_code)]
+
 mod check;
 mod completions;
 mod cost;

@@ -35,6 +35,8 @@
 //! # Ok::<(), chainrule::Error>(())
 //! ```
 
+#![forbid(unsafe_code)]
+
 pub mod array;
 pub mod check;
 pub mod data;

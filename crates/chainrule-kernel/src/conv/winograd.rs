@@ -44,6 +44,10 @@ pub fn set_winograd(allowed: bool) {
 }
 
 /// Whether f32 convolutions may use Winograd's method: see [`set_winograd`].
+///
+/// ```
+/// assert!(chainrule::winograd()); // as long as nobody forbids it
+/// ```
 pub fn winograd() -> bool {
     ENABLED.load(Ordering::Relaxed)
 }
