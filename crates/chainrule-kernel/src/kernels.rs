@@ -62,6 +62,11 @@ kernels! {
     /// ```
     fn add_assign(sum: &mut [Self], x: &[Self]) = map::add_assign;
     /// Whether no element is infinite or NaN.
+    ///
+    /// ```
+    /// use chainrule_kernel::Kernels;
+    /// assert!(f32::all_finite(&[1.0, -2.0]) && !f32::all_finite(&[1.0, f32::NAN]));
+    /// ```
     fn all_finite(x: &[Self]) -> bool = sum::all_finite;
     /// The sum of all elements: lanes add up blocks, blocks are added pairwise.
     ///

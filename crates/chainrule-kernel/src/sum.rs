@@ -136,18 +136,12 @@ multiversion! {
 }
 
 multiversion! {
-    /// Whether no element is infinite or NaN: x − x is 0 for all others.
-    pub(crate) fn all_finite[T: Float + std::ops::Sub<Output = T>](x: &[T]) -> bool {
+    /// Whether no element is infinite or NaN: all others, times 0, are 0.
+    pub(crate) fn all_finite[T: Float + std::ops::Mul<Output = T>](x: &[T]) -> bool {
         let zero = T::default();
         let (chunks, rest) = x.as_chunks::<BLOCK>();
-        let finite = |chunk: &[T; BLOCK]| {
-            let mut all = true;
-            for i in 0..BLOCK {
-                all &= chunk[i] - chunk[i] == zero;
-            }
-            all
-        };
-        chunks.iter().all(finite) && rest.iter().all(|&x| x - x == zero)
+        let finite = |chunk: &[T; BLOCK]| chunk.iter().fold(true, |all, &x| all & (x * zero == zero));
+        chunks.iter().all(finite) && rest.iter().all(|&x| x * zero == zero)
     }
 }
 
