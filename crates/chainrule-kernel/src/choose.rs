@@ -16,6 +16,7 @@ const BLOCK: usize = 128;
 /// An operand, a block at a time.
 struct Blocks<'a, T> {
     operand: Operand<'a, T>,
+    /// The number that stands for all, or the last elements, which are looked at among others.
     spread: [T; BLOCK],
 }
 
@@ -28,26 +29,43 @@ impl<'a, T: Value> Blocks<'a, T> {
         Blocks { operand, spread }
     }
 
-    fn at(&self, start: usize, length: usize) -> &[T] {
-        match self.operand {
-            Operand::Slice(slice) => &slice[start..start + length],
-            Operand::One(_) => &self.spread[..length],
+    fn at(&mut self, start: usize) -> &[T; BLOCK] {
+        if let Operand::Slice(slice) = self.operand {
+            let slice = &slice[start..];
+            match slice.first_chunk() {
+                Some(block) => return block,
+                None => self.spread[..slice.len()].copy_from_slice(slice),
+            }
         }
+        &self.spread
     }
 }
 
+/// What is done with a block: compiled once for all that compare, as calling it costs little beside what it does.
+type Each<'a, T, O> = &'a (dyn Fn(&[bool; BLOCK], &[T; BLOCK], &[T; BLOCK], &mut [O; BLOCK]) + Sync);
+
 /// Runs `each` over blocks of the output and what the operands have there, on all threads.
-fn in_blocks<T: Value, O: Send>(
+#[inline(never)]
+fn in_blocks<T: Value, O: Value>(
+    condition: Operand<'_, bool>,
     a: Operand<'_, T>,
     b: Operand<'_, T>,
     out: &mut [O],
-    each: impl Fn(usize, &[T], &[T], &mut [O]) + Sync,
+    each: Each<'_, T, O>,
 ) {
     pool::chunks_mut(out, GRAIN, |start, out| {
-        let (a, b) = (Blocks::new(a), Blocks::new(b));
+        let (mut condition, mut a, mut b) = (Blocks::new(condition), Blocks::new(a), Blocks::new(b));
         for (block, out) in out.chunks_mut(BLOCK).enumerate() {
-            let (start, length) = (start + block * BLOCK, out.len());
-            each(start, a.at(start, length), b.at(start, length), out);
+            let start = start + block * BLOCK;
+            let (condition, a, b) = (condition.at(start), a.at(start), b.at(start));
+            match out.first_chunk_mut() {
+                Some(out) => each(condition, a, b, out),
+                None => {
+                    let mut whole = [O::default(); BLOCK];
+                    each(condition, a, b, &mut whole);
+                    out.copy_from_slice(&whole[..out.len()]);
+                }
+            }
         }
     });
 }
@@ -70,13 +88,18 @@ pub fn compare<T: Value>(
     out: &mut [bool],
     holds: impl Fn(T, T) -> bool + Sync + Copy,
 ) {
-    in_blocks(a, b, out, |_, a, b, out| compare_block(a, b, out, holds));
+    in_blocks(Operand::One(false), a, b, out, &|_, a, b, out| compare_block(a, b, out, holds));
 }
 
 multiversion! {
-    fn compare_block[T: Value, F: Fn(T, T) -> bool](a: &[T], b: &[T], out: &mut [bool], holds: F) {
-        for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
-            *out = holds(a, b);
+    fn compare_block[T: Value, F: Fn(T, T) -> bool](
+        a: &[T; BLOCK],
+        b: &[T; BLOCK],
+        out: &mut [bool; BLOCK],
+        holds: F,
+    ) {
+        for i in 0..BLOCK {
+            out[i] = holds(a[i], b[i]);
         }
     }
 }
@@ -94,15 +117,22 @@ multiversion! {
 /// assert_eq!(out, [1, -1, 3]);
 /// ```
 pub fn choose<T: Value>(condition: &[bool], a: Operand<'_, T>, b: Operand<'_, T>, out: &mut [T]) {
-    in_blocks(a, b, out, |start, a, b, out| {
-        choose_block(&condition[start..start + out.len()], a, b, out);
+    in_blocks(Operand::Slice(condition), a, b, out, &|condition, a, b, out| {
+        choose_block(condition, a, b, out)
     });
 }
 
 multiversion! {
-    fn choose_block[T: Value](condition: &[bool], a: &[T], b: &[T], out: &mut [T]) {
-        for (((out, &first), &a), &b) in out.iter_mut().zip(condition).zip(a).zip(b) {
-            *out = if first { a } else { b };
+    fn choose_block[T: Value](
+        condition: &[bool; BLOCK],
+        a: &[T; BLOCK],
+        b: &[T; BLOCK],
+        out: &mut [T; BLOCK],
+    ) {
+        for i in 0..BLOCK {
+            // Both are read, so that numbers are chosen and not places.
+            let (a, b) = (a[i], b[i]);
+            out[i] = if condition[i] { a } else { b };
         }
     }
 }

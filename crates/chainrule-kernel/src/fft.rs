@@ -83,6 +83,7 @@ impl Plan {
     /// Plan::new(2, false).run(&[[3.0, 1.0], [1.0, 0.0]], &mut y);
     /// assert_eq!(y, [[4.0, 1.0], [2.0, 1.0]]);
     /// ```
+    #[inline(never)]
     pub fn run(&self, x: &[[f64; 2]], out: &mut [[f64; 2]]) {
         assert!(x.len() >= self.roots.len() && out.len() == self.roots.len());
         let mut terms = vec![[0.0; 2]; self.factors.iter().copied().max().unwrap_or(1)];

@@ -2,6 +2,8 @@
 //!
 //! Elements are combined in an order that the shape alone decides, so results don't depend on threads.
 
+use std::ops::Mul;
+
 use super::{multiversion, pool};
 use crate::Value;
 
@@ -59,15 +61,7 @@ impl Blocks {
 ///
 /// # Panics
 /// x is shorter than its blocks, or `out` longer.
-///
-/// ```
-/// use chainrule_kernel::fold::{Blocks, fold};
-/// let mut products = [0.0; 2];
-/// let columns = Blocks { outer: 1, count: 3, inner: 2 };
-/// fold(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], columns, 1.0, &mut products, |a, b| a * b);
-/// assert_eq!(products, [15.0, 48.0]);
-/// ```
-pub fn fold<T: Value>(
+pub(crate) fn fold<T: Value>(
     x: &[T],
     blocks: Blocks,
     empty: T,
@@ -88,6 +82,30 @@ pub fn fold<T: Value>(
             }
         }
     });
+}
+
+/// `out` = the product of the rows of each block.
+pub(crate) fn products<T: Value + Mul<Output = T>>(x: &[T], blocks: Blocks, out: &mut [T]) {
+    fold(
+        x,
+        blocks,
+        T::of_double(1.0),
+        out,
+        #[inline(always)]
+        |a, b| a * b,
+    );
+}
+
+/// `out` = the sum of the rows of each block; it wraps around.
+#[inline(never)]
+pub fn integer_sums(x: &[i64], blocks: Blocks, out: &mut [i64]) {
+    fold(x, blocks, 0, out, i64::wrapping_add);
+}
+
+/// `out` = the product of the rows of each block; it wraps around.
+#[inline(never)]
+pub fn integer_products(x: &[i64], blocks: Blocks, out: &mut [i64]) {
+    fold(x, blocks, 1, out, i64::wrapping_mul);
 }
 
 const LANES: usize = 32;
@@ -121,20 +139,11 @@ multiversion! {
     }
 }
 
-/// The larger (or smaller) of two; NaN where one is NaN.
-///
-/// ```
-/// use chainrule_kernel::fold::extreme;
-/// assert_eq!((extreme(true)(1, 2), extreme(false)(1, 2)), (2, 1));
-/// assert!(extreme(true)(f64::NAN, 2.0).is_nan());
-/// ```
+/// The extreme of two, of which b may win over a; NaN where one is NaN.
 #[inline(always)]
 #[allow(clippy::eq_op)] // Only NaN differs from itself.
-pub fn extreme<T: Value>(largest: bool) -> impl Fn(T, T) -> T + Sync + Copy {
-    move |a: T, b: T| {
-        let wins = if largest { b > a } else { b < a };
-        if wins || b != b { b } else { a }
-    }
+pub(crate) fn further<T: Value>(a: T, b: T, wins: bool) -> T {
+    if wins | (b != b) { b } else { a }
 }
 
 /// `out` = for each block and column, the row of the first element that equals `extremes` (NaN equals NaN); 0 where none
@@ -142,33 +151,54 @@ pub fn extreme<T: Value>(largest: bool) -> impl Fn(T, T) -> T + Sync + Copy {
 ///
 /// # Panics
 /// x or `extremes` are shorter than the blocks, or `out` is longer.
-///
-/// ```
-/// use chainrule_kernel::fold::{Blocks, place_of};
-/// let mut places = [0; 2];
-/// place_of(&[1, 9, 5, 3, 4, 4], Blocks { outer: 2, count: 3, inner: 1 }, &[9, 4], &mut places);
-/// assert_eq!(places, [1, 1]);
-/// ```
-#[allow(clippy::eq_op)] // Only NaN differs from itself.
-pub fn place_of<T: Value>(x: &[T], blocks: Blocks, extremes: &[T], out: &mut [i64]) {
+pub(crate) fn place_of<T: Value>(x: &[T], blocks: Blocks, extremes: &[T], out: &mut [i64]) {
     let Blocks { count, inner, .. } = blocks;
     blocks.for_parts(out, |start, out| {
         let first = start / (count * inner).max(1) * inner + start % inner;
         let wanted = &extremes[first..first + out.len()];
-        let found = |x: T, wanted: T| x == wanted || (x != x && wanted != wanted);
         if inner == 1 {
-            let place = x[start..start + count].iter().position(|&x| found(x, wanted[0]));
-            out[0] = place.unwrap_or(0) as i64;
+            out[0] = first_place(&x[start..start + count], wanted[0]) as i64;
             return;
         }
         // From the last row to the first, so that the first of equals stays.
         for r in (0..count).rev() {
             let row = &x[start + r * inner..start + r * inner + out.len()];
-            for ((place, &x), &wanted) in out.iter_mut().zip(row).zip(wanted) {
-                *place = if found(x, wanted) { r as i64 } else { *place };
-            }
+            mark(out, row, wanted, r as i64);
         }
     });
+}
+
+/// Whether this is the extreme that was found.
+#[inline(always)]
+#[allow(clippy::eq_op)] // Only NaN differs from itself.
+fn is<T: Value>(x: T, wanted: T) -> bool {
+    (x == wanted) | ((x != x) & (wanted != wanted))
+}
+
+multiversion! {
+    /// The first place of an element of the row.
+    fn first_place[T: Value](row: &[T], wanted: T) -> usize {
+        let (chunks, last) = row.as_chunks::<LANES>();
+        for (chunk, x) in chunks.iter().enumerate() {
+            let mut found = false;
+            for i in 0..LANES {
+                found |= is(x[i], wanted);
+            }
+            if found {
+                return chunk * LANES + x.iter().position(|&x| is(x, wanted)).unwrap_or(0);
+            }
+        }
+        chunks.len() * LANES + last.iter().position(|&x| is(x, wanted)).unwrap_or(0)
+    }
+}
+
+multiversion! {
+    /// `place[i] = r` where the row has what is wanted.
+    fn mark[T: Value](place: &mut [i64], row: &[T], wanted: &[T], r: i64) {
+        for ((place, &x), &wanted) in place.iter_mut().zip(row).zip(wanted) {
+            *place = if is(x, wanted) { r } else { *place };
+        }
+    }
 }
 
 /// `out` = Σ (x − mean)² / `freedom` of the rows of each block, computed in f64.
@@ -177,14 +207,7 @@ pub fn place_of<T: Value>(x: &[T], blocks: Blocks, extremes: &[T], out: &mut [i6
 ///
 /// # Panics
 /// x is shorter than its blocks, or `out` longer.
-///
-/// ```
-/// use chainrule_kernel::fold::{Blocks, variance};
-/// let mut out = [0.0];
-/// variance(&[1e8f32, 1e8 + 8.0, 1e8 + 16.0], Blocks { outer: 1, count: 3, inner: 1 }, 2.0, &mut out);
-/// assert_eq!(out, [64.0]);
-/// ```
-pub fn variance<T: Value>(x: &[T], blocks: Blocks, freedom: f64, out: &mut [f64]) {
+pub(crate) fn variance<T: Value>(x: &[T], blocks: Blocks, freedom: f64, out: &mut [f64]) {
     let Blocks { count, inner, .. } = blocks;
     let n = count as f64;
     let combine = |linear: f64, square: f64| (square - linear * linear / n) / freedom;
@@ -268,8 +291,8 @@ mod tests {
                 pool::set_num_threads(threads);
                 let mut largest = vec![0.0; outer * inner];
                 let (mut places, mut variances) = (vec![-1; outer * inner], largest.clone());
-                fold(&x, blocks, 0.0, &mut largest, extreme(true));
-                place_of(&x, blocks, &largest, &mut places);
+                f64::extremes(&x, blocks, true, &mut largest);
+                f64::places(&x, blocks, &largest, &mut places);
                 variance(&x, blocks, count as f64, &mut variances);
                 for i in 0..outer * inner {
                     let column = column(i);

@@ -6,6 +6,7 @@
 //! compile it.
 
 use crate::conv::{self, Geometry};
+use crate::fold::{self, Blocks};
 use crate::map::{self, Float};
 use crate::matmul::{self, Matrix};
 use crate::norm::{self, Moments, Sizes};
@@ -38,12 +39,14 @@ macro_rules! kernels {
             $($(#[$about])* fn $name($($arg: $A),*) $(-> $R)?;)*
         }
         impl Kernels for f32 {
-            $(fn $name($($arg: $A),*) $(-> $R)? {
+            $(#[inline(never)]
+            fn $name($($arg: $A),*) $(-> $R)? {
                 kernels!(call $($single,)? $kernel)($($arg),*)
             })*
         }
         impl Kernels for f64 {
-            $(fn $name($($arg: $A),*) $(-> $R)? {
+            $(#[inline(never)]
+            fn $name($($arg: $A),*) $(-> $R)? {
                 $kernel($($arg),*)
             })*
         }
@@ -315,6 +318,24 @@ kernels! {
     /// assert_eq!(out, [1000.0 + 2f64.ln(), 0.0]);
     /// ```
     fn logsumexp(x: &[Self], columns: usize, out: &mut [Self]) = rows::logsumexp;
+    /// The product of the rows of each block.
+    ///
+    /// ```
+    /// use chainrule_kernel::{Kernels, fold::Blocks};
+    /// let (mut out, columns) = ([0.0; 2], Blocks { outer: 1, count: 3, inner: 2 });
+    /// f32::products(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], columns, &mut out);
+    /// assert_eq!(out, [15.0, 48.0]);
+    /// ```
+    fn products(x: &[Self], blocks: Blocks, out: &mut [Self]) = fold::products;
+    /// Σ (x − mean)² / `freedom` of the rows of each block, computed in f64.
+    ///
+    /// ```
+    /// use chainrule_kernel::{Kernels, fold::Blocks};
+    /// let mut out = [0.0];
+    /// f32::variance(&[1e8, 1e8 + 8.0, 1e8 + 16.0], Blocks { outer: 1, count: 3, inner: 1 }, 2.0, &mut out);
+    /// assert_eq!(out, [64.0]);
+    /// ```
+    fn variance(x: &[Self], blocks: Blocks, freedom: f64, out: &mut [f64]) = fold::variance;
     /// Mean and variance of each group; where elements aren't `centred`, 0 and the mean of the squares.
     ///
     /// ```

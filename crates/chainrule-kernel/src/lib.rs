@@ -95,6 +95,7 @@ mod tile;
 pub mod update;
 mod value;
 pub mod window;
+pub mod zip;
 
 pub use kernels::Kernels;
 pub use value::Value;

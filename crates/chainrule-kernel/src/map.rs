@@ -394,7 +394,7 @@ fn each<const N: usize, const LANES: usize, const VECTOR: usize, T: Value>(
 /// `[f(0), f(1), …]`, written out: a loop for it in the loop over places would, where small code is wanted, stay one,
 /// and there would be no vector code.
 #[inline(always)]
-fn listed<const N: usize, R: Copy>(f: impl Fn(usize) -> R) -> [R; N] {
+pub fn listed<const N: usize, R: Copy>(f: impl Fn(usize) -> R) -> [R; N] {
     const { assert!(0 < N && N <= 5, "more have to be written out") };
     let all = [f(0), f(1 % N), f(2 % N), f(3 % N), f(4 % N)];
     *all.first_chunk().expect("there are at most five")

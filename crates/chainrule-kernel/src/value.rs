@@ -2,6 +2,7 @@
 
 use std::fmt::{Debug, Display};
 
+use crate::fold::{self, Blocks};
 use crate::memory::Recycled;
 
 /// A type that kernels read and write: `bool`, `u8`, `i32`, `i64`, `f32` or `f64`, and no other.
@@ -30,6 +31,10 @@ pub trait Value: Copy + Default + PartialEq + PartialOrd + Debug + Display + Sen
     /// assert!(bool::of_double(f64::NAN));
     /// ```
     fn of_double(x: f64) -> Self;
+    /// The largest (or smallest) of the rows of each block; NaN where one is NaN.
+    fn extremes(x: &[Self], blocks: Blocks, largest: bool, out: &mut [Self]);
+    /// For each block and column, the row of the first element that equals its extreme (NaN equals NaN).
+    fn places(x: &[Self], blocks: Blocks, extremes: &[Self], out: &mut [i64]);
 }
 
 macro_rules! value {
@@ -42,6 +47,18 @@ macro_rules! value {
             #[inline(always)]
             fn of_double(x: f64) -> $T {
                 $of_double(x)
+            }
+            // Loops, compiled here for each type as those of `Kernels` are.
+            #[inline(never)]
+            fn extremes(x: &[$T], blocks: Blocks, largest: bool, out: &mut [$T]) {
+                match largest {
+                    true => fold::fold(x, blocks, <$T>::default(), out, #[inline(always)] |a, b| fold::further(a, b, b > a)),
+                    false => fold::fold(x, blocks, <$T>::default(), out, #[inline(always)] |a, b| fold::further(a, b, b < a)),
+                }
+            }
+            #[inline(never)]
+            fn places(x: &[$T], blocks: Blocks, extremes: &[$T], out: &mut [i64]) {
+                fold::place_of(x, blocks, extremes, out);
             }
         }
     )*};

@@ -14,6 +14,9 @@ use super::{BLOCK, Matrix, block_product, subtract_block};
 /// let (_, row) = cholesky(Matrix::new(2, 2, vec![1.0, 0.0, 2.0, 4.0])).expect_err("it is singular");
 /// assert_eq!(row, 1);
 /// ```
+/// The lower factor of a symmetric matrix whose lower triangle is given. `Err` has the factor as far as it
+/// went, and the first row up to which the matrix isn't positive definite.
+#[inline(never)]
 pub fn cholesky(mut a: Matrix) -> Result<Matrix, (Matrix, usize)> {
     let n = a.rows;
     for start in (0..n).step_by(BLOCK) {

@@ -15,6 +15,7 @@ use super::{Matrix, signed};
 /// assert!((values[0] - 1.0).abs() < 1e-14 && (values[1] - 3.0).abs() < 1e-14);
 /// assert!((vectors[(1, 0)] - vectors[(1, 1)]).abs() < 1e-14); // (1, 1)/√2, or its opposite
 /// ```
+#[inline(never)]
 pub fn eigen(a: Matrix, from_below: bool) -> Option<(Vec<f64>, Matrix)> {
     if !a.values.iter().all(|x| x.is_finite()) {
         return None;

@@ -31,6 +31,8 @@ const REACH: f64 = 5.371920351148152;
 /// let e = exp(&Matrix::new(2, 2, vec![0.0, 3.0, 0.0, 0.0])); // its square is 0
 /// assert!(e.values.iter().zip([1.0, 3.0, 0.0, 1.0]).all(|(x, y)| (x - y).abs() < 1e-14));
 /// ```
+/// The exponential of a square matrix.
+#[inline(never)]
 pub fn exp(a: &Matrix) -> Matrix {
     let n = a.rows;
     let norm = (0..n).fold(0.0f64, |m, j| m.max((0..n).map(|i| a[(i, j)].abs()).sum()));

@@ -26,6 +26,7 @@ pub struct Lu {
 /// use chainrule_kernel::linalg::{Matrix, lu};
 /// assert_eq!(lu(Matrix::new(2, 2, vec![1.0, 2.0, 2.0, 4.0])).singular, Some(1));
 /// ```
+#[inline(never)]
 pub fn lu(mut a: Matrix) -> Lu {
     let (rows, columns) = (a.rows, a.columns);
     let steps = rows.min(columns);

@@ -12,6 +12,8 @@ use super::reflect::reflection;
 /// assert!((r.values[0] + 5.0).abs() < 1e-15); // LAPACK's sign
 /// assert!((q.values[0] + 0.6).abs() < 1e-15 && (q.values[1] + 0.8).abs() < 1e-15);
 /// ```
+/// An orthogonal Q (all columns, or as many as the smaller side) and a triangular R.
+#[inline(never)]
 pub fn qr(mut a: Matrix, complete: bool) -> (Matrix, Matrix) {
     let (rows, columns) = (a.rows, a.columns);
     let steps = rows.min(columns);

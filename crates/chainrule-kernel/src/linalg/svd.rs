@@ -34,6 +34,7 @@ pub struct Svd {
 /// assert_eq!((found.vt.rows, found.vt.columns), (2, 2));
 /// assert!(svd(&Matrix::new(1, 1, vec![f64::NAN]), true).is_none());
 /// ```
+#[inline(never)]
 pub fn svd(a: &Matrix, full: bool) -> Option<Svd> {
     if !a.values.iter().all(|x| x.is_finite()) {
         return None;

@@ -29,6 +29,8 @@ pub struct Triangle {
 /// solve_triangular(&t, Triangle { upper: false, unit: false }, &mut x);
 /// assert_eq!(x.values, [3.0, 2.0]); // the 9 doesn't count
 /// ```
+/// Solves `T·X = B` in place of B. A zero on the diagonal gives infinities.
+#[inline(never)]
 pub fn solve_triangular(t: &Matrix, triangle: Triangle, x: &mut Matrix) {
     let (n, width) = (t.rows, x.columns);
     let blocks: Vec<usize> = (0..n).step_by(BLOCK).collect();

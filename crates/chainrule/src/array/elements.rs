@@ -3,6 +3,7 @@
 use super::{Array, DType, Element, Layout, dispatch, layout::Rows};
 use crate::error::{Error, Result};
 use crate::kernel::Kernels as _;
+use crate::kernel::zip::mapped;
 
 /// Iterates over the elements of an array in row-major order, whatever its strides.
 ///
@@ -99,7 +100,7 @@ impl Array {
     pub fn to_f64_vec(&self) -> Vec<f64> {
         dispatch!(self.dtype(), T => {
             match self.as_slice::<T>() {
-                Some(slice) => slice.iter().copied().map(Element::to_f64).collect(),
+                Some(slice) => mapped(slice, Element::to_f64),
                 None => self.iter::<T>().into_iter().flatten().map(Element::to_f64).collect(),
             }
         })
@@ -115,7 +116,7 @@ impl Array {
     pub fn to_i64_vec(&self) -> Vec<i64> {
         dispatch!(self.dtype(), T => {
             match self.as_slice::<T>() {
-                Some(slice) => slice.iter().copied().map(Element::to_i64).collect(),
+                Some(slice) => mapped(slice, Element::to_i64),
                 None => self.iter::<T>().into_iter().flatten().map(Element::to_i64).collect(),
             }
         })

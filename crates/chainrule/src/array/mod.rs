@@ -47,6 +47,7 @@ use storage::{Data, Storage};
 
 use crate::error::{Error, Result};
 use crate::kernel::recycled::Shared;
+use crate::kernel::zip::{fill, zip_with};
 
 /// N-dimensional values: element type, shape, strides and elements. No gradients, no graph.
 ///
@@ -380,7 +381,7 @@ impl Array {
         let (length, stride) = (rows.length, rows.stride);
         for (start, out) in rows.zip(out.chunks_exact_mut(length.max(1))) {
             match stride {
-                0 => out.fill(source[start]),
+                0 => fill(out, source[start]),
                 1 => out.copy_from_slice(&source[start..start + length]),
                 _ => {
                     let mut place = start as isize;
@@ -452,7 +453,9 @@ impl Array {
             } else {
                 |x| To::from_i64(x.to_i64())
             };
-            Array::filled(values.iter().map(|&x| convert(x)).collect(), *self.shape())
+            let mut out = crate::kernel::memory::take::<To>(values.len());
+            zip_with(&mut out, values, |out, x| *out = convert(x));
+            Array::filled(out, *self.shape())
         }))
     }
 

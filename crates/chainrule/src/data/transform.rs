@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Example, Filter, Source, resize};
 use crate::array::{Array, DType, Generator, Shape};
 use crate::error::{Error, Result};
+use crate::kernel::zip::each;
 
 /// One step from an image `[channels, height, width]` to a network's input. A list of steps can be stored with a
 /// model as text.
@@ -154,7 +155,7 @@ impl Transform {
             }
             Transform::Float { divisor } => {
                 let mut float = image.cast(DType::F32);
-                float.make_mut::<f32>().into_iter().flatten().for_each(|x| *x /= divisor);
+                each(float.make_mut::<f32>().unwrap_or_default(), |x| *x /= divisor);
                 Ok(float)
             }
             Transform::Normalise { mean, deviation } => {
@@ -169,7 +170,7 @@ impl Transform {
                 let planes =
                     scaled.make_mut::<f32>().into_iter().flat_map(|v| v.chunks_mut((height * width).max(1)));
                 for ((plane, m), d) in planes.zip(mean).zip(deviation) {
-                    plane.iter_mut().for_each(|x| *x = (*x - m) / d);
+                    each(plane, |x| *x = (*x - m) / d);
                 }
                 Ok(scaled)
             }

@@ -371,7 +371,7 @@ impl Compare {
     };
 
     /// Compares element by element; the kind of comparison is chosen outside the loops.
-    fn run<T: Element>(
+    pub(super) fn run<T: Element>(
         self,
         a: kernel::map::Operand<'_, T>,
         b: kernel::map::Operand<'_, T>,

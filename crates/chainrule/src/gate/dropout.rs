@@ -10,15 +10,18 @@
 //! ```
 
 use super::arith::f64s;
+use super::compare::Compare;
 use super::elementwise::expect_inputs;
 use super::reduce::only_float;
 use super::{
     Context, Entry, Gate, Gradients, Metas, Needs, Next, Outputs, Sample, Saved, SavedAs, TorchNode, Use,
 };
-use crate::array::{Array, DType, Element, Generator, Meta, dispatch};
+use crate::array::{Array, DType, Generator, Meta, dispatch_float};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formula::Formula;
 use crate::gate::macros::documented;
+use crate::kernel::choose::choose;
+use crate::kernel::map::Operand;
 use crate::kernel::memory;
 use crate::tensor::Tensor;
 
@@ -99,14 +102,14 @@ impl Gate for Dropout {
         let Meta { dtype, shape } = context.output(0);
         let draw = Generator::with_thread(|generator| generator.rand(shape, DType::F64));
         let scale = if self.p < 1.0 { 1.0 / (1.0 - self.p) } else { 0.0 };
-        let mask = dispatch!(dtype, T => {
-            let (left_out, kept) = (<T as Element>::from_f64(0.0), <T as Element>::from_f64(scale));
+        let mut stays = memory::take::<bool>(shape.elements());
+        Compare::Ge.run(Operand::Slice(draw.values::<f64>()), Operand::One(self.p), &mut stays);
+        let mask = dispatch_float!(dtype, T => {
             let mut mask = memory::take::<T>(shape.elements());
-            for (mask, &u) in mask.iter_mut().zip(draw.values::<f64>()) {
-                *mask = if u >= self.p { kept } else { left_out };
-            }
+            choose(&stays, Operand::One(scale as T), Operand::One(0.0), &mut mask);
             Array::filled(mask, shape)
-        });
+        }, otherwise => return Err(Error::dtype(format!("no values of type {dtype} were promised"))));
+        memory::give(stays);
         let y = super::run_one(&super::arith::Mul, &[inputs[0], &mask])?;
         context.save(mask);
         Ok([y].into())

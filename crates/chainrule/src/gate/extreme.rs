@@ -12,11 +12,12 @@ use super::arith::{f64s, matrix};
 use super::elementwise::expect_inputs;
 use super::reduce::{Dims, reductions, samples};
 use super::{Context, Entry, Gate, Gradients, Metas, Needs, Outputs, Sample, Saved, Saves};
-use crate::array::{Array, DType, Element, Meta, dispatch};
+use crate::array::{Array, DType, Element, Meta, dispatch_float};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formula::Formula;
 use crate::gate::macros::documented;
-use crate::kernel::fold::{self, Blocks};
+use crate::kernel::Value as _;
+use crate::kernel::fold::Blocks;
 use crate::kernel::memory;
 use crate::tensor::Tensor;
 
@@ -71,10 +72,11 @@ impl Extreme {
 }
 
 /// The extremes over these dimensions, with what they were found in.
-fn extremes<T: Element>(x: &Array, dims: &Dims, largest: bool) -> Result<(Array, Blocks, Vec<T>)> {
-    let (x, blocks) = dims.blocks(x)?;
+fn extremes<T: Element>((x, dims, largest): (&Array, &Dims, bool)) -> Result<(Array, Blocks, Vec<T>)> {
+    // All integers as i64, which holds them exactly.
+    let (x, blocks) = dims.blocks(&x.cast(T::DTYPE))?;
     let mut out = memory::take::<T>(blocks.outer * blocks.inner);
-    fold::fold(x.values::<T>(), blocks, T::default(), &mut out, fold::extreme(largest));
+    T::extremes(x.values::<T>(), blocks, largest, &mut out);
     Ok((x, blocks, out))
 }
 
@@ -106,8 +108,11 @@ impl Gate for Extreme {
 
     fn forward(&self, inputs: &[&Array], context: &mut Context) -> Result<Outputs> {
         let Meta { dtype, shape } = context.output(0);
-        Ok([dispatch!(dtype, T => Array::filled(extremes::<T>(inputs[0], &self.dims, self.largest)?.2, shape))]
-            .into())
+        let of = (inputs[0], &self.dims, self.largest);
+        Ok([dispatch_float!(dtype, T => Array::filled(extremes::<T>(of)?.2, shape), otherwise => {
+            Array::filled(extremes::<i64>(of)?.2, shape).cast(dtype)
+        })]
+        .into())
     }
 
     fn saves(&self, _needs: &Needs) -> Saves {
@@ -189,9 +194,13 @@ impl Gate for ArgExtreme {
     fn forward(&self, inputs: &[&Array], context: &mut Context) -> Result<Outputs> {
         let shape = context.output(0).shape;
         let mut places = memory::take::<i64>(shape.elements());
-        dispatch!(inputs[0].dtype(), T => {
-            let (x, blocks, found) = extremes::<T>(inputs[0], &self.dims, self.largest)?;
-            fold::place_of(x.values::<T>(), blocks, &found, &mut places);
+        let of = (inputs[0], &self.dims, self.largest);
+        dispatch_float!(inputs[0].dtype(), T => {
+            let (x, blocks, found) = extremes::<T>(of)?;
+            T::places(x.values::<T>(), blocks, &found, &mut places);
+        }, otherwise => {
+            let (x, blocks, found) = extremes::<i64>(of)?;
+            i64::places(x.values::<i64>(), blocks, &found, &mut places);
         });
         Ok([Array::filled(places, shape)].into())
     }

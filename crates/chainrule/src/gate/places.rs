@@ -8,9 +8,9 @@ use super::elementwise::{Dependence, MAX_INPUTS};
 use super::lifted::{self, Lifted};
 use super::{Gradients, Needs, Saved, ScalarGate, Tangents};
 use crate::array::Float;
-use crate::array::{Array, DType, Meta, Shape, dispatch};
+use crate::array::{Array, DType, Element, Meta, Shape, dispatch};
 use crate::error::Result;
-use crate::kernel::map::{Loop, Operand, on_all, on_all_in_place};
+use crate::kernel::map::{Loop, Operand, listed, on_all, on_all_in_place};
 use crate::kernel::memory;
 use crate::tensor::Tensor;
 
@@ -29,11 +29,18 @@ fn integers(gate: &dyn ScalarGate, inputs: &[&Array], dtype: DType, shape: &Shap
     for (column, input) in columns.iter_mut().zip(inputs) {
         *column = input.cast(dtype).expand(*shape)?.to_i64_vec();
     }
-    let at = |input: usize, i: usize| columns[input].get(i).copied().unwrap_or(0);
-    let values = (0..shape.elements()).map(|i| gate.integer([at(0, i), at(1, i), at(2, i)]).unwrap_or(0));
-    let values: Vec<i64> = values.collect();
+    let columns: [&[i64]; MAX_INPUTS] = columns.each_ref().map(|column| match column.is_empty() {
+        true => &[0; 1][..],
+        false => column,
+    });
+    let steps = columns.map(|column| usize::from(column.len() == shape.elements()));
     Ok(dispatch!(dtype, T => {
-        Array::filled(values.into_iter().map(<T as crate::array::Element>::from_i64).collect(), *shape)
+        let mut out = memory::take::<T>(shape.elements());
+        for (i, out) in out.iter_mut().enumerate() {
+            let x = listed(#[inline(always)] |n| columns[n][steps[n] * i]);
+            *out = T::from_i64(gate.integer(x).unwrap_or(0));
+        }
+        Array::filled(out, *shape)
     }))
 }
 

@@ -10,7 +10,7 @@ use crate::array::Float;
 use crate::array::{Array, DType, Meta, Shape};
 use crate::error::{Error, Result};
 use crate::formula::Formula;
-use crate::kernel::map::Operand;
+use crate::kernel::map::{Operand, listed};
 use crate::tensor::Tensor;
 
 /// A function of `N` numbers and its derivatives; a [`Gate`] for every place of arrays that broadcast.
@@ -91,7 +91,12 @@ impl<const N: usize> Gate for Pointwise<N> {
             (DType::F32, _) => match self.single {
                 Some(single) => map::<N, f32>(&|x, out| each(single, x, out), x, &shape),
                 None => {
-                    let double = |x: [f32; N]| (self.value)(x.map(f64::from)) as f32;
+                    let double = |x: [f32; N]| {
+                        (self.value)(listed(
+                            #[inline(always)]
+                            |n| f64::from(x[n]),
+                        )) as f32
+                    };
                     map::<N, f32>(&|x, out| each(double, x, out), x, &shape)
                 }
             },
@@ -100,11 +105,17 @@ impl<const N: usize> Gate for Pointwise<N> {
                 for (column, input) in columns.iter_mut().zip(inputs) {
                     *column = input.cast(dtype).expand(shape)?.to_i64_vec();
                 }
-                let one = |i: usize| {
-                    function(std::array::from_fn(|n| columns[n][i]))
-                        .ok_or_else(|| Error::argument("an integer is divided by zero"))
-                };
-                let values = (0..shape.elements()).map(one).collect::<Result<Vec<i64>>>()?;
+                let mut values = Vec::with_capacity(shape.elements());
+                for i in 0..shape.elements() {
+                    let x = listed(
+                        #[inline(always)]
+                        |n| columns[n][i],
+                    );
+                    match function(x) {
+                        Some(value) => values.push(value),
+                        None => return Err(Error::argument("an integer is divided by zero")),
+                    }
+                }
                 Array::filled(values, shape).cast(dtype)
             }
             (_, Integers::AsFloats) => {
@@ -174,11 +185,16 @@ impl<const N: usize> Gate for Pointwise<N> {
 
 /// One function call an element.
 fn each<const N: usize, T: Float>(function: impl Fn([T; N]) -> T, x: [Operand<'_, T>; N], out: &mut [T]) {
+    // A number that stands for all is a slice of one element, in which no step is taken.
+    let sources: [(&[T], usize); N] = x.each_ref().map(|x| match x {
+        Operand::Slice(values) => (*values, 1),
+        Operand::One(value) => (std::slice::from_ref(value), 0),
+    });
     for (i, y) in out.iter_mut().enumerate() {
-        *y = function(x.map(|x| match x {
-            Operand::Slice(values) => values[i],
-            Operand::One(value) => value,
-        }));
+        *y = function(listed(
+            #[inline(always)]
+            |n| sources[n].0[sources[n].1 * i],
+        ));
     }
 }
 

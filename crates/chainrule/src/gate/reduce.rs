@@ -14,7 +14,7 @@ use smallvec::SmallVec;
 use super::arith::{f64s, matrix};
 use super::elementwise::expect_inputs;
 use super::{Context, Entry, Gate, Gradients, Linearity, Metas, Needs, Outputs, Sample, Saved, Saves};
-use crate::array::{Array, DType, Element, Meta, Shape, dispatch, dispatch_float};
+use crate::array::{Array, DType, Meta, Shape, dispatch_float};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formula::Formula;
 use crate::kernel::Kernels as _;
@@ -224,10 +224,9 @@ impl Gate for Sum {
                 x.sum_dims(&self.0.places(x.shape())?).reshape(shape)?
             }
         }, otherwise => {
-            let count = self.0.count(x.shape())?.max(1);
-            let values = self.0.rows(x)?.to_i64_vec();
-            let mut sums: Vec<i64> = values.chunks(count).map(|row| row.iter().fold(0i64, |a, &b| a.wrapping_add(b))).collect();
-            sums.resize(shape.elements(), 0);
+            let (x, blocks) = self.0.blocks(&x.cast(DType::I64))?;
+            let mut sums = memory::take::<i64>(shape.elements());
+            fold::integer_sums(x.values::<i64>(), blocks, &mut sums);
             Array::filled(sums, shape)
         })]
         .into())
@@ -404,13 +403,13 @@ impl Gate for Prod {
     fn forward(&self, inputs: &[&Array], context: &mut Context) -> Result<Outputs> {
         let Meta { dtype, shape } = context.output(0);
         let (x, blocks) = self.0.blocks(&inputs[0].cast(dtype))?;
-        Ok([dispatch!(dtype, T => {
-            let times = |a: T, b: T| match T::DTYPE {
-                DType::I64 => T::from_i64(a.to_i64().wrapping_mul(b.to_i64())),
-                _ => T::from_f64(a.to_f64() * b.to_f64()),
-            };
+        Ok([dispatch_float!(dtype, T => {
             let mut out = memory::take::<T>(shape.elements());
-            fold::fold(x.values::<T>(), blocks, T::from_i64(1), &mut out, times);
+            T::products(x.values::<T>(), blocks, &mut out);
+            Array::filled(out, shape)
+        }, otherwise => {
+            let mut out = memory::take::<i64>(shape.elements());
+            fold::integer_products(x.values::<i64>(), blocks, &mut out);
             Array::filled(out, shape)
         })]
         .into())

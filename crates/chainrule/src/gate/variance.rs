@@ -9,11 +9,11 @@
 use super::arith::f64s;
 use super::reduce::{Dims, Mean, samples};
 use super::{Context, Entry, Gate, Gradients, Metas, Needs, Outputs, Sample, Saved, Saves};
-use crate::array::{Array, Meta, dispatch};
+use crate::array::{Array, Meta, dispatch_float};
 use crate::error::Result;
 use crate::formula::Formula;
 use crate::gate::macros::documented;
-use crate::kernel::fold;
+use crate::kernel::Kernels as _;
 use crate::tensor::Tensor;
 
 /// The gates of this family.
@@ -76,7 +76,7 @@ impl Gate for Var {
         let (x, blocks) = self.dims.blocks(inputs[0])?;
         let freedom = (blocks.count as f64 - self.correction).max(0.0);
         let mut out = vec![0.0; shape.elements()];
-        dispatch!(dtype, T => fold::variance(x.values::<T>(), blocks, freedom, &mut out));
+        dispatch_float!(dtype, T => T::variance(x.values::<T>(), blocks, freedom, &mut out), otherwise => {});
         if self.root {
             out.iter_mut().for_each(|variance| *variance = variance.sqrt());
         }

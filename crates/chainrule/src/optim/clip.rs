@@ -2,6 +2,7 @@
 
 use crate::array::{Array, DType};
 use crate::error::{Error, Result};
+use crate::kernel::zip;
 use crate::tensor::Tensor;
 
 /// Scales all gradients by one factor so that their common norm is at most `max_norm`; returns the norm before.
@@ -53,7 +54,7 @@ pub fn clip_grad_norm(parameters: &[Tensor], max_norm: f64, order: f64) -> Resul
     }
     let factor = max_norm / (norm + 1e-6);
     if factor < 1.0 {
-        change(&parameters, |x| x * factor)?;
+        change(&parameters, move |x| x * factor)?;
     }
     Ok(norm)
 }
@@ -75,7 +76,15 @@ pub fn clip_grad_value(parameters: &[Tensor], limit: f64) -> Result<()> {
     if limit.is_nan() || limit < 0.0 {
         return Err(Error::argument(format!("gradients can't be clamped to ±{limit}")));
     }
-    change(&once(parameters), |x| x.clamp(-limit, limit))
+    change(&once(parameters), move |x| {
+        if x < -limit {
+            -limit
+        } else if x > limit {
+            limit
+        } else {
+            x
+        }
+    })
 }
 
 /// The parameters, each once: a shared one must not be changed twice.
@@ -90,7 +99,7 @@ fn once(parameters: &[Tensor]) -> Vec<&Tensor> {
 }
 
 /// Gives each parameter a gradient with every element changed; one that somebody else holds stays as it is.
-fn change(parameters: &[&Tensor], each: impl Fn(f64) -> f64) -> Result<()> {
+fn change(parameters: &[&Tensor], f: impl Fn(f64) -> f64 + Copy) -> Result<()> {
     for parameter in parameters {
         let Some(gradient) = parameter.grad() else { continue };
         // Taken out first, so that the elements are not shared and need not be copied.
@@ -98,8 +107,13 @@ fn change(parameters: &[&Tensor], each: impl Fn(f64) -> f64) -> Result<()> {
         let mut array: Array = gradient.array();
         drop(gradient);
         match array.dtype() {
-            DType::F64 => array.make_mut::<f64>().into_iter().flatten().for_each(|x| *x = each(*x)),
-            _ => array.make_mut::<f32>().into_iter().flatten().for_each(|x| *x = each(f64::from(*x)) as f32),
+            DType::F64 => {
+                array.make_mut().into_iter().for_each(|all| zip::each(all, move |x: &mut f64| *x = f(*x)))
+            }
+            _ => array
+                .make_mut()
+                .into_iter()
+                .for_each(|all| zip::each(all, move |x: &mut f32| *x = f((*x).into()) as f32)),
         }
         parameter.set_grad(Some(Tensor::from_array(array)))?;
     }

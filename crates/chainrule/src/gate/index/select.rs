@@ -1,7 +1,7 @@
 //! Whole slices by their numbers, and the gradient of that: adding slices up.
 
 use super::{around, indices, integer_index, place, plus};
-use crate::array::{Array, DType, Element, Meta, Shape, dispatch};
+use crate::array::{Array, DType, Meta, Shape, dispatch};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formula::Formula;
 use crate::gate::arith::{f64s, matrix};
@@ -10,6 +10,7 @@ use crate::gate::macros::documented;
 use crate::gate::{
     Context, Entry, Gate, GateRef, Gradients, Linearity, Metas, Needs, Outputs, Sample, Saved, Saves,
 };
+use crate::kernel::zip::zip_with;
 use crate::tensor::Tensor;
 
 documented! {
@@ -186,13 +187,6 @@ impl IndexAdd {
     };
 }
 
-/// `sum[i] += x[i]`, in vectors for floats.
-fn add_slice<T: Element>(sum: &mut [T], x: &[T]) {
-    for (sum, &x) in sum.iter_mut().zip(x) {
-        *sum = plus(*sum, x);
-    }
-}
-
 impl Gate for IndexAdd {
     fn name(&self) -> &'static str {
         "IndexAdd"
@@ -225,7 +219,7 @@ impl Gate for IndexAdd {
                         continue;
                     }
                     let start = (block * size + row) * inner;
-                    add_slice(&mut out[start..start + inner], slice);
+                    zip_with(&mut out[start..start + inner], slice, |sum, x| *sum = plus(*sum, x));
                 }
             }
             Array::filled(out, self.shape)

@@ -1,0 +1,72 @@
+//! Loops over slices of one length, for users that are compiled for size.
+//!
+//! Where small code is wanted the compiler makes vector code only of loops whose length is constant, over slices that
+//! it knows not to overlap. So these go block by block, and are functions of their own: of their arguments it knows.
+
+/// Places that are worked on together.
+const BLOCK: usize = 32;
+
+/// `f(&mut a[i], b[i])` at all places.
+///
+/// # Panics
+/// The slices differ in length.
+///
+/// ```
+/// let mut sum = [1, 2, 3];
+/// chainrule_kernel::zip::zip_with(&mut sum, &[10, 20, 30], |sum, x| *sum += x);
+/// assert_eq!(sum, [11, 22, 33]);
+/// ```
+#[inline(never)]
+pub fn zip_with<A, B: Copy>(a: &mut [A], b: &[B], f: impl Fn(&mut A, B)) {
+    assert_eq!(a.len(), b.len(), "slices of one length are gone through together");
+    let (a, last_a) = a.as_chunks_mut::<BLOCK>();
+    let (b, last_b) = b.as_chunks::<BLOCK>();
+    for (a, b) in a.iter_mut().zip(b) {
+        for i in 0..BLOCK {
+            f(&mut a[i], b[i]);
+        }
+    }
+    for (a, &b) in last_a.iter_mut().zip(last_b) {
+        f(a, b);
+    }
+}
+
+/// `f(&mut a[i])` at all places.
+///
+/// ```
+/// let mut x = [1.0, 2.0];
+/// chainrule_kernel::zip::each(&mut x, |x| *x *= 2.0);
+/// assert_eq!(x, [2.0, 4.0]);
+/// ```
+#[inline(never)]
+pub fn each<A>(a: &mut [A], f: impl Fn(&mut A)) {
+    let (chunks, last) = a.as_chunks_mut::<BLOCK>();
+    for chunk in chunks {
+        for i in 0..BLOCK {
+            f(&mut chunk[i]);
+        }
+    }
+    last.iter_mut().for_each(f);
+}
+
+/// `out[i] = value`
+///
+/// ```
+/// let mut x = [0; 3];
+/// chainrule_kernel::zip::fill(&mut x, 7);
+/// assert_eq!(x, [7; 3]);
+/// ```
+pub fn fill<T: Copy>(out: &mut [T], value: T) {
+    each(out, |out| *out = value);
+}
+
+/// `f(x[i])` of all elements.
+///
+/// ```
+/// assert_eq!(chainrule_kernel::zip::mapped(&[1u8, 2], f64::from), [1.0, 2.0]);
+/// ```
+pub fn mapped<T: Copy, R: Copy + Default>(x: &[T], f: impl Fn(T) -> R) -> Vec<R> {
+    let mut out = vec![R::default(); x.len()];
+    zip_with(&mut out, x, |out, x| *out = f(x));
+    out
+}
