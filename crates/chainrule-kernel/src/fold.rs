@@ -11,11 +11,11 @@ use crate::Value;
 /// reduced into one; with `inner` = 1 the elements that go into one lie next to each other.
 ///
 /// ```
-/// use chainrule_kernel::fold::{Blocks, extreme, fold};
+/// use chainrule_kernel::{Value, fold::Blocks};
 /// let x = [1, 9, 5, 3, 4, 2]; // two rows of three
 /// let (mut of_columns, mut of_rows) = ([0; 3], [0; 2]);
-/// fold(&x, Blocks { outer: 1, count: 2, inner: 3 }, 0, &mut of_columns, extreme(true));
-/// fold(&x, Blocks { outer: 2, count: 3, inner: 1 }, 0, &mut of_rows, extreme(true));
+/// i32::extremes(&x, Blocks { outer: 1, count: 2, inner: 3 }, true, &mut of_columns);
+/// i32::extremes(&x, Blocks { outer: 2, count: 3, inner: 1 }, true, &mut of_rows);
 /// assert_eq!((of_columns, of_rows), ([3, 9, 5], [9, 4]));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]

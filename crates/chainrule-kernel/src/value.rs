@@ -32,8 +32,23 @@ pub trait Value: Copy + Default + PartialEq + PartialOrd + Debug + Display + Sen
     /// ```
     fn of_double(x: f64) -> Self;
     /// The largest (or smallest) of the rows of each block; NaN where one is NaN.
+    ///
+    /// ```
+    /// use chainrule_kernel::{Value, fold::Blocks};
+    /// let (mut out, rows) = ([0.0; 2], Blocks { outer: 2, count: 3, inner: 1 });
+    /// f64::extremes(&[1.0, 9.0, 5.0, 3.0, 4.0, f64::NAN], rows, true, &mut out);
+    /// assert!(out[0] == 9.0 && out[1].is_nan());
+    /// ```
     fn extremes(x: &[Self], blocks: Blocks, largest: bool, out: &mut [Self]);
-    /// For each block and column, the row of the first element that equals its extreme (NaN equals NaN).
+    /// For each block and column, the row of the first element that equals its extreme (NaN equals NaN); 0 where none
+    /// does.
+    ///
+    /// ```
+    /// use chainrule_kernel::{Value, fold::Blocks};
+    /// let (mut out, rows) = ([0; 2], Blocks { outer: 2, count: 3, inner: 1 });
+    /// i64::places(&[1, 9, 5, 3, 4, 4], rows, &[9, 4], &mut out);
+    /// assert_eq!(out, [1, 1]);
+    /// ```
     fn places(x: &[Self], blocks: Blocks, extremes: &[Self], out: &mut [i64]);
 }
 

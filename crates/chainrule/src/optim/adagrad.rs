@@ -1,5 +1,6 @@
 //! Adagrad.
 
+use super::updater::at_each;
 use super::{Moment, Real, Rule, Updater, check};
 use crate::error::Result;
 
@@ -61,12 +62,11 @@ impl Rule for AdagradOptions {
     fn update<T: Real>(&self, at: Moment, p: &mut [T], g: &[T], memory: &mut [&mut [T]]) {
         let rate = at.rate / (1.0 + (at.step - 1) as f64 * self.rate_decay);
         let [rate, eps, decay] = [rate, self.eps, self.weight_decay].map(T::from_f64);
-        let [sum] = memory else { unreachable!("the updater hands out what `memory` asked for") };
-        for ((p, &g), s) in p.iter_mut().zip(g).zip(&mut **sum) {
-            let g = g + decay * *p;
-            *s += g * g;
-            *p -= rate * g / (s.sqrt() + eps);
-        }
+        at_each(p, g, memory, |p, g, [s]| {
+            let g = g + decay * p;
+            let s = s + g * g;
+            (p - rate * g / (s.sqrt() + eps), [s])
+        });
     }
 
     fn maximizes(&self) -> bool {

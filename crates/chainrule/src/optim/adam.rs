@@ -1,5 +1,6 @@
 //! Adam and AdamW.
 
+use super::updater::at_each;
 use super::{Moment, Real, Rule, Updater, check};
 use crate::error::Result;
 
@@ -99,29 +100,22 @@ impl Rule for AdamOptions {
             if decoupled { (0.0, 1.0 - at.rate * weight_decay) } else { (weight_decay, 1.0) };
         let [size, root, eps, decay, shrink, keep, take] =
             [size, root, eps, decay, shrink, beta2, 1.0 - beta2].map(T::from_f64);
-        let means = |p: &mut T, g: T, m: &mut T, v: &mut T| {
-            *p *= shrink;
-            let g = g + decay * *p;
-            *m = m.lerp(g, 1.0 - beta1);
-            *v = keep * *v + take * g * g;
+        let means = |p: T, g: T, m: T, v: T| {
+            let p = p * shrink;
+            let g = g + decay * p;
+            (p, m.lerp(g, 1.0 - beta1), keep * v + take * g * g)
         };
-        match memory {
-            [m, v] => {
-                for (((p, &g), m), v) in p.iter_mut().zip(g).zip(&mut **m).zip(&mut **v) {
-                    means(p, g, m, v);
-                    *p -= size * *m / (v.sqrt() / root + eps);
-                }
-            }
-            [m, v, most] => {
-                for ((((p, &g), m), v), most) in
-                    p.iter_mut().zip(g).zip(&mut **m).zip(&mut **v).zip(&mut **most)
-                {
-                    means(p, g, m, v);
-                    *most = most.larger(*v);
-                    *p -= size * *m / (most.sqrt() / root + eps);
-                }
-            }
-            _ => unreachable!("the updater hands out what `memory` asked for"),
+        let changed = |p: T, m: T, v: T| p - size * m / (v.sqrt() / root + eps);
+        match memory.len() {
+            2 => at_each(p, g, memory, |p, g, [m, v]| {
+                let (p, m, v) = means(p, g, m, v);
+                (changed(p, m, v), [m, v])
+            }),
+            _ => at_each(p, g, memory, |p, g, [m, v, most]| {
+                let (p, m, v) = means(p, g, m, v);
+                let most = most.larger(v);
+                (changed(p, m, most), [m, v, most])
+            }),
         }
     }
 

@@ -1,5 +1,6 @@
 //! RMSprop.
 
+use super::updater::at_each;
 use super::{Moment, Real, Rule, Updater, check};
 use crate::error::Result;
 
@@ -78,28 +79,32 @@ impl Rule for RmsPropOptions {
         let [rate, keep, take, eps, decay, momentum] =
             [at.rate, self.alpha, 1.0 - self.alpha, self.eps, self.weight_decay, self.momentum]
                 .map(T::from_f64);
-        // The branches are the same for all elements.
-        let (square, rest) = memory.split_first_mut().expect("the mean square is always remembered");
-        let (mut buffer, mut mean) = match rest {
-            [buffer, mean] => (Some(buffer), Some(mean)),
-            [one] if self.centered => (None, Some(one)),
-            [one] => (Some(one), None),
-            _ => (None, None),
-        };
-        for i in 0..p.len() {
-            let g = g[i] + decay * p[i];
-            square[i] = keep * square[i] + take * g * g;
-            let mut variance = square[i];
-            if let Some(mean) = &mut mean {
-                mean[i] = mean[i].lerp(g, 1.0 - self.alpha);
-                variance -= mean[i] * mean[i];
-            }
-            let mut change = g / (variance.sqrt() + eps);
-            if let Some(buffer) = &mut buffer {
-                buffer[i] = momentum * buffer[i] + change;
-                change = buffer[i];
-            }
-            p[i] -= rate * change;
+        let weight = 1.0 - self.alpha;
+        let squared = |square: T, g: T| keep * square + take * g * g;
+        let change = |g: T, variance: T| g / (variance.sqrt() + eps);
+        match (memory.len(), self.centered) {
+            (1, _) => at_each(p, g, memory, |p, g, [square]| {
+                let g = g + decay * p;
+                let square = squared(square, g);
+                (p - rate * change(g, square), [square])
+            }),
+            (2, false) => at_each(p, g, memory, |p, g, [square, buffer]| {
+                let g = g + decay * p;
+                let square = squared(square, g);
+                let buffer = momentum * buffer + change(g, square);
+                (p - rate * buffer, [square, buffer])
+            }),
+            (2, true) => at_each(p, g, memory, |p, g, [square, mean]| {
+                let g = g + decay * p;
+                let (square, mean) = (squared(square, g), mean.lerp(g, weight));
+                (p - rate * change(g, square - mean * mean), [square, mean])
+            }),
+            _ => at_each(p, g, memory, |p, g, [square, buffer, mean]| {
+                let g = g + decay * p;
+                let (square, mean) = (squared(square, g), mean.lerp(g, weight));
+                let buffer = momentum * buffer + change(g, square - mean * mean);
+                (p - rate * buffer, [square, buffer, mean])
+            }),
         }
     }
 

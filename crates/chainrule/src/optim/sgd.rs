@@ -1,5 +1,6 @@
 //! Stochastic gradient descent.
 
+use super::updater::at_each;
 use super::{Moment, Real, Rule, Updater, check};
 use crate::error::{Error, Result};
 
@@ -54,18 +55,15 @@ impl Rule for SgdOptions {
     fn update<T: Real>(&self, at: Moment, p: &mut [T], g: &[T], memory: &mut [&mut [T]]) {
         let [rate, momentum, keep, decay] =
             [at.rate, self.momentum, 1.0 - self.dampening, self.weight_decay].map(T::from_f64);
-        let [buffer] = memory else {
-            for (p, &g) in p.iter_mut().zip(g) {
-                *p -= rate * (g + decay * *p);
-            }
-            return;
-        };
-        let first = at.step == 1;
-        for ((p, &g), b) in p.iter_mut().zip(g).zip(&mut **buffer) {
-            let g = g + decay * *p;
-            *b = if first { g } else { momentum * *b + keep * g };
-            *p -= rate * if self.nesterov { g + momentum * *b } else { *b };
+        if memory.is_empty() {
+            return at_each(p, g, memory, |p, g, []| (p - rate * (g + decay * p), []));
         }
+        let (first, nesterov) = (at.step == 1, self.nesterov);
+        at_each(p, g, memory, |p, g, [b]| {
+            let g = g + decay * p;
+            let b = if first { g } else { momentum * b + keep * g };
+            (p - rate * if nesterov { g + momentum * b } else { b }, [b])
+        });
     }
 
     fn momentum_mut(&mut self) -> Option<&mut f64> {
