@@ -97,12 +97,32 @@ pub(crate) fn products<T: Value + Mul<Output = T>>(x: &[T], blocks: Blocks, out:
 }
 
 /// `out` = the sum of the rows of each block; it wraps around.
+///
+/// # Panics
+/// x is shorter than its blocks, or `out` longer.
+///
+/// ```
+/// use chainrule_kernel::fold::{Blocks, integer_sums};
+/// let mut sums = [0; 2];
+/// integer_sums(&[1, 2, i64::MAX, 1], Blocks { outer: 2, count: 2, inner: 1 }, &mut sums);
+/// assert_eq!(sums, [3, i64::MIN]);
+/// ```
 #[inline(never)]
 pub fn integer_sums(x: &[i64], blocks: Blocks, out: &mut [i64]) {
     fold(x, blocks, 0, out, i64::wrapping_add);
 }
 
 /// `out` = the product of the rows of each block; it wraps around.
+///
+/// # Panics
+/// x is shorter than its blocks, or `out` longer.
+///
+/// ```
+/// use chainrule_kernel::fold::{Blocks, integer_products};
+/// let mut products = [0; 2];
+/// integer_products(&[1, 2, 3, 4, 5, 6], Blocks { outer: 1, count: 3, inner: 2 }, &mut products);
+/// assert_eq!(products, [15, 48]);
+/// ```
 #[inline(never)]
 pub fn integer_products(x: &[i64], blocks: Blocks, out: &mut [i64]) {
     fold(x, blocks, 1, out, i64::wrapping_mul);

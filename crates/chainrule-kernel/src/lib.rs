@@ -14,7 +14,7 @@
 //! | module | what is there |
 //! | --- | --- |
 //! | [`map`], [`real`] | elementwise loops, and the numbers in which their bodies are written |
-//! | [`choose`] | comparisons, and choices between two arrays |
+//! | [`choose`], [`zip`] | comparisons, and choices between two arrays; loops over slices of one length |
 //! | [`fold`], [`sum`] | reductions: extremes, products, variances; sums |
 //! | [`rows`], [`norm`] | softmax and its relatives; normalisation |
 //! | [`matmul`] | matrix products |

@@ -391,8 +391,12 @@ fn each<const N: usize, const LANES: usize, const VECTOR: usize, T: Value>(
     }
 }
 
-/// `[f(0), f(1), …]`, written out: a loop for it in the loop over places would, where small code is wanted, stay one,
-/// and there would be no vector code.
+/// `[f(0), f(1), …]`, one to five of them, written out: a loop for it in the loop over places would, where small code is
+/// wanted, stay one, and there would be no vector code.
+///
+/// ```
+/// assert_eq!(chainrule_kernel::map::listed::<3, usize>(|i| i * i), [0, 1, 4]);
+/// ```
 #[inline(always)]
 pub fn listed<const N: usize, R: Copy>(f: impl Fn(usize) -> R) -> [R; N] {
     const { assert!(0 < N && N <= 5, "more have to be written out") };

@@ -90,7 +90,12 @@ recycled!(bool, u8, i32, i64, f32, f64);
 /// Buffers below this many bytes are taken for granted.
 const ORDINARY: usize = 256 * 1024 * 1024;
 
-/// Whether the system would give so much memory at once. Small amounts are not asked for.
+/// Whether the system would give memory for `len` elements of `size` bytes at once. Small amounts are not asked for.
+///
+/// ```
+/// use chainrule_kernel::memory::is_affordable;
+/// assert!(is_affordable(1000, 4) && !is_affordable(usize::MAX, 4));
+/// ```
 #[inline]
 pub fn is_affordable(len: usize, size: usize) -> bool {
     match len.checked_mul(size) {
