@@ -197,6 +197,7 @@ fn is<T: Value>(x: T, wanted: T) -> bool {
 
 multiversion! {
     /// The first place of an element of the row.
+    #[allow(clippy::needless_range_loop)] // A loop of constant length becomes vector code.
     fn first_place[T: Value](row: &[T], wanted: T) -> usize {
         let (chunks, last) = row.as_chunks::<LANES>();
         for (chunk, x) in chunks.iter().enumerate() {

@@ -141,7 +141,7 @@ fn assert_affordable<T>(len: usize) {
 /// A buffer of `len` elements whose contents are arbitrary (values of a former use, or zeros).
 ///
 /// # Panics
-/// Memory can't hold it; gates ask whether it is [`refused`] first.
+/// Memory can't hold it; gates ask whether it [`is_affordable`] first.
 ///
 /// ```
 /// use chainrule_kernel::memory::{give, take};

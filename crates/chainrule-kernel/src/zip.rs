@@ -39,6 +39,7 @@ pub fn zip_with<A, B: Copy>(a: &mut [A], b: &[B], f: impl Fn(&mut A, B)) {
 /// assert_eq!(x, [2.0, 4.0]);
 /// ```
 #[inline(never)]
+#[allow(clippy::needless_range_loop)] // A loop of constant length becomes vector code.
 pub fn each<A>(a: &mut [A], f: impl Fn(&mut A)) {
     let (chunks, last) = a.as_chunks_mut::<BLOCK>();
     for chunk in chunks {
