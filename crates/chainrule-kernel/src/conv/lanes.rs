@@ -25,6 +25,7 @@ pub(super) struct Plan {
 impl Plan {
     /// The plan for a gradient that is faster this way.
     pub(super) fn of<T: Tile>(level: Level, g: &Geometry, taps: &[usize], pixels: &[Run]) -> Option<Plan> {
+        T::LANES?;
         let (filters, across) = (g.group_filters(), g.kernel[2]);
         let wide = packed(T::tile(level).0, filters);
         let beside = g.stride[2] == 1 && g.dilation[2] == 1 && matches!(across, 3 | 5);
@@ -49,6 +50,7 @@ pub(super) fn gradient<T: Tile>(
     sums: &mut [T],
     parts: usize,
 ) {
+    let run = T::LANES.expect("plans are made only where there is a loop");
     let (pixels, filters, taps) = (g.pixels(), g.group_filters(), g.taps());
     let count = upstream.len() / (g.filters * pixels);
     let size = taps * plan.wide;
@@ -70,7 +72,7 @@ pub(super) fn gradient<T: Tile>(
             unsafe {
                 let part = Part { row: 0, rows: pixels, column: 0, columns: filters };
                 T::pack(level, &source, part, turned.as_mut_ptr());
-                T::lanes(level, &job);
+                run(level, &job);
             }
         }
         memory::give(turned);
@@ -112,13 +114,16 @@ pub(crate) struct Job<'a, T> {
     sums: *mut T,
 }
 
-/// Numbers that this file's loops are made for.
+/// Adds an image's part to all sums.
+///
+/// # Safety
+/// The processor has the level, and the job's pointers reach what its plan says.
+type Loop<T> = unsafe fn(level: Level, job: &Job<'_, T>);
+
+/// Numbers that this file's loop may be made for.
 pub(crate) trait Lanes: Copy {
-    /// Adds an image's part to all sums.
-    ///
-    /// # Safety
-    /// The processor has the level, and the job's pointers reach what its plan says.
-    unsafe fn lanes(level: Level, job: &Job<'_, Self>);
+    /// The loop. In f64, where gradients are checked but networks hardly trained, it isn't worth its code.
+    const LANES: Option<Loop<Self>>;
 }
 
 #[inline(always)]
@@ -208,15 +213,14 @@ unsafe fn chain<V: Simd, const P: usize, const K: usize, const W: usize>(
     }
 }
 
-macro_rules! lanes {
-    ($T:ty) => {
-        impl Lanes for $T {
-            unsafe fn lanes(level: Level, job: &Job<'_, $T>) {
-                at_level!(level, $T, lanes(job: &Job<'_, $T>))
-            }
-        }
-    };
+impl Lanes for f32 {
+    const LANES: Option<Loop<f32>> = Some(single);
 }
 
-lanes!(f32);
-lanes!(f64);
+impl Lanes for f64 {
+    const LANES: Option<Loop<f64>> = None;
+}
+
+unsafe fn single(level: Level, job: &Job<'_, f32>) {
+    at_level!(level, f32, lanes(job: &Job<'_, f32>))
+}

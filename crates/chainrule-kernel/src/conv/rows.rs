@@ -49,6 +49,7 @@ const HEIGHTS: [usize; 5] = [12, 8, 6, 4, 2];
 impl Plan {
     /// The plan for a convolution that is faster this way.
     pub(super) fn of<T: Tile>(level: Level, g: &Geometry, spread: &Spread) -> Option<Plan> {
+        T::ROWS?;
         let (lanes, high) = T::tile(level);
         let (filters, width) = (g.group_filters(), g.output[2]);
         // What the widest vectors make of it, so that all levels add up in the same order.
@@ -106,6 +107,7 @@ pub(super) fn forward<T: Tile>(
     b: Option<&[T]>,
     out: &mut [T],
 ) {
+    let run = T::ROWS.expect("plans are made only where there is a loop");
     let (pixels, filters, taps) = (g.pixels(), g.group_filters(), g.taps());
     let weights = plan.weights(g, w);
     let tiles = filters.div_ceil(plan.tall);
@@ -140,7 +142,7 @@ pub(super) fn forward<T: Tile>(
             };
             // SAFETY: every segment's taps lie in the spread image, behind which a vector more may be read; each
             // unit writes pixels of its own.
-            unsafe { T::rows(level, &job) };
+            unsafe { run(level, &job) };
         }
     });
 }
@@ -157,13 +159,16 @@ pub(crate) struct Job<'a, T> {
     pixels: usize,
 }
 
-/// Numbers that this file's loops are made for.
+/// All segments of a job's planes.
+///
+/// # Safety
+/// The processor has the level, and the job's pointers reach what its plan says.
+type Loop<T> = unsafe fn(level: Level, job: &Job<'_, T>);
+
+/// Numbers that this file's loop may be made for.
 pub(crate) trait Rows: Copy {
-    /// All segments of a job's planes.
-    ///
-    /// # Safety
-    /// The processor has the level, and the job's pointers reach what its plan says.
-    unsafe fn rows(level: Level, job: &Job<'_, Self>);
+    /// The loop. In f64, where gradients are checked but networks hardly trained, it isn't worth its code.
+    const ROWS: Option<Loop<Self>>;
 }
 
 #[inline(always)]
@@ -260,15 +265,14 @@ unsafe fn chain<V: Simd, const R: usize, const W: usize>(
     }
 }
 
-macro_rules! rows {
-    ($T:ty) => {
-        impl Rows for $T {
-            unsafe fn rows(level: Level, job: &Job<'_, $T>) {
-                at_level!(level, $T, rows(job: &Job<'_, $T>))
-            }
-        }
-    };
+impl Rows for f32 {
+    const ROWS: Option<Loop<f32>> = Some(single);
 }
 
-rows!(f32);
-rows!(f64);
+impl Rows for f64 {
+    const ROWS: Option<Loop<f64>> = None;
+}
+
+unsafe fn single(level: Level, job: &Job<'_, f32>) {
+    at_level!(level, f32, rows(job: &Job<'_, f32>))
+}

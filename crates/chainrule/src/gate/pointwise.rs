@@ -106,6 +106,7 @@ impl<const N: usize> Gate for Pointwise<N> {
                     *column = input.cast(dtype).expand(shape)?.to_i64_vec();
                 }
                 let mut values = Vec::with_capacity(shape.elements());
+                #[allow(clippy::needless_range_loop)] // A place of every column.
                 for i in 0..shape.elements() {
                     let x = listed(
                         #[inline(always)]
