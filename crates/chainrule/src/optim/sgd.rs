@@ -56,7 +56,11 @@ impl Rule for SgdOptions {
         let [rate, momentum, keep, decay] =
             [at.rate, self.momentum, 1.0 - self.dampening, self.weight_decay].map(T::from_f64);
         if memory.is_empty() {
-            return at_each(p, g, memory, |p, g, []| (p - rate * (g + decay * p), []));
+            // Two slices need no blocks to become vector code.
+            for (p, &g) in p.iter_mut().zip(g) {
+                *p -= rate * (g + decay * *p);
+            }
+            return;
         }
         let (first, nesterov) = (at.step == 1, self.nesterov);
         at_each(p, g, memory, |p, g, [b]| {

@@ -481,12 +481,20 @@ pub(super) fn at_each<T: Real, const M: usize>(
     let memory: &mut [&mut [T]; M] =
         memory.try_into().expect("the updater hands out what `memory` asked for");
     let none = [T::default(); BLOCK];
-    let (mut values, mut gradient, mut before, mut after) = (none, none, [none; M], [none; M]);
+    let (mut last_p, mut last_g, mut values, mut before, mut after) =
+        (none, none, none, [none; M], [none; M]);
     for start in (0..p.len()).step_by(BLOCK) {
         let places = start..p.len().min(start + BLOCK);
         let length = places.len();
-        values[..length].copy_from_slice(&p[places.clone()]);
-        gradient[..length].copy_from_slice(&g[places.clone()]);
+        // The last places are changed among others.
+        let now = p[start..].first_chunk().unwrap_or_else(|| {
+            last_p[..length].copy_from_slice(&p[places.clone()]);
+            &last_p
+        });
+        let gradient = g[start..].first_chunk().unwrap_or_else(|| {
+            last_g[..length].copy_from_slice(&g[places.clone()]);
+            &last_g
+        });
         for (before, memory) in before.iter_mut().zip(&*memory) {
             before[..length].copy_from_slice(&memory[places.clone()]);
         }
@@ -494,7 +502,7 @@ pub(super) fn at_each<T: Real, const M: usize>(
             let read = |k: usize| if k < M { before[k][i] } else { T::default() };
             let all = [read(0), read(1), read(2)];
             let (value, own) =
-                change(values[i], gradient[i], *all.first_chunk().expect("there are at most three"));
+                change(now[i], gradient[i], *all.first_chunk().expect("there are at most three"));
             values[i] = value;
             // Written out, as a loop here would stay one.
             if M > 0 {
