@@ -111,11 +111,16 @@ fn averaged(pixels: &[u8], width: usize, height: usize) -> Vec<u8> {
     let mut out = Vec::with_capacity(width * height * 3);
     for y in 0..height {
         for x in 0..width {
-            for colour in 0..3 {
-                let square = (0..n * n).map(|i| ((y * n + i / n) * width * n + x * n + i % n) * 3 + colour);
-                let sum: usize = square.map(|place| usize::from(pixels[place])).sum();
-                out.push((sum / (n * n)) as u8);
+            let mut sums = [0; 3];
+            for row in y * n..(y + 1) * n {
+                let line = &pixels[(row * width + x) * n * 3..][..n * 3];
+                for pixel in line.as_chunks::<3>().0 {
+                    sums[0] += usize::from(pixel[0]);
+                    sums[1] += usize::from(pixel[1]);
+                    sums[2] += usize::from(pixel[2]);
+                }
             }
+            out.extend(sums.map(|sum| (sum / (n * n)) as u8));
         }
     }
     out
