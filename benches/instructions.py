@@ -57,13 +57,8 @@ def main():
     parser.add_argument("--tolerance", type=float, default=2.0)
     parser.add_argument("--work", nargs="+", choices=WORK, default=list(WORK))
     options = parser.parse_args()
-    # Optimising across crates takes minutes and changes little here; with symbols callgrind can say where it goes.
-    profile = {
-        "CARGO_PROFILE_RELEASE_LTO": "false",
-        "CARGO_PROFILE_RELEASE_CODEGEN_UNITS": "16",
-        "CARGO_PROFILE_RELEASE_STRIP": "none",
-        "CARGO_PROFILE_RELEASE_DEBUG": "1",
-    }
+    # With symbols callgrind can say where it goes. The link over all crates takes minutes, but much becomes vector code there.
+    profile = {"CARGO_PROFILE_RELEASE_STRIP": "none", "CARGO_PROFILE_RELEASE_DEBUG": "1"}
     subprocess.run(["cargo", "build", "--release", "-p", "compare"], cwd=ROOT, check=True, env={**os.environ, **profile})
     stored = json.loads(STORE.read_text()) if STORE.exists() else {}
     counts, worse = dict(stored), []
