@@ -16,9 +16,18 @@ const BLOCK: usize = 32;
 /// chainrule_kernel::zip::zip_with(&mut sum, &[10, 20, 30], |sum, x| *sum += x);
 /// assert_eq!(sum, [11, 22, 33]);
 /// ```
-#[inline(never)]
+#[inline]
 pub fn zip_with<A, B: Copy>(a: &mut [A], b: &[B], f: impl Fn(&mut A, B)) {
     assert_eq!(a.len(), b.len(), "slices of one length are gone through together");
+    // Short slices, of which there may be many, are not worth a call.
+    match a.len() {
+        ..BLOCK => a.iter_mut().zip(b).for_each(|(a, &b)| f(a, b)),
+        _ => zip_blocks(a, b, f),
+    }
+}
+
+#[inline(never)]
+fn zip_blocks<A, B: Copy>(a: &mut [A], b: &[B], f: impl Fn(&mut A, B)) {
     let (a, last_a) = a.as_chunks_mut::<BLOCK>();
     let (b, last_b) = b.as_chunks::<BLOCK>();
     for (a, b) in a.iter_mut().zip(b) {

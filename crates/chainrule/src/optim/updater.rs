@@ -133,6 +133,9 @@ pub trait Rule: std::fmt::Debug + Clone + Default + Send + Sync + 'static {
     /// [`Rule::memory`] in its order. Each place depends on its own numbers alone: large parameters are cut into
     /// parts.
     ///
+    /// # Panics
+    /// The slices differ in length, or `memory` isn't what [`Rule::memory`] asks for.
+    ///
     /// ```
     /// use chainrule::optim::{Moment, Rule, SgdOptions};
     /// let mut p = [3.0f32, 1.0];

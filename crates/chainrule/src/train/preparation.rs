@@ -118,10 +118,10 @@ impl Preparation {
                 if settings.arch.takes_colour() && channels == 1 {
                     steps.push(Transform::Colour);
                 }
-                let largest = blocks(train)?.flatten().fold(1.0, f64::max);
+                let (largest, moments) = statistics(train, channels)?;
                 let divisor = if largest > 16.0 { 255.0 } else { largest as f32 };
                 steps.push(Transform::Float { divisor });
-                steps.push(normalise(train, channels, divisor, settings.arch.takes_colour())?);
+                steps.push(normalise(&moments, divisor, settings.arch.takes_colour()));
                 steps.extend((takes == Takes::Features).then_some(Transform::Flatten));
                 Ok(Preparation::Image { shape: Some(vec![channels, height, width]), steps })
             }
@@ -196,36 +196,34 @@ fn stacked(images: &[Array]) -> Result<Array> {
     Array::from_vec(values, crate::Shape::new(&[&[images.len()], &first.shape()[..]].concat())?)
 }
 
-/// The training part's features, a few examples at a time: all of them as `f64` would take much memory.
-fn blocks(train: &Dataset) -> Result<impl Iterator<Item = Vec<f64>>> {
+/// The largest feature of the training part (at least 1), and each channel's moments. A few examples at a time, as all of
+/// them in double precision would take much memory; their moments are merged as Chan, Golub and LeVeque do (1979).
+fn statistics(train: &Dataset, channels: usize) -> Result<(f64, Vec<Moments>)> {
     const TOGETHER: usize = 128;
-    let blocks = (0..train.len())
-        .step_by(TOGETHER)
-        .map(|start| train.features.narrow(0, start as isize, TOGETHER.min(train.len() - start)));
-    Ok(blocks.collect::<Result<Vec<Array>>>()?.into_iter().map(|block| block.to_f64_vec()))
-}
-
-/// Each channel's mean and deviation over the training part, after division.
-fn normalise(train: &Dataset, channels: usize, divisor: f32, colour: bool) -> Result<Transform> {
     let plane = train.width() / channels.max(1);
-    let mut all = vec![Moments::default(); channels];
-    let mut before = 0.0;
-    for block in blocks(train)? {
-        let images = block.len() / train.width().max(1);
-        let part = images as f64 / (before + images as f64);
+    let (mut largest, mut all) = (1.0, vec![Moments::default(); channels]);
+    for start in (0..train.len()).step_by(TOGETHER) {
+        let images = TOGETHER.min(train.len() - start);
+        let block = train.features.narrow(0, start as isize, images)?.to_f64_vec();
+        largest = block.iter().copied().fold(largest, f64::max);
+        let part = images as f64 / (start + images) as f64;
         for (all, own) in all.iter_mut().zip(f64::moments(&block, [images, channels, plane], true)) {
             let apart = own.mean - all.mean;
             all.mean += apart * part;
             all.variance += (own.variance - all.variance) * part + apart * apart * part * (1.0 - part);
         }
-        before += images as f64;
     }
+    Ok((largest, all))
+}
+
+/// Division of each channel's distance from its mean by its deviation, after division of all by `divisor`.
+fn normalise(moments: &[Moments], divisor: f32, colour: bool) -> Transform {
     let divisor = f64::from(divisor);
-    let mut mean: Vec<f32> = all.iter().map(|own| (own.mean / divisor) as f32).collect();
-    let spread = all.iter().map(|own| own.variance.sqrt());
+    let mut mean: Vec<f32> = moments.iter().map(|own| (own.mean / divisor) as f32).collect();
+    let spread = moments.iter().map(|own| own.variance.sqrt());
     let mut deviation: Vec<f32> = spread.map(|s| if s > 1e-9 { (s / divisor) as f32 } else { 1.0 }).collect();
-    if colour && channels == 1 {
+    if colour && moments.len() == 1 {
         (mean, deviation) = (vec![mean[0]; 3], vec![deviation[0]; 3]);
     }
-    Ok(Transform::Normalise { mean, deviation })
+    Transform::Normalise { mean, deviation }
 }
