@@ -172,10 +172,12 @@ const GRAIN: usize = 32 * 1024;
 /// on_all::<2, f32>(&|x, out| f32::run(&Product, x, out), [Operand::Slice(&x), Operand::One(0.5)], &mut out);
 /// assert!(out.iter().all(|&y| y == 1.5));
 /// ```
+#[inline]
 pub fn on_all<const N: usize, T: Float>(each: Loop<'_, N, T>, x: [Operand<'_, T>; N], out: &mut [T]) {
-    if out.len() <= GRAIN {
-        return each(x, out);
-    }
+    if out.len() <= GRAIN { each(x, out) } else { in_parts(each, x, out) }
+}
+
+fn in_parts<const N: usize, T: Float>(each: Loop<'_, N, T>, x: [Operand<'_, T>; N], out: &mut [T]) {
     pool::chunks_mut(out, GRAIN, |start, out| {
         let part = x.map(|operand| match operand {
             Operand::Slice(slice) => Operand::Slice(&slice[start..start + out.len()]),

@@ -115,10 +115,11 @@ pub(crate) fn product<T: Tile>(
         // A column is as good as a row, and rows are what thin products like.
         return product(1, k, m, b.transposed(), a.transposed(), c, accumulate);
     }
+    if m * k * n <= TINY {
+        return tiny(m, k, n, a, b, c, accumulate);
+    }
     let mut product = Product { m, k, n, a, b, c, accumulate, level: Level::best() };
-    if product.multiply_adds() <= TINY {
-        tiny(product);
-    } else if !thin::product(&mut product) && !narrow::product(&mut product) {
+    if !thin::product(&mut product) && !narrow::product(&mut product) {
         general(&mut product);
     }
 }
@@ -154,8 +155,16 @@ fn warm<T: Tile>(x: Matrix<'_, T>, rows: usize, columns: usize) {
 }
 
 /// A product so small that preparing it would take longer.
-fn tiny<T: Tile>(product: Product<'_, '_, T>) {
-    let Product { m, k, n, a, b, c, accumulate, .. } = product;
+#[inline]
+fn tiny<T: Tile>(
+    m: usize,
+    k: usize,
+    n: usize,
+    a: Matrix<'_, T>,
+    b: Matrix<'_, T>,
+    c: &mut [T],
+    accumulate: bool,
+) {
     match (b.row, b.column) {
         // Rows of A and columns of B that lie in one piece are walked together.
         (1, column) if column != 1 && a.column == 1 => tiny_dots(m, k, n, a, b, c, accumulate),

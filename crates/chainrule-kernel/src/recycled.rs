@@ -70,7 +70,7 @@ impl<T> Shared<T> {
     /// ```
     /// assert_eq!(*chainrule_kernel::recycled::Shared::new(5), 5);
     /// ```
-    #[inline]
+    #[inline(always)]
     pub fn new(value: T) -> Shared<T> {
         let block = take::<Block<T>>();
         // SAFETY: `take` returns memory for a block that nobody else uses.

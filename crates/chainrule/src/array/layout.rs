@@ -54,7 +54,7 @@ impl fmt::Debug for Strides {
 
 impl Layout {
     /// The layout of a whole buffer in row-major order.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn contiguous(shape: Shape) -> Layout {
         Layout { shape, strides: None, offset: 0 }
     }

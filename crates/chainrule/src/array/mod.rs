@@ -69,7 +69,8 @@ struct Elements {
 }
 
 impl Array {
-    #[inline]
+    // Constructors are inlined always: what an optimiser for size puts together by itself it copies as a whole.
+    #[inline(always)]
     fn of(storage: Storage, layout: Layout) -> Array {
         Array(Shared::new(Elements { storage, layout }))
     }
@@ -109,7 +110,7 @@ impl Array {
     }
 
     /// Like [`Array::from_vec`] where the number of elements is known to be right.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn filled<T: Element>(values: Vec<T>, shape: Shape) -> Array {
         debug_assert_eq!(values.len(), shape.elements());
         Array::of(T::wrap(Data::from_vec(values)), Layout::contiguous(shape))
@@ -117,10 +118,17 @@ impl Array {
 
     /// An array whose elements `write` writes; what it finds there is arbitrary.
     #[inline]
-    pub(crate) fn made<T: Element>(shape: Shape, write: impl FnOnce(&mut [T])) -> Array {
-        let mut data = Data::fresh(shape.elements());
-        write(data.slice_mut());
-        Array::of(T::wrap(data), Layout::contiguous(shape))
+    pub(crate) fn made<T: Element>(shape: &Shape, write: impl FnOnce(&mut [T])) -> Array {
+        let mut array = Array::fresh::<T>(shape);
+        let own = array.0.get_mut().and_then(|own| T::data_mut(&mut own.storage));
+        write(own.expect("nobody else has the array yet").slice_mut());
+        array
+    }
+
+    /// An array whose elements are arbitrary. (One copy of it serves every gate.)
+    #[inline(never)]
+    fn fresh<T: Element>(shape: &Shape) -> Array {
+        Array::of(T::wrap(Data::fresh(shape.elements())), Layout::contiguous(*shape))
     }
 
     /// An array with a single element.
@@ -192,7 +200,7 @@ impl Array {
     /// use chainrule::{Array, DType, Meta};
     /// assert_eq!(Array::zeros([2, 3]).meta(), Meta::new(DType::F32, [2, 3]));
     /// ```
-    #[inline]
+    #[inline(always)]
     pub fn meta(&self) -> Meta {
         Meta { dtype: self.dtype(), shape: self.0.layout.shape }
     }
@@ -323,7 +331,6 @@ impl Array {
     }
 
     /// The same elements seen through another layout.
-    #[inline]
     fn with_layout(&self, layout: Layout) -> Array {
         Array::of(self.0.storage.clone(), layout)
     }

@@ -22,13 +22,17 @@ pub const MAX_RANK: usize = 8;
 /// ```
 #[derive(Clone, Copy)]
 pub struct Shape {
-    rank: u8,
+    /// Shapes are copied at every turn, and 64 bytes go in four moves: the number of dimensions needs a word of its own
+    /// only where the last one is free, so it is kept there, as `FEWER` + rank.
     sizes: [usize; MAX_RANK],
 }
 
+/// What the last word of a shape with less than [`MAX_RANK`] dimensions has over its rank: no array has as large a size.
+const FEWER: usize = usize::MAX - (MAX_RANK - 1);
+
 impl Shape {
     /// The shape of a 0-d array (one element).
-    pub const SCALAR: Shape = Shape { rank: 0, sizes: [0; MAX_RANK] };
+    pub const SCALAR: Shape = Shape { sizes: [0, 0, 0, 0, 0, 0, 0, FEWER] };
 
     /// A shape from its sizes.
     ///
@@ -60,8 +64,10 @@ impl Shape {
     /// A shape whose sizes are known to be within the limits.
     pub(crate) fn trusted(sizes: &[usize]) -> Shape {
         let mut shape = Shape::SCALAR;
-        shape.rank = sizes.len() as u8;
-        shape.sizes[..sizes.len()].copy_from_slice(sizes);
+        shape.sizes[MAX_RANK - 1] += sizes.len() & (MAX_RANK - 1);
+        for (to, &size) in shape.sizes.iter_mut().zip(sizes) {
+            *to = size.min(FEWER - 1);
+        }
         shape
     }
 
@@ -73,7 +79,7 @@ impl Shape {
     /// ```
     #[inline]
     pub fn rank(&self) -> usize {
-        self.rank as usize
+        self.sizes[MAX_RANK - 1].wrapping_sub(FEWER).min(MAX_RANK)
     }
 
     /// The number of elements: the product of the sizes (1 for a 0-d array), or the largest number there is.
@@ -179,8 +185,9 @@ impl Shape {
     pub(crate) fn without(&self, dim: usize) -> Shape {
         let mut shape = *self;
         if dim < self.rank() {
-            shape.sizes.copy_within(dim + 1..self.rank(), dim);
-            shape.rank -= 1;
+            let rank = self.rank() - 1;
+            shape.sizes.copy_within(dim + 1..=rank, dim);
+            shape.sizes[MAX_RANK - 1] = FEWER + rank;
         }
         shape
     }
@@ -199,7 +206,7 @@ impl Shape {
     pub(crate) fn with_size(&self, dim: usize, size: usize) -> Shape {
         let mut shape = *self;
         if dim < shape.rank() {
-            shape.sizes[dim] = size;
+            shape.sizes[dim] = size.min(FEWER - 1);
         }
         shape
     }
@@ -209,7 +216,7 @@ impl Deref for Shape {
     type Target = [usize];
     #[inline]
     fn deref(&self) -> &[usize] {
-        &self.sizes[..self.rank as usize]
+        &self.sizes[..self.rank()]
     }
 }
 
@@ -217,7 +224,7 @@ impl PartialEq for Shape {
     #[inline]
     fn eq(&self, other: &Shape) -> bool {
         // A call to compare slices takes longer than the few sizes.
-        self.rank == other.rank && self.iter().zip(&other[..]).all(|(a, b)| a == b)
+        self.rank() == other.rank() && self.iter().zip(&other[..]).all(|(a, b)| a == b)
     }
 }
 
@@ -345,5 +352,31 @@ impl Meta {
 impl fmt::Display for Meta {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}", self.dtype, self.shape)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rank_is_kept_beside_sizes_of_all_kinds() {
+        let sizes = [2, 3, 4, 5, 6, 7, 8, 9];
+        for rank in 0..=MAX_RANK {
+            let shape = Shape::trusted(&sizes[..rank]);
+            assert_eq!((shape.rank(), &shape[..]), (rank, &sizes[..rank]));
+            assert_eq!(shape, Shape::new(&sizes[..rank]).unwrap());
+            for dim in 0..rank {
+                let rest: Vec<usize> = (0..rank).filter(|&other| other != dim).map(|i| sizes[i]).collect();
+                assert_eq!(shape.without(dim)[..], rest);
+                assert_eq!(shape.without(dim).with_inserted(dim, sizes[dim]).unwrap(), shape);
+                assert_eq!(shape.with_size(dim, 1)[dim], 1);
+            }
+        }
+        // No size, however impossible, is taken for a rank.
+        for size in (0..20).map(|less| usize::MAX - less) {
+            assert_eq!(Shape::from([1, 1, 1, 1, 1, 1, 1, size]).rank(), MAX_RANK);
+            assert_eq!(Shape::from([1; 8]).with_size(7, size).rank(), MAX_RANK);
+        }
     }
 }

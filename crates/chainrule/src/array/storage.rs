@@ -96,15 +96,6 @@ impl<T: memory::Recycled> Buffer<T> {
             Buffer::Many(elements) => elements,
         }
     }
-
-    /// Elements of arbitrary value.
-    #[inline]
-    fn fresh(length: usize) -> Buffer<T> {
-        match length {
-            ..=FEW => Buffer::Few(length, [T::default(); FEW]),
-            _ => Buffer::Many(memory::take(length)),
-        }
-    }
 }
 
 impl<T: memory::Recycled> Drop for Buffer<T> {
@@ -118,9 +109,14 @@ impl<T: memory::Recycled> Drop for Buffer<T> {
 
 impl<T: memory::Recycled> Clone for Buffer<T> {
     fn clone(&self) -> Self {
-        let mut copy = Buffer::fresh(self.slice().len());
-        copy.slice_mut().copy_from_slice(self.slice());
-        copy
+        match self {
+            Buffer::Few(length, elements) => Buffer::Few(*length, *elements),
+            Buffer::Many(elements) => {
+                let mut copy = memory::take(elements.len());
+                copy.copy_from_slice(elements);
+                Buffer::Many(copy)
+            }
+        }
     }
 }
 
@@ -141,7 +137,9 @@ impl<T: memory::Recycled> Data<T> {
     pub(crate) fn fresh(length: usize) -> Self {
         match length {
             1 => Data::One(T::default()),
-            _ => Data::Many(Shared::new(Buffer::fresh(length))),
+            // Each written where it will lie.
+            ..=FEW => Data::Many(Shared::new(Buffer::Few(length, [T::default(); FEW]))),
+            _ => Data::Many(Shared::new(Buffer::Many(memory::take(length)))),
         }
     }
 

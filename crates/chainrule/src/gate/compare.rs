@@ -290,7 +290,7 @@ impl Gate for Where {
     }
 
     fn forward(&self, inputs: &[&Array], context: &mut Context) -> Result<Outputs> {
-        let Meta { dtype, shape } = context.output(0);
+        let Meta { dtype, shape } = *context.output(0);
         let condition = inputs[0].expand(shape)?.contiguous();
         let (a, b) = (beside(inputs[1], dtype, &shape)?, beside(inputs[2], dtype, &shape)?);
         Ok([dispatch!(dtype, T => {

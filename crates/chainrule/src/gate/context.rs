@@ -47,8 +47,8 @@ impl<'a> Context<'a> {
     /// assert_eq!(Context::new(&promised).output(1).to_string(), "i64[2]");
     /// ```
     #[inline]
-    pub fn output(&self, i: usize) -> Meta {
-        self.outputs[i]
+    pub fn output(&self, i: usize) -> &'a Meta {
+        &self.outputs[i]
     }
 
     /// Keeps a value that is neither input nor output for the backward pass (a mask, indices).

@@ -427,7 +427,7 @@ impl Gate for Conv {
     fn forward(&self, inputs: &[&Array], context: &mut Context) -> Result<Outputs> {
         let g = self.geometry(inputs[0].shape(), inputs[1].shape())?;
         let bias = inputs.get(2).copied();
-        Ok([convolve(Pass::Forward, &g, inputs[0], inputs[1], bias, context.output(0))].into())
+        Ok([convolve(Pass::Forward, &g, inputs[0], inputs[1], bias, *context.output(0))].into())
     }
 
     fn saves(&self, needs: &Needs) -> Saves {

@@ -99,7 +99,7 @@ impl Gate for Dropout {
     }
 
     fn forward(&self, inputs: &[&Array], context: &mut Context) -> Result<Outputs> {
-        let Meta { dtype, shape } = context.output(0);
+        let Meta { dtype, shape } = *context.output(0);
         let draw = Generator::with_thread(|generator| generator.rand(shape, DType::F64));
         let scale = if self.p < 1.0 { 1.0 / (1.0 - self.p) } else { 0.0 };
         let mut stays = memory::take::<bool>(shape.elements());

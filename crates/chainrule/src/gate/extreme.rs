@@ -107,7 +107,7 @@ impl Gate for Extreme {
     }
 
     fn forward(&self, inputs: &[&Array], context: &mut Context) -> Result<Outputs> {
-        let Meta { dtype, shape } = context.output(0);
+        let Meta { dtype, shape } = *context.output(0);
         let of = (inputs[0], &self.dims, self.largest);
         Ok([dispatch_float!(dtype, T => Array::filled(extremes::<T>(of)?.2, shape), otherwise => {
             Array::filled(extremes::<i64>(of)?.2, shape).cast(dtype)

@@ -102,7 +102,7 @@ impl Gate for Cat {
         let meta = context.output(0);
         let dim = meta.shape.dim(self.dim)?;
         let mut out = Array::zeros_of(meta.shape, meta.dtype);
-        let whole = Array::phantom(meta);
+        let whole = Array::phantom(*meta);
         let mut start = 0;
         let sizes: Vec<i64> =
             inputs.iter().map(|x| x.shape().get(dim).map_or(0, |&size| size as i64)).collect();
@@ -209,7 +209,7 @@ impl Gate for Stack {
     fn forward(&self, inputs: &[&Array], context: &mut Context) -> Result<Outputs> {
         let meta = context.output(0);
         let mut out = Array::zeros_of(meta.shape, meta.dtype);
-        let whole = Array::phantom(meta);
+        let whole = Array::phantom(*meta);
         for (i, x) in inputs.iter().enumerate() {
             out.write_at(whole.select(self.dim, i as isize)?.layout(), &x.cast(meta.dtype));
         }

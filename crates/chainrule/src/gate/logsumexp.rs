@@ -59,7 +59,7 @@ impl Gate for LogSumExp {
     }
 
     fn forward(&self, inputs: &[&Array], context: &mut Context) -> Result<Outputs> {
-        let Meta { dtype, shape } = context.output(0);
+        let Meta { dtype, shape } = *context.output(0);
         let x = self.0.rows(&inputs[0].cast(dtype))?;
         let count = self.0.count(inputs[0].shape())?;
         Ok([match dtype {

@@ -107,7 +107,7 @@ impl Gate for ConstantPad {
     }
 
     fn forward(&self, inputs: &[&Array], context: &mut Context) -> Result<Outputs> {
-        let Meta { dtype, shape } = context.output(0);
+        let Meta { dtype, shape } = *context.output(0);
         let mut out = Array::full_of(shape, self.value, dtype);
         let (mut source, mut target) = (inputs[0].clone(), out.clone());
         for dim in 0..shape.rank() {

@@ -15,7 +15,7 @@ use crate::kernel::memory;
 use crate::tensor::Tensor;
 
 /// The gate's value at every place.
-pub(super) fn forward(gate: &dyn ScalarGate, inputs: &[&Array], output: Meta) -> Result<Array> {
+pub(super) fn forward(gate: &dyn ScalarGate, inputs: &[&Array], output: &Meta) -> Result<Array> {
     let x = std::array::from_fn(|i| inputs.get(i).copied());
     Ok(match output.dtype {
         DType::F32 => map::<MAX_INPUTS, f32>(&|x, out| gate.values(x, out), x, &output.shape),
@@ -107,10 +107,12 @@ fn product_in_place(gate: &dyn ScalarGate, input: usize, saved: &Saved, g: &mut 
     fn done<T: Float>(each: Loop<'_, 5, T>, values: &[Option<Cow<Array>>; 4], g: &mut Array) -> bool {
         let [a, b, c, y] = values;
         let x = [None, a.as_deref(), b.as_deref(), c.as_deref(), y.as_deref()];
-        match (direct(&x, &g.shape().clone()), g.make_mut::<T>()) {
-            (Some(operands), Some(out)) => on_all_in_place(each, operands, out),
-            _ => return false,
+        let mut operands = [Operand::One(T::default()); 5];
+        if !direct(&x, &g.shape().clone(), &mut operands) {
+            return false;
         }
+        let Some(out) = g.make_mut::<T>() else { return false };
+        on_all_in_place(each, operands, out);
         true
     }
     let values = read(gate.local(input), saved)?;
@@ -208,8 +210,9 @@ pub(crate) fn map<const N: usize, T: Float>(
     shape: &Shape,
 ) -> Array {
     let whole = shape.elements();
-    if let Some(operands) = direct(&x, shape) {
-        return Array::made(*shape, |out| on_all(each, operands, out));
+    let mut operands = [Operand::One(T::default()); N];
+    if direct(&x, shape, &mut operands) {
+        return Array::made(shape, |out| on_all(each, operands, out));
     }
     let mut out = memory::take::<T>(whole);
     if out.is_empty() {
@@ -249,21 +252,17 @@ pub(crate) fn map<const N: usize, T: Float>(
     Array::filled(out, *shape)
 }
 
-/// The operands as they lie in memory, where each is the whole output in row-major order or one number.
-fn direct<'a, const N: usize, T: Float>(
-    x: &[Option<&'a Array>; N],
-    shape: &Shape,
-) -> Option<[Operand<'a, T>; N]> {
-    let mut operands = [Operand::One(T::default()); N];
+/// Finds the operands as they lie in memory, and tells whether each is the whole output in row-major order or one number.
+fn direct<'a, T: Float>(x: &[Option<&'a Array>], shape: &Shape, operands: &mut [Operand<'a, T>]) -> bool {
     for (operand, x) in operands.iter_mut().zip(x) {
         let Some(x) = x else { continue };
-        *operand = match x.repeated::<T>() {
-            Some(value) => Operand::One(value),
-            None if x.shape() == shape => Operand::Slice(x.as_slice()?),
-            None => return None,
+        *operand = match (x.repeated::<T>(), x.as_slice()) {
+            (Some(value), _) => Operand::One(value),
+            (None, Some(slice)) if x.shape() == shape => Operand::Slice(slice),
+            _ => return false,
         };
     }
-    Some(operands)
+    true
 }
 
 /// The elements of an operand that stand beside `length` output elements from `start` on.

@@ -84,7 +84,7 @@ impl<const N: usize> Gate for Pointwise<N> {
     }
 
     fn forward(&self, inputs: &[&Array], context: &mut Context) -> Result<Outputs> {
-        let Meta { dtype, shape } = context.output(0);
+        let Meta { dtype, shape } = *context.output(0);
         let x: [Option<&Array>; N] = std::array::from_fn(|i| inputs.get(i).copied());
         Ok([match (dtype, self.integers) {
             (DType::F64, _) => map::<N, f64>(&|x, out| each(self.value, x, out), x, &shape),

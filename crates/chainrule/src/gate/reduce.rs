@@ -215,7 +215,7 @@ impl Gate for Sum {
     }
 
     fn forward(&self, inputs: &[&Array], context: &mut Context) -> Result<Outputs> {
-        let Meta { dtype, shape } = context.output(0);
+        let Meta { dtype, shape } = *context.output(0);
         let x = inputs[0];
         Ok([dispatch_float!(dtype, T => {
             if shape.elements() == 1 && self.0.count(x.shape())? == x.elements() {
@@ -401,7 +401,7 @@ impl Gate for Prod {
     }
 
     fn forward(&self, inputs: &[&Array], context: &mut Context) -> Result<Outputs> {
-        let Meta { dtype, shape } = context.output(0);
+        let Meta { dtype, shape } = *context.output(0);
         let (x, blocks) = self.0.blocks(&inputs[0].cast(dtype))?;
         Ok([dispatch_float!(dtype, T => {
             let mut out = memory::take::<T>(shape.elements());

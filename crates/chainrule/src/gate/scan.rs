@@ -121,7 +121,7 @@ impl Gate for CumSum {
     }
 
     fn forward(&self, inputs: &[&Array], context: &mut Context) -> Result<Outputs> {
-        let Meta { dtype, shape } = context.output(0);
+        let Meta { dtype, shape } = *context.output(0);
         let dim = shape.dim(self.dim)?;
         let x = inputs[0].cast(dtype);
         Ok([match dtype {
@@ -200,7 +200,7 @@ impl Gate for CumProd {
     }
 
     fn forward(&self, inputs: &[&Array], context: &mut Context) -> Result<Outputs> {
-        let Meta { dtype, shape } = context.output(0);
+        let Meta { dtype, shape } = *context.output(0);
         let dim = shape.dim(self.dim)?;
         let x = inputs[0].cast(dtype);
         Ok([match dtype {
@@ -304,7 +304,7 @@ impl Gate for LogCumSumExp {
     }
 
     fn forward(&self, inputs: &[&Array], context: &mut Context) -> Result<Outputs> {
-        let Meta { dtype, shape } = context.output(0);
+        let Meta { dtype, shape } = *context.output(0);
         let dim = shape.dim(self.dim)?;
         Ok([dispatch!(dtype, T => scan(inputs[0], dim, self.reverse, || f64::NEG_INFINITY, |total, x: T| {
             let x = x.to_f64();
@@ -398,7 +398,7 @@ impl Gate for CumExtreme {
     }
 
     fn forward(&self, inputs: &[&Array], context: &mut Context) -> Result<Outputs> {
-        let Meta { dtype, shape } = context.output(0);
+        let Meta { dtype, shape } = *context.output(0);
         let dim = shape.dim(self.dim)?;
         let (moved, length) = lanes(inputs[0], dim)?;
         let (values, places) = dispatch!(dtype, T => {

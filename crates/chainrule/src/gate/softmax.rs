@@ -88,7 +88,7 @@ impl Softmax {
         let (shape, columns) = (*y.shape(), y.shape()[y.rank() - 1]);
         if self.log {
             let g = g.in_order();
-            return Array::made(shape, |out| {
+            return Array::made(&shape, |out| {
                 T::log_softmax_gradient(g.values::<T>(), y.values::<T>(), columns, out);
             });
         }
@@ -106,7 +106,7 @@ impl Softmax {
         };
         let once = once.in_order();
         let g = Upstream::Each(once.values::<T>(), each);
-        Array::made(shape, |out| T::softmax_gradient(g, y.values::<T>(), columns, out))
+        Array::made(&shape, |out| T::softmax_gradient(g, y.values::<T>(), columns, out))
     }
 }
 
@@ -135,7 +135,7 @@ impl Gate for Softmax {
         let y = dispatch_float!(dtype, T => {
             let rows = moved.in_order();
             let kernel = if self.log { T::log_softmax } else { T::softmax };
-            Array::made(*moved.shape(), |out| kernel(rows.values::<T>(), columns, out))
+            Array::made(moved.shape(), |out| kernel(rows.values::<T>(), columns, out))
         }, otherwise => moved.into_owned());
         Ok([if last { y } else { y.transpose(dim, -1)?.contiguous() }].into())
     }

@@ -84,7 +84,7 @@ impl Gate for Sort {
     }
 
     fn forward(&self, inputs: &[&Array], context: &mut Context) -> Result<Outputs> {
-        let Meta { dtype, shape } = context.output(0);
+        let Meta { dtype, shape } = *context.output(0);
         let dim = shape.dim(self.dim)?;
         let (moved, length) = lanes(inputs[0], dim)?;
         let mut places = Vec::with_capacity(moved.elements());

@@ -72,7 +72,7 @@ impl Gate for Var {
     }
 
     fn forward(&self, inputs: &[&Array], context: &mut Context) -> Result<Outputs> {
-        let Meta { dtype, shape } = context.output(0);
+        let Meta { dtype, shape } = *context.output(0);
         let (x, blocks) = self.dims.blocks(inputs[0])?;
         let freedom = (blocks.count as f64 - self.correction).max(0.0);
         let mut out = vec![0.0; shape.elements()];

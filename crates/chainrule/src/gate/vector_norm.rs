@@ -122,7 +122,7 @@ impl Gate for Norm {
     }
 
     fn forward(&self, inputs: &[&Array], context: &mut Context) -> Result<Outputs> {
-        let Meta { dtype, shape } = context.output(0);
+        let Meta { dtype, shape } = *context.output(0);
         let count = self.dims.count(inputs[0].shape())?;
         let x = self.dims.rows(inputs[0])?;
         Ok([dispatch!(dtype, T => {

@@ -317,7 +317,7 @@ impl Gate for Unview {
     fn forward(&self, inputs: &[&Array], context: &mut Context) -> Result<Outputs> {
         let meta = context.output(0);
         let mut out = Array::zeros_of(meta.shape, meta.dtype);
-        let layout = self.view.of(&Array::phantom(meta))?.layout().clone();
+        let layout = self.view.of(&Array::phantom(*meta))?.layout().clone();
         out.write_at(&layout, inputs[0]);
         Ok([out].into())
     }

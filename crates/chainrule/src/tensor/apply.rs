@@ -125,26 +125,44 @@ pub(crate) fn apply_at(
     let before = is_recording().then(Generator::of_thread);
     let mut arrays: Arrays<'_> = SmallVec::new();
     inputs.iter().for_each(|x| arrays.push(x.values()));
-    let (metas, outputs, extras);
+    let (inferred, outputs, extras);
     {
-        let (mut views, mut given) = (SmallVec::<[&Array; 3]>::new(), SmallVec::<[Meta; 3]>::new());
-        for x in &arrays {
-            views.push(x);
-            given.push(x.meta());
-        }
-        metas = match gate.infer(&given) {
-            Ok(metas) => metas,
-            Err(error) => return Err(attributed(error, &gate, &given)),
+        // Lists for what most gates have, each made in its place, as moving them takes as long as small gates do.
+        let (one, two, three, all);
+        let (metas_of_one, metas_of_two, metas_of_three, all_metas);
+        let (views, given): (&[&Array], &[Meta]) = match &arrays[..] {
+            [x] => {
+                (one, metas_of_one) = ([&**x], [x.meta()]);
+                (&one, &metas_of_one)
+            }
+            [a, b] => {
+                (two, metas_of_two) = ([&**a, b], [a.meta(), b.meta()]);
+                (&two, &metas_of_two)
+            }
+            [a, b, c] => {
+                (three, metas_of_three) = ([&**a, b, c], [a.meta(), b.meta(), c.meta()]);
+                (&three, &metas_of_three)
+            }
+            many => {
+                all = many.iter().map(|x| &**x).collect::<Vec<_>>();
+                all_metas = many.iter().map(|x| x.meta()).collect::<Vec<_>>();
+                (&all, &all_metas)
+            }
         };
-        (outputs, extras) = forward(&gate, &views, &given, &metas, location)?;
+        inferred = gate.infer(given);
+        let promised = match inferred {
+            Ok(ref metas) => metas,
+            Err(error) => return Err(attributed(error, &gate, given)),
+        };
+        (outputs, extras) = forward(&gate, views, given, promised, location)?;
     }
 
     let wanted = is_grad_enabled() && inputs.iter().any(|x| x.requires_grad());
-    let differentiable = wanted && metas.iter().any(|meta| meta.dtype.is_float());
+    let differentiable = wanted && outputs.iter().any(|output| output.dtype().is_float());
     let (recorded, outputs) = match differentiable {
         true => {
             let recorded = before.map(|generator| (gate.clone(), generator));
-            (recorded, record(gate, inputs, arrays, outputs, metas, extras, location)?)
+            (recorded, record(gate, inputs, arrays, outputs, inferred?, extras, location)?)
         }
         false => {
             let outputs = outputs.into_iter().map(Tensor::from_array).collect();

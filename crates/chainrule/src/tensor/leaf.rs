@@ -45,7 +45,8 @@ pub(super) struct LeafGrad {
     /// [`NONE`], [`NUMBER`] and the bits of a 0-d f32, or [`HELD`].
     state: AtomicU64,
     /// The gradient where `state` says [`HELD`]; otherwise what stands here doesn't count. `state` becomes [`HELD`]
-    /// under this lock only, and leaves it so too, but for [`LeafGrad::clear`] of a number.
+    /// under this lock only, and leaves it so too, but for [`LeafGrad::clear`] of a number. Arrays that were forgotten
+    /// leave [`HELD`] with nothing, for the next one.
     held: Mutex<Option<Sum>>,
 }
 
@@ -54,6 +55,15 @@ enum Sum {
     Array(Array),
     /// Somebody has asked for it, or put it here.
     Tensor(Tensor),
+}
+
+impl Sum {
+    fn is_number(&self) -> bool {
+        match self {
+            Sum::Array(array) => array.inline_value::<f32>().is_some(),
+            Sum::Tensor(tensor) => tensor.number().is_some(),
+        }
+    }
 }
 
 const NONE: u64 = 0;
@@ -81,6 +91,7 @@ impl LeafGrad {
         }
     }
 
+    /// Whether there is surely no gradient.
     fn is_none(&self) -> bool {
         self.state.load(Ordering::Acquire) == NONE
     }
@@ -132,7 +143,16 @@ impl LeafGrad {
     pub(super) fn clear(&self) {
         match self.state.load(Ordering::Relaxed) {
             NONE => {}
-            HELD => self.set(None),
+            HELD => {
+                let mut held = lock(&self.held);
+                let before = held.take();
+                // Numbers do without the lock.
+                if before.as_ref().is_some_and(Sum::is_number) {
+                    self.state.store(NONE, Ordering::Release);
+                }
+                drop(held);
+                drop(before);
+            }
             // If the number becomes an array at this very moment, that one is forgotten too.
             _ => self.state.store(NONE, Ordering::Release),
         }

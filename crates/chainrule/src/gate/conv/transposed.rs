@@ -69,7 +69,7 @@ impl Gate for ConvTranspose {
     fn forward(&self, inputs: &[&Array], context: &mut Context) -> Result<Outputs> {
         let g = self.conv.geometry(&self.shape, inputs[1].shape())?;
         let bias = inputs.get(2).copied();
-        Ok([convolve(Pass::Input, &g, inputs[0], inputs[1], bias, context.output(0))].into())
+        Ok([convolve(Pass::Input, &g, inputs[0], inputs[1], bias, *context.output(0))].into())
     }
 
     fn saves(&self, needs: &Needs) -> Saves {

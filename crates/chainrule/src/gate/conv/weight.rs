@@ -63,7 +63,7 @@ impl Gate for ConvWeight {
 
     fn forward(&self, inputs: &[&Array], context: &mut Context) -> Result<Outputs> {
         let g = self.conv.geometry(inputs[0].shape(), &self.shape)?;
-        Ok([convolve(Pass::Weight, &g, inputs[0], inputs[1], None, context.output(0))].into())
+        Ok([convolve(Pass::Weight, &g, inputs[0], inputs[1], None, *context.output(0))].into())
     }
 
     fn saves(&self, needs: &Needs) -> Saves {

@@ -77,7 +77,7 @@ impl Gate for Cholesky {
                 format!("isn't positive definite: its first {place} rows and columns already aren't")
             })?;
         }
-        Ok([stacked(factors.iter().map(|(x, _)| &x.values[..]), context.output(0)), info]
+        Ok([stacked(factors.iter().map(|(x, _)| &x.values[..]), *context.output(0)), info]
             .into_iter()
             .collect())
     }
@@ -181,7 +181,7 @@ impl Gate for CholeskySolve {
             solve_triangular(u, Triangle { upper: true, unit: false }, &mut x);
             x
         });
-        Ok([stacked(solved.iter().map(|x| &x.values[..]), output)].into())
+        Ok([stacked(solved.iter().map(|x| &x.values[..]), *output)].into())
     }
 
     fn saves(&self, needs: &Needs) -> Saves {

@@ -56,7 +56,7 @@ impl Gate for Det {
     }
 
     fn forward(&self, inputs: &[&Array], context: &mut Context) -> Result<Outputs> {
-        let Meta { shape, dtype } = context.output(0);
+        let Meta { shape, dtype } = *context.output(0);
         let values = on_each(&each(inputs[0]), |a| lu(a.clone()).determinant());
         Ok([Array::filled(values, shape).cast(dtype)].into())
     }
@@ -145,7 +145,7 @@ impl Gate for Slogdet {
     }
 
     fn forward(&self, inputs: &[&Array], context: &mut Context) -> Result<Outputs> {
-        let Meta { shape, dtype } = context.output(0);
+        let Meta { shape, dtype } = *context.output(0);
         let found = on_each(&each(inputs[0]), |a| lu(a.clone()).log_determinant());
         let (signs, logs) = found.into_iter().unzip();
         let array = |values: Vec<f64>| Array::filled(values, shape).cast(dtype);

@@ -75,8 +75,8 @@ impl Gate for Eigh {
         let found: Option<Vec<_>> = found.into_iter().collect();
         let found = found.ok_or_else(|| no_convergence("eigenvalues"))?;
         let columns: Vec<Matrix> = found.iter().map(|(_, v)| v.transposed()).collect();
-        let values = stacked(found.iter().map(|(w, _)| &w[..]), context.output(0));
-        let vectors = stacked(columns.iter().map(|v| &v.values[..]), context.output(1));
+        let values = stacked(found.iter().map(|(w, _)| &w[..]), *context.output(0));
+        let vectors = stacked(columns.iter().map(|v| &v.values[..]), *context.output(1));
         Ok([values, vectors].into_iter().collect())
     }
 

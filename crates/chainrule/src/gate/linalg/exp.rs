@@ -52,7 +52,7 @@ impl Gate for MatrixExp {
 
     fn forward(&self, inputs: &[&Array], context: &mut Context) -> Result<Outputs> {
         let found = on_each(&each(inputs[0]), exp);
-        Ok([stacked(found.iter().map(|x| &x.values[..]), context.output(0))].into())
+        Ok([stacked(found.iter().map(|x| &x.values[..]), *context.output(0))].into())
     }
 
     fn saves(&self, _needs: &Needs) -> Saves {

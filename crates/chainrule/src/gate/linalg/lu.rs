@@ -67,7 +67,7 @@ impl Gate for LuFactor {
             refuse_any(&info, |place| format!("has a zero at place {place} of U's diagonal"))?;
         }
         let pivots = factors.iter().flat_map(|lu| &lu.pivots).map(|&row| row as i32 + 1).collect();
-        let packed = stacked(factors.iter().map(|lu| &lu.packed.values[..]), context.output(0));
+        let packed = stacked(factors.iter().map(|lu| &lu.packed.values[..]), *context.output(0));
         Ok([packed, Array::filled(pivots, context.output(1).shape), info].into_iter().collect())
     }
 

@@ -110,7 +110,7 @@ impl Gate for Pinv {
         };
         let found: Option<Vec<Matrix>> = on_each(&each(inputs[0]), invert).into_iter().collect();
         let found = found.ok_or_else(|| no_convergence("singular values"))?;
-        Ok([stacked(found.iter().map(|x| &x.values[..]), context.output(0))].into())
+        Ok([stacked(found.iter().map(|x| &x.values[..]), *context.output(0))].into())
     }
 
     fn saves(&self, _needs: &Needs) -> Saves {

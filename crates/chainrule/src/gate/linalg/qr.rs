@@ -101,8 +101,8 @@ impl Gate for Qr {
     fn forward(&self, inputs: &[&Array], context: &mut Context) -> Result<Outputs> {
         let factors = on_each(&each(inputs[0]), |a| qr(a.clone(), self.mode == QrMode::Complete));
         let wanted = if self.mode == QrMode::R { &[][..] } else { &factors };
-        let q = stacked(wanted.iter().map(|(q, _)| &q.values[..]), context.output(0));
-        let r = stacked(factors.iter().map(|(_, r)| &r.values[..]), context.output(1));
+        let q = stacked(wanted.iter().map(|(q, _)| &q.values[..]), *context.output(0));
+        let r = stacked(factors.iter().map(|(_, r)| &r.values[..]), *context.output(1));
         Ok([q, r].into_iter().collect())
     }
 

@@ -101,7 +101,7 @@ impl Gate for Solve {
         let sides = each(inputs[1]);
         let pairs: Vec<(usize, usize)> = left.into_iter().zip(right).collect();
         let solved = on_each(&pairs, |&(a, b)| factors[a].solve(sides[b].clone()));
-        Ok([stacked(solved.iter().map(|x| &x.values[..]), output), info].into_iter().collect())
+        Ok([stacked(solved.iter().map(|x| &x.values[..]), *output), info].into_iter().collect())
     }
 
     fn saves(&self, needs: &Needs) -> Saves {
@@ -209,7 +209,7 @@ impl Gate for SolveTriangular {
             solve_triangular(&triangles[a], Triangle { upper: self.upper, unit: self.unit }, &mut x);
             x
         });
-        Ok([stacked(solved.iter().map(|x| &x.values[..]), output)].into())
+        Ok([stacked(solved.iter().map(|x| &x.values[..]), *output)].into())
     }
 
     fn saves(&self, needs: &Needs) -> Saves {
@@ -289,7 +289,7 @@ impl Gate for Inv {
         if self.check {
             refuse_any(&info, |place| format!("is singular: the {place}. pivot is 0"))?;
         }
-        Ok([stacked(inverses.iter().map(|(x, _)| &x.values[..]), context.output(0)), info]
+        Ok([stacked(inverses.iter().map(|(x, _)| &x.values[..]), *context.output(0)), info]
             .into_iter()
             .collect())
     }

@@ -73,9 +73,9 @@ impl Gate for Svd {
     fn forward(&self, inputs: &[&Array], context: &mut Context) -> Result<Outputs> {
         let found: Option<Vec<_>> = on_each(&each(inputs[0]), |a| svd(a, self.full)).into_iter().collect();
         let found = found.ok_or_else(|| no_convergence("singular values"))?;
-        let u = stacked(found.iter().map(|x| &x.u.values[..]), context.output(0));
-        let s = stacked(found.iter().map(|x| &x.s[..]), context.output(1));
-        let vt = stacked(found.iter().map(|x| &x.vt.values[..]), context.output(2));
+        let u = stacked(found.iter().map(|x| &x.u.values[..]), *context.output(0));
+        let s = stacked(found.iter().map(|x| &x.s[..]), *context.output(1));
+        let vt = stacked(found.iter().map(|x| &x.vt.values[..]), *context.output(2));
         Ok([u, s, vt].into_iter().collect())
     }
 

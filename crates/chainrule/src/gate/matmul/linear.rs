@@ -190,7 +190,7 @@ impl Gate for Linear {
     }
 }
 
-fn linear<T: Float>(inputs: &[&Array], shape: Shape) -> Array {
+fn linear<T: Float>(inputs: &[&Array], shape: &Shape) -> Array {
     let (x, w, b) = (inputs[0].in_order(), walkable(inputs[1]), inputs[2].in_order());
     let (outputs, k) = (w.shape()[0], w.shape()[1]);
     Array::made(shape, |out| {
@@ -229,7 +229,7 @@ fn linear_gradients<T: Float>(saved: &Saved, g: &Array, needs: &Needs) -> Result
             let w = saved.input_values(1)?;
             let w = walkable(&w);
             let inputs = w.shape()[1];
-            Some(Array::made(g.shape().with_size(leading, inputs), |out| {
+            Some(Array::made(&g.shape().with_size(leading, inputs), |out| {
                 T::product(rows, outputs, inputs, right, lying(&w), out, false);
             }))
         }
@@ -241,7 +241,7 @@ fn linear_gradients<T: Float>(saved: &Saved, g: &Array, needs: &Needs) -> Result
             let x = x.in_order();
             let inputs = x.shape()[leading];
             let (left, right) = (right.transposed(), rows_of(x.values::<T>(), inputs));
-            Some(Array::made(Shape::from([outputs, inputs]), |out| {
+            Some(Array::made(&Shape::from([outputs, inputs]), |out| {
                 T::product(outputs, rows, inputs, left, right, out, false);
             }))
         }
@@ -251,7 +251,7 @@ fn linear_gradients<T: Float>(saved: &Saved, g: &Array, needs: &Needs) -> Result
         true if rows == 1 => Some(g.reshape(Shape::from([outputs]))?),
         true => {
             let sum = |out: &mut [T]| T::sum_columns(g.values::<T>(), outputs, out);
-            Some(Array::made(Shape::from([outputs]), sum))
+            Some(Array::made(&Shape::from([outputs]), sum))
         }
     };
     Ok([x, w, b].into())

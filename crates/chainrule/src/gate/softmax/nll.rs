@@ -130,7 +130,6 @@ impl NllLoss {
         },
     };
 
-    /// Examples, classes, and places an example of log probabilities of this shape has.
     /// The gate with these options; the usual one isn't made anew for each batch.
     fn of(options: &CrossEntropy) -> GateRef {
         static USUAL: NllLoss = NllLoss { ignore_index: -100, reduction: Reduction::Mean };
@@ -138,6 +137,7 @@ impl NllLoss {
         if gate == USUAL { GateRef::Static(&USUAL) } else { gate.into() }
     }
 
+    /// Examples, classes, and places an example of log probabilities of this shape has.
     fn sizes(shape: &Shape) -> (usize, usize, usize) {
         match shape.rank() {
             0 | 1 => (1, shape.elements(), 1),
@@ -156,7 +156,7 @@ impl NllLoss {
         };
         let g = g.item()?;
         Ok(dispatch_float!(meta.dtype, T => {
-            Array::made(meta.shape, |out: &mut [T]| {
+            Array::made(&meta.shape, |out: &mut [T]| {
                 out.fill(T::default());
                 for (i, weight) in picks.iter().flatten() {
                     out[*i] = <T as Element>::from_f64(g * <T as Element>::from_f64(-weight / scale).to_f64());
@@ -200,7 +200,7 @@ impl Gate for NllLoss {
     fn infer(&self, inputs: &[Meta]) -> Result<Metas> {
         expect_inputs(inputs, 3)?;
         only_float(&inputs[0])?;
-        let (x, target) = (inputs[0].shape, inputs[1].shape);
+        let (x, target) = (&inputs[0].shape, &inputs[1].shape);
         if inputs[1].dtype.is_float() || inputs[1].dtype == DType::Bool {
             return Err(Error::dtype(format!("class indices are integers, not {}", inputs[1].dtype))
                 .hint("cast the targets to i64"));
@@ -210,19 +210,19 @@ impl Gate for NllLoss {
             1 => Shape::SCALAR,
             _ => x.without(1),
         };
-        if target != expected {
+        if *target != expected {
             return Err(Error::shape(format!(
                 "log probabilities of shape {x} go with targets of shape {expected}, not {target}"
             )));
         }
-        if inputs[2].shape != Shape::from([NllLoss::sizes(&x).1]) {
+        if inputs[2].shape != Shape::from([NllLoss::sizes(x).1]) {
             return Err(Error::shape(format!(
                 "the weights have the shape {}, one for each of the {} classes was expected",
                 inputs[2].shape,
-                NllLoss::sizes(&x).1
+                NllLoss::sizes(x).1
             )));
         }
-        let shape = if self.reduction == Reduction::None { target } else { Shape::SCALAR };
+        let shape = if self.reduction == Reduction::None { *target } else { Shape::SCALAR };
         Ok([Meta { dtype: inputs[0].dtype, shape }].into())
     }
 
@@ -230,17 +230,17 @@ impl Gate for NllLoss {
         let Meta { dtype, shape } = context.output(0);
         let x = inputs[0].in_order();
         let picks = self.picks(x.shape(), inputs[1], &inputs[2].in_order())?;
-        let y = dispatch_float!(dtype, T => {
+        let y = dispatch_float!(*dtype, T => {
             let x = x.values::<T>();
             let losses = picks.iter().map(|pick| pick.map_or(0.0, |(i, weight)| -weight * x[i].to_f64()));
             let total = || losses.clone().sum::<f64>();
             let weights = || picks.iter().flatten().map(|(_, weight)| weight).sum::<f64>();
             match self.reduction {
-                Reduction::None => Array::filled(losses.map(<T as Element>::from_f64).collect(), shape),
+                Reduction::None => Array::filled(losses.map(<T as Element>::from_f64).collect(), *shape),
                 Reduction::Sum => Array::scalar(<T as Element>::from_f64(total())),
                 Reduction::Mean => Array::scalar(<T as Element>::from_f64(total() / weights())),
             }
-        }, otherwise => Array::zeros_of(shape, dtype));
+        }, otherwise => Array::zeros_of(*shape, *dtype));
         Ok([y].into())
     }
 
