@@ -3,6 +3,8 @@
 //! A number that stands for all is spread over a block, which is then read again and again: so there is one loop for
 //! all combinations of operands.
 
+use std::hint::select_unpredictable;
+
 use super::map::Operand;
 use super::{multiversion, pool};
 use crate::Value;
@@ -130,9 +132,8 @@ multiversion! {
         out: &mut [T; BLOCK],
     ) {
         for i in 0..BLOCK {
-            // Both are read, so that numbers are chosen and not places.
-            let (a, b) = (a[i], b[i]);
-            out[i] = if condition[i] { a } else { b };
+            // Of an `if` the compiler makes a choice between places, and no vector code.
+            out[i] = select_unpredictable(condition[i], a[i], b[i]);
         }
     }
 }

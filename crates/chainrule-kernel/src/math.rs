@@ -100,7 +100,8 @@ pub(super) fn expm1<const FMA: bool>(x: f32) -> f32 {
     let (p, low, high) = exp_parts::<FMA>(clamped);
     let scale = low * high;
     // The scale of the largest results is itself beyond the largest number.
-    let y = if clamped > 40.0 { (p + 1.0) * low * high } else { fma::<FMA>(p, scale, scale - 1.0) };
+    let (large, small) = ((p + 1.0) * low * high, fma::<FMA>(p, scale, scale - 1.0));
+    let y = if clamped > 40.0 { large } else { small };
     // Keeps the sign of −0.
     if x == 0.0 { x } else { y }
 }
@@ -109,7 +110,8 @@ pub(super) fn expm1<const FMA: bool>(x: f32) -> f32 {
 #[inline(always)]
 pub(super) fn log<const FMA: bool>(x: f32) -> f32 {
     let tiny = x < f32::MIN_POSITIVE;
-    let scaled = if tiny { x * 8_388_608.0 } else { x };
+    let larger = x * 8_388_608.0;
+    let scaled = if tiny { larger } else { x };
     let offset = if tiny { 23.0 } else { 0.0 };
     let bits = scaled.to_bits() as i32;
     // Counted from √½ instead of 1, so that m lies symmetrically about 1.
@@ -137,8 +139,9 @@ pub(super) fn log<const FMA: bool>(x: f32) -> f32 {
     let y = fma::<FMA>(square, -0.5, y);
     let y = fma::<FMA>(n, 0.693_359_4, m + y);
     let y = if x == f32::INFINITY { f32::INFINITY } else { y };
-    let y = if x == 0.0 { f32::NEG_INFINITY } else { y };
-    if x < 0.0 || x.is_nan() { f32::NAN } else { y }
+    // Of 0, of less and of NaN.
+    let others = if x == 0.0 { f32::NEG_INFINITY } else { f32::NAN };
+    if x > 0.0 { y } else { others }
 }
 
 /// `ln(1 + x)` (3 ulp): the logarithm of the rounded sum, and what the rounding took from it.
@@ -147,7 +150,8 @@ pub(super) fn log1p<const FMA: bool>(x: f32) -> f32 {
     let sum = 1.0 + x;
     let lost = x - (sum - 1.0);
     let y = log::<FMA>(sum);
-    let y = if sum > 0.0 && sum < f32::INFINITY { y + lost / sum } else { y };
+    let whole = y + lost / sum;
+    let y = if (sum > 0.0) & (sum < f32::INFINITY) { whole } else { y };
     // Below half an ulp of 1 nothing is left of the sum.
     if x.abs() < 3e-8 { x } else { y }
 }

@@ -1,4 +1,5 @@
-//! Elementary functions in double precision: branch-free, like their relatives of single precision in `math`.
+//! Elementary functions in double precision: branch-free, like their relatives of single precision in `math`. What an `if`
+//! chooses between is computed before it: of arithmetic in its arms the compiler makes branches, and no vector code.
 //!
 //! Errors in units in the last place (ulp) are measured against the system's functions; see the tests.
 
@@ -66,7 +67,8 @@ pub(super) fn expm1<const FMA: bool>(x: f64) -> f64 {
     let (p, low, high) = exp_parts::<FMA>(clamped);
     let scale = low * high;
     // The scale of the largest results is itself beyond the largest number.
-    let y = if clamped > 40.0 { (p + 1.0) * low * high } else { fma::<FMA>(p, scale, scale - 1.0) };
+    let (large, small) = ((p + 1.0) * low * high, fma::<FMA>(p, scale, scale - 1.0));
+    let y = if clamped > 40.0 { large } else { small };
     // Keeps the sign of −0.
     if x == 0.0 { x } else { y }
 }
@@ -78,7 +80,8 @@ pub(super) fn log<const FMA: bool>(x: f64) -> f64 {
     const ROOT: u64 = 0x3FE6_A09E_667F_3BCD;
     const TWO_52: f64 = 4_503_599_627_370_496.0;
     let tiny = x < f64::MIN_POSITIVE;
-    let scaled = if tiny { x * TWO_52 } else { x };
+    let larger = x * TWO_52;
+    let scaled = if tiny { larger } else { x };
     let offset = if tiny { 1023.0 + 52.0 } else { 1023.0 };
     // Counted from √½ instead of 1, so that 1 + f lies symmetrically about 1.
     let from_root = scaled.to_bits().wrapping_sub(ROOT).wrapping_add(1023 << 52);
@@ -104,8 +107,9 @@ pub(super) fn log<const FMA: bool>(x: f64) -> f64 {
     let y = fma::<FMA>(s, fma::<FMA>(square, p, half), n * LN_2_LOW);
     let y = fma::<FMA>(n, LN_2_HIGH, f - (half - y));
     let y = if x == f64::INFINITY { x } else { y };
-    let y = if x == 0.0 { f64::NEG_INFINITY } else { y };
-    if x < 0.0 || x.is_nan() { f64::NAN } else { y }
+    // Of 0, of less and of NaN.
+    let others = if x == 0.0 { f64::NEG_INFINITY } else { f64::NAN };
+    if x > 0.0 { y } else { others }
 }
 
 /// `ln(1 + x)` (1 ulp): the logarithm of the rounded sum, and what the rounding took from it.
@@ -113,9 +117,11 @@ pub(super) fn log<const FMA: bool>(x: f64) -> f64 {
 pub(super) fn log1p<const FMA: bool>(x: f64) -> f64 {
     let sum = 1.0 + x;
     // What the rounding took, from the larger of the two.
-    let lost = if x > 1.0 { 1.0 - (sum - x) } else { x - (sum - 1.0) };
+    let (of_one, of_x) = (1.0 - (sum - x), x - (sum - 1.0));
+    let lost = if x > 1.0 { of_one } else { of_x };
     let y = log::<FMA>(sum);
-    let y = if sum > 0.0 && sum < f64::INFINITY { y + lost / sum } else { y };
+    let whole = y + lost / sum;
+    let y = if (sum > 0.0) & (sum < f64::INFINITY) { whole } else { y };
     // Below half an ulp of 1 nothing is left of the sum.
     if x.abs() < 1e-16 { x } else { y }
 }
@@ -136,7 +142,8 @@ pub(super) fn tanh<const FMA: bool>(x: f64) -> f64 {
         [1.0, 1.128_116_784_916_329_3e2, 2.235_488_390_601_004_5e3, 4.844_063_053_251_255e3],
     );
     let farther = exp::<FMA>(2.0 * if size > 20.0 { 20.0 } else { size }) + 1.0;
-    let over = if near { size * square * p } else { -2.0 };
+    let over = size * square * p;
+    let over = if near { over } else { -2.0 };
     let under = if near { q } else { farther };
     let start = if near { size } else { 1.0 };
     let y = (start + over / under).copysign(x);

@@ -4,14 +4,17 @@
 //! counter into four random words, so that element i can be computed by any thread at any time. Logarithm
 //! and cosine are our own, in plain arithmetic, so that the numbers are the same bits on every machine.
 
+use super::multiversion;
+
 /// A sequence of random numbers: `(seed, stream)` names it, positions count from 0. A number depends on these three
 /// alone.
 ///
 /// ```
 /// use chainrule_kernel::random::Stream;
+/// let draw = |stream: Stream| std::array::from_fn::<u64, 3, _>(|i| stream.below(1000, i as u64));
 /// let stream = Stream { seed: 7, stream: 0 };
-/// assert_eq!(stream.uniform(1000), Stream { seed: 7, stream: 0 }.uniform(1000));
-/// assert_ne!(stream.uniform(1000), Stream { stream: 1, ..stream }.uniform(1000));
+/// assert_eq!(draw(stream), draw(Stream { seed: 7, stream: 0 }));
+/// assert_ne!(draw(stream), draw(Stream { stream: 1, ..stream }));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stream {
@@ -23,6 +26,7 @@ pub struct Stream {
 
 impl Stream {
     /// Four random words at this position.
+    #[inline(always)]
     fn words(&self, position: u64) -> [u32; 4] {
         let counter =
             [position as u32, (position >> 32) as u32, self.stream as u32, (self.stream >> 32) as u32];
@@ -31,48 +35,79 @@ impl Stream {
 
     /// 64 random bits at position i.
     fn bits(&self, i: u64) -> u64 {
-        let words = self.words(i / 2);
-        let half = if i.is_multiple_of(2) { [words[0], words[1]] } else { [words[2], words[3]] };
-        u64::from(half[0]) | u64::from(half[1]) << 32
+        halves(self.words(i / 2))[(i % 2) as usize]
     }
 
-    /// A number in [0, 1) with 53 random bits, at position i.
+    /// Numbers in [0, 1) with 53 random bits each, at the positions from an even one on.
+    ///
+    /// # Panics
+    /// `start` is odd.
     ///
     /// ```
     /// use chainrule_kernel::random::Stream;
-    /// let stream = Stream { seed: 7, stream: 0 };
-    /// let mean = (0..10_000).map(|i| stream.uniform(i)).sum::<f64>() / 10_000.0;
-    /// assert!((mean - 0.5).abs() < 0.01);
+    /// let mut x = [0.0; 10_000];
+    /// Stream { seed: 7, stream: 0 }.uniform(0, &mut x);
+    /// assert!((x.iter().sum::<f64>() / 10_000.0 - 0.5).abs() < 0.01);
     /// ```
-    pub fn uniform(&self, i: u64) -> f64 {
-        (self.bits(i) >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
+    pub fn uniform(&self, start: u64, out: &mut [f64]) {
+        in_pairs(
+            *self,
+            start,
+            out,
+            #[inline(always)]
+            |pair| pair.map(unit),
+        );
     }
 
-    /// A number in [0, 1) with 24 random bits, at position i. (The nearest float to [`Stream::uniform`] may be 1.)
+    /// Numbers in [0, 1) with 24 random bits each, at the positions from an even one on. (The nearest floats to
+    /// [`Stream::uniform`] may be 1.)
+    ///
+    /// # Panics
+    /// `start` is odd.
     ///
     /// ```
     /// use chainrule_kernel::random::Stream;
-    /// let stream = Stream { seed: 7, stream: 0 };
-    /// assert!((0..10_000).all(|i| (0.0..1.0).contains(&stream.uniform_f32(i))));
+    /// let mut x = [0.0; 10_000];
+    /// Stream { seed: 7, stream: 0 }.uniform_f32(0, &mut x);
+    /// assert!(x.iter().all(|x| (0.0..1.0).contains(x)));
     /// ```
-    pub fn uniform_f32(&self, i: u64) -> f32 {
-        (self.bits(i) >> 40) as f32 * (1.0 / (1u32 << 24) as f32)
+    pub fn uniform_f32(&self, start: u64, out: &mut [f32]) {
+        // Vectors have conversions of signed 32-bit integers everywhere.
+        let unit = |bits: u64| (bits >> 40) as i32 as f32 * (1.0 / (1u32 << 24) as f32);
+        in_pairs(
+            *self,
+            start,
+            out,
+            #[inline(always)]
+            |pair| pair.map(unit),
+        );
     }
 
-    /// A number of the standard normal distribution, at position i: Box and Muller's √(−2 ln u)·cos 2πv.
+    /// Numbers of the standard normal distribution, at the positions from an even one on: Box and Muller's
+    /// √(−2 ln u)·cos 2πv.
+    ///
+    /// # Panics
+    /// `start` is odd.
     ///
     /// ```
     /// use chainrule_kernel::random::Stream;
-    /// let stream = Stream { seed: 7, stream: 0 };
-    /// let mean_square = (0..10_000).map(|i| stream.normal(i).powi(2)).sum::<f64>() / 10_000.0;
-    /// assert!((mean_square - 1.0).abs() < 0.05);
+    /// let mut x = [0.0; 10_000];
+    /// Stream { seed: 7, stream: 0 }.normal(0, &mut x);
+    /// assert!((x.iter().map(|x| x * x).sum::<f64>() / 10_000.0 - 1.0).abs() < 0.05);
     /// ```
-    pub fn normal(&self, i: u64) -> f64 {
-        let pair = i / 2;
-        let (u, v) = (1.0 - self.uniform(2 * pair), self.uniform(2 * pair + 1));
-        let radius = (-2.0 * ln(u)).sqrt();
-        // The two numbers of a pair are the sine and the cosine of the same angle.
-        radius * if i.is_multiple_of(2) { cos_turns(v) } else { cos_turns(v + 0.75) }
+    pub fn normal(&self, start: u64, out: &mut [f64]) {
+        in_pairs(
+            *self,
+            start,
+            out,
+            #[inline(always)]
+            |[u, v]| {
+                let radius = (-2.0 * ln(1.0 - unit(u))).sqrt();
+                // The two numbers of a pair are the sine and the cosine of the same angle.
+                let v = unit(v);
+                [radius * cos_turns(v), radius * cos_turns(v + 0.75)]
+            },
+        );
     }
 
     /// An integer in `0..bound`, each as likely, at position i (below 2⁵⁶).
@@ -118,6 +153,42 @@ impl Stream {
     }
 }
 
+/// 53 of the bits as a number in [0, 1).
+#[inline(always)]
+fn unit(bits: u64) -> f64 {
+    // Vectors have no conversion of 64-bit integers everywhere: the halves stand in the low bits of 2⁸⁴ and 2⁵².
+    const HIGH: f64 = 19_342_813_113_834_066_795_298_816.0;
+    const LOW: f64 = 4_503_599_627_370_496.0;
+    let whole = bits >> 11;
+    let high = f64::from_bits(HIGH.to_bits() | whole >> 32) - (HIGH + LOW);
+    (high + f64::from_bits(LOW.to_bits() | whole & 0xFFFF_FFFF)) * (1.0 / (1u64 << 53) as f64)
+}
+
+/// Two positions' bits stand in the same four words.
+#[inline(always)]
+fn halves(words: [u32; 4]) -> [u64; 2] {
+    let wide = |low: u32, high: u32| u64::from(low) | u64::from(high) << 32;
+    [wide(words[0], words[1]), wide(words[2], words[3])]
+}
+
+multiversion! {
+    /// Numbers made of two positions' bits at a time; several pairs, in vectors.
+    fn in_pairs[T: Copy + Default, F: Fn([u64; 2]) -> [T; 2]](stream: Stream, start: u64, out: &mut [T], f: F) {
+        const PAIRS: usize = 16;
+        assert!(start.is_multiple_of(2), "numbers are made in pairs");
+        let mut pair = start / 2;
+        for out in out.chunks_mut(2 * PAIRS) {
+            let mut numbers = [[T::default(); 2]; PAIRS];
+            for i in 0..PAIRS {
+                numbers[i] = f(halves(stream.words(pair + i as u64)));
+            }
+            out.copy_from_slice(&numbers.as_flattened()[..out.len()]);
+            pair += PAIRS as u64;
+        }
+    }
+}
+
+#[inline(always)]
 fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
     for round in 0..10 {
         if round > 0 {
@@ -136,6 +207,7 @@ fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
 }
 
 /// `ln x` for positive normal x, from additions, multiplications and one division alone.
+#[inline(always)]
 fn ln(x: f64) -> f64 {
     let bits = x.to_bits();
     let mut exponent = (bits >> 52) as i64 - 1023;
@@ -155,6 +227,7 @@ fn ln(x: f64) -> f64 {
 }
 
 /// `cos 2πx`, from additions and multiplications alone.
+#[inline(always)]
 fn cos_turns(x: f64) -> f64 {
     let x = (x - x.floor() - 0.5).abs();
     // cos 2π(½ ± x) = −cos 2πx; with x in [0, ½] mirrored to [0, ¼] the series is short.
@@ -192,12 +265,16 @@ mod tests {
     fn distributions_have_the_right_moments() {
         let stream = Stream { seed: 7, stream: 3 };
         let n = 100_000;
-        let mean = |f: &dyn Fn(u64) -> f64| (0..n).map(f).sum::<f64>() / n as f64;
-        assert!((mean(&|i| stream.uniform(i)) - 0.5).abs() < 0.005);
-        assert!(mean(&|i| stream.normal(i)).abs() < 0.01);
-        assert!((mean(&|i| stream.normal(i).powi(2)) - 1.0).abs() < 0.02);
-        assert!((mean(&|i| stream.normal(i).powi(4)) - 3.0).abs() < 0.15);
-        assert!((mean(&|i| stream.below(10, i) as f64) - 4.5).abs() < 0.05);
+        let mean = |x: &[f64], f: &dyn Fn(f64) -> f64| x.iter().map(|&x| f(x)).sum::<f64>() / x.len() as f64;
+        let mut x = vec![0.0; n];
+        stream.uniform(0, &mut x);
+        assert!((mean(&x, &|x| x) - 0.5).abs() < 0.005);
+        stream.normal(0, &mut x);
+        assert!(mean(&x, &|x| x).abs() < 0.01);
+        assert!((mean(&x, &|x| x.powi(2)) - 1.0).abs() < 0.02);
+        assert!((mean(&x, &|x| x.powi(4)) - 3.0).abs() < 0.15);
+        let digits: Vec<f64> = (0..n as u64).map(|i| stream.below(10, i) as f64).collect();
+        assert!((mean(&digits, &|x| x) - 4.5).abs() < 0.05);
         let mut order = stream.permutation(1000);
         assert_ne!(order[..10], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
         order.sort_unstable();

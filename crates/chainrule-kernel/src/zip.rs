@@ -3,6 +3,8 @@
 //! Where small code is wanted the compiler makes vector code only of loops whose length is constant, over slices that
 //! it knows not to overlap. So these go block by block, and are functions of their own: of their arguments it knows.
 
+use super::multiversion;
+
 /// Places that are worked on together.
 const BLOCK: usize = 32;
 
@@ -48,15 +50,50 @@ fn zip_blocks<A, B: Copy>(a: &mut [A], b: &[B], f: impl Fn(&mut A, B)) {
 /// assert_eq!(x, [2.0, 4.0]);
 /// ```
 #[inline(never)]
-#[allow(clippy::needless_range_loop)] // A loop of constant length becomes vector code.
 pub fn each<A>(a: &mut [A], f: impl Fn(&mut A)) {
-    let (chunks, last) = a.as_chunks_mut::<BLOCK>();
-    for chunk in chunks {
-        for i in 0..BLOCK {
-            f(&mut chunk[i]);
+    each_block(a, f);
+}
+
+multiversion! {
+    #[allow(clippy::needless_range_loop)] // A loop of constant length becomes vector code.
+    fn each_block[A, F: Fn(&mut A)](a: &mut [A], f: F) {
+        let (chunks, last) = a.as_chunks_mut::<BLOCK>();
+        for chunk in chunks {
+            for i in 0..BLOCK {
+                f(&mut chunk[i]);
+            }
+        }
+        last.iter_mut().for_each(f);
+    }
+}
+
+/// `out[i] = f(i)`, for places that a float counts exactly.
+///
+/// ```
+/// let mut x = [0.0f32; 3];
+/// chainrule_kernel::zip::number(&mut x, |i| 0.5 * i as f32);
+/// assert_eq!(x, [0.0, 0.5, 1.0]);
+/// ```
+#[inline(never)]
+pub fn number<A>(out: &mut [A], f: impl Fn(f64) -> A) {
+    number_blocks(out, f);
+}
+
+multiversion! {
+    #[allow(clippy::needless_range_loop)] // A loop of constant length becomes vector code.
+    fn number_blocks[A, F: Fn(f64) -> A](out: &mut [A], f: F) {
+        let (chunks, last) = out.as_chunks_mut::<BLOCK>();
+        let mut first = 0.0;
+        for chunk in chunks {
+            for i in 0..BLOCK {
+                chunk[i] = f(first + f64::from(i as i32));
+            }
+            first += BLOCK as f64;
+        }
+        for (i, out) in last.iter_mut().enumerate() {
+            *out = f(first + i as f64);
         }
     }
-    last.iter_mut().for_each(f);
 }
 
 /// `out[i] = value`
@@ -75,8 +112,12 @@ pub fn fill<T: Copy>(out: &mut [T], value: T) {
 /// ```
 /// assert_eq!(chainrule_kernel::zip::mapped(&[1u8, 2], f64::from), [1.0, 2.0]);
 /// ```
-pub fn mapped<T: Copy, R: Copy + Default>(x: &[T], f: impl Fn(T) -> R) -> Vec<R> {
-    let mut out = vec![R::default(); x.len()];
-    zip_with(&mut out, x, |out, x| *out = f(x));
+pub fn mapped<T: Copy, R>(x: &[T], f: impl Fn(T) -> R) -> Vec<R> {
+    let mut out = Vec::with_capacity(x.len());
+    zip_with(&mut out.spare_capacity_mut()[..x.len()], x, |out, x| {
+        out.write(f(x));
+    });
+    // SAFETY: so many elements were just written.
+    unsafe { out.set_len(x.len()) };
     out
 }

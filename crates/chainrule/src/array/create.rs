@@ -2,7 +2,7 @@
 
 use super::{Array, DType, Element, Number, Shape, dispatch};
 use crate::error::{Error, Result};
-use crate::kernel::memory;
+use crate::kernel::{memory, zip};
 
 impl Array {
     /// All elements `value`, converted to `dtype`. The value is stored once and expanded.
@@ -115,9 +115,10 @@ impl Array {
         let (start, end, step) = (start.as_f64(), end.as_f64(), step.as_f64());
         let length = arange_length(start, end, step)?;
         Ok(dispatch!(dtype, T => {
-            let mut values = reserved(length)?;
-            values.extend((0..length).map(|i| T::from_f64(start + i as f64 * step)));
-            Array::filled(values, Shape::new(&[length])?)
+            affordable::<T>(length)?;
+            Array::made(&Shape::new(&[length])?, |out: &mut [T]| {
+                zip::number(out, |i| T::from_f64(start + i * step))
+            })
         }))
     }
 
@@ -141,14 +142,14 @@ impl Array {
     pub fn linspace_of(start: f64, end: f64, steps: usize, dtype: DType) -> Array {
         let step = if steps > 1 { (end - start) / (steps - 1) as f64 } else { 0.0 };
         // Counting from the nearer end makes both ends exact.
-        let value = |i: usize| {
-            if i < steps / 2 || steps == 1 {
-                start + i as f64 * step
-            } else {
-                end - (steps - 1 - i) as f64 * step
-            }
+        let (half, last) = (if steps == 1 { 1 } else { steps / 2 } as f64, steps as f64 - 1.0);
+        let value = |i: f64| {
+            let (from_start, from_end) = (start + i * step, end - (last - i) * step);
+            if i < half { from_start } else { from_end }
         };
-        dispatch!(dtype, T => Array::filled((0..steps).map(|i| T::from_f64(value(i))).collect(), Shape::from([steps])))
+        dispatch!(dtype, T => Array::made(&Shape::from([steps]), |out: &mut [T]| {
+            zip::number(out, |i| T::from_f64(value(i)))
+        }))
     }
 
     /// The identity matrix: 1 where row and column are the same, else 0; type f32.
@@ -191,9 +192,12 @@ fn integer_range(start: i64, end: i64, step: i64, dtype: DType) -> Result<Array>
     let length = distance.unsigned_abs().div_ceil(u128::from(step.unsigned_abs()));
     let length = usize::try_from(length).unwrap_or(usize::MAX);
     Ok(dispatch!(dtype, T => {
-        let mut values = reserved(length)?;
-        values.extend((0..length as i64).map(|i| T::from_i64(start.wrapping_add(i.wrapping_mul(step)))));
-        Array::filled(values, Shape::new(&[length])?)
+        affordable::<T>(length)?;
+        Array::made(&Shape::new(&[length])?, |out: &mut [T]| {
+            for (i, out) in out.iter_mut().enumerate() {
+                *out = T::from_i64(start.wrapping_add((i as i64).wrapping_mul(step)));
+            }
+        })
     }))
 }
 
@@ -205,13 +209,12 @@ fn leads_away<N: std::fmt::Display>(start: N, end: N, step: N) -> Error {
     Error::argument(format!("a step of {step} leads away from {end} when starting at {start}"))
 }
 
-/// An empty vector with room for so many elements.
-fn reserved<T>(length: usize) -> Result<Vec<T>> {
-    let mut values = Vec::new();
-    values
-        .try_reserve_exact(length)
-        .map_err(|_| Error::argument(format!("memory can't hold a range of {length} numbers")))?;
-    Ok(values)
+/// An error where memory can't hold so many elements.
+fn affordable<T>(length: usize) -> Result<()> {
+    match memory::is_affordable(length, size_of::<T>()) {
+        true => Ok(()),
+        false => Err(Error::argument(format!("memory can't hold a range of {length} numbers"))),
+    }
 }
 
 /// How many numbers [`Array::arange`] makes: `⌈(end − start) / step⌉`.

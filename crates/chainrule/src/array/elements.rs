@@ -99,10 +99,7 @@ impl Array {
     /// ```
     pub fn to_f64_vec(&self) -> Vec<f64> {
         dispatch!(self.dtype(), T => {
-            match self.as_slice::<T>() {
-                Some(slice) => mapped(slice, Element::to_f64),
-                None => self.iter::<T>().into_iter().flatten().map(Element::to_f64).collect(),
-            }
+            mapped(self.in_order().values::<T>(), Element::to_f64)
         })
     }
 
@@ -115,10 +112,7 @@ impl Array {
     /// ```
     pub fn to_i64_vec(&self) -> Vec<i64> {
         dispatch!(self.dtype(), T => {
-            match self.as_slice::<T>() {
-                Some(slice) => mapped(slice, Element::to_i64),
-                None => self.iter::<T>().into_iter().flatten().map(Element::to_i64).collect(),
-            }
+            mapped(self.in_order().values::<T>(), Element::to_i64)
         })
     }
 

@@ -7,6 +7,7 @@ use super::{Array, DType, Shape};
 use crate::error::{Error, Result};
 use crate::kernel::pool;
 use crate::kernel::random::Stream;
+use crate::kernel::zip::zip_with;
 
 /// A source of random numbers: a seed, and how many arrays have been drawn from it.
 ///
@@ -149,8 +150,8 @@ impl Generator {
     pub fn rand(&mut self, shape: impl Into<Shape>, dtype: DType) -> Array {
         let (stream, shape) = (self.next(), shape.into());
         match dtype {
-            DType::F32 => draw(shape, |i| stream.uniform_f32(i)),
-            _ => draw(shape, |i| stream.uniform(i)).cast(dtype),
+            DType::F32 => draw(shape, |start, out| stream.uniform_f32(start, out)),
+            _ => draw(shape, |start, out| stream.uniform(start, out)).cast(dtype),
         }
     }
 
@@ -165,8 +166,12 @@ impl Generator {
     pub fn randn(&mut self, shape: impl Into<Shape>, dtype: DType) -> Array {
         let (stream, shape) = (self.next(), shape.into());
         match dtype {
-            DType::F32 => draw(shape, |i| stream.normal(i) as f32),
-            _ => draw(shape, |i| stream.normal(i)).cast(dtype),
+            DType::F32 => draw(shape, |start, out: &mut [f32]| {
+                let mut double = [0.0; PART];
+                stream.normal(start, &mut double[..out.len()]);
+                zip_with(out, &double[..out.len()], |out, x| *out = x as f32);
+            }),
+            _ => draw(shape, |start, out| stream.normal(start, out)).cast(dtype),
         }
     }
 
@@ -188,7 +193,11 @@ impl Generator {
             )));
         }
         let (stream, span) = (self.next(), high.wrapping_sub(low) as u64);
-        Ok(draw(shape.into(), |i| low.wrapping_add(stream.below(span, i) as i64)))
+        Ok(draw(shape.into(), |start, out| {
+            for (i, out) in (start..).zip(out) {
+                *out = low.wrapping_add(stream.below(span, i) as i64);
+            }
+        }))
     }
 
     /// The numbers 0 to n − 1 in random order, of type i64.
@@ -206,12 +215,10 @@ impl Generator {
     }
 }
 
-fn draw<T: super::Element>(shape: Shape, number: impl Fn(u64) -> T + Sync) -> Array {
-    let mut values = crate::kernel::memory::take::<T>(shape.elements());
-    pool::chunks_mut(&mut values, 4096, |start, values| {
-        for (i, value) in values.iter_mut().enumerate() {
-            *value = number((start + i) as u64);
-        }
-    });
-    Array::filled(values, shape)
+/// Numbers that one thread draws at a time; an even number of them.
+const PART: usize = 4096;
+
+/// An array whose parts, from a position on, `draw` draws.
+fn draw<T: super::Element>(shape: Shape, draw: impl Fn(u64, &mut [T]) + Sync) -> Array {
+    Array::made(&shape, |out| pool::chunks_mut(out, PART, |start, out| draw(start as u64, out)))
 }

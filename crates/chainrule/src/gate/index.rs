@@ -19,6 +19,7 @@ use crate::array::{Array, DType, Element, Layout, Meta, Shape, dispatch};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formula::Formula;
 use crate::gate::macros::documented;
+use crate::kernel::zip::mapped;
 use crate::tensor::Tensor;
 
 /// The gates of this family.
@@ -41,6 +42,15 @@ fn place(index: i64, size: usize, dim: usize) -> Result<usize> {
     usize::try_from(index).ok().filter(|&i| i < size).ok_or_else(|| {
         Error::index(format!("index {index} is out of range for dimension {dim} of size {size}"))
     })
+}
+
+/// All indices as places.
+fn all_places(index: &Array, size: usize, dim: usize) -> Result<Vec<usize>> {
+    let index = index.to_i64_vec();
+    if let Some(&wrong) = index.iter().find(|&&i| i as u64 >= size as u64) {
+        place(wrong, size, dim)?;
+    }
+    Ok(mapped(&index, |i| i as usize))
 }
 
 /// The sizes before, of, and after a dimension: an array is so many blocks of so many rows of so many elements.

@@ -48,8 +48,8 @@ fn scan<T: Element, S>(
     start: impl Fn() -> S,
     step: impl Fn(&mut S, T) -> T,
 ) -> Result<Array> {
-    let (moved, length) = lanes(x, dim)?;
-    let mut out = moved.to_vec::<T>()?;
+    let (mut moved, length) = lanes(x, dim)?;
+    let out = moved.make_mut::<T>().expect("the caller dispatched on the element type");
     for lane in out.chunks_mut(length.max(1)) {
         let mut state = start();
         match reverse {
@@ -57,7 +57,7 @@ fn scan<T: Element, S>(
             true => lane.iter_mut().rev().for_each(|x| *x = step(&mut state, *x)),
         }
     }
-    from_lanes(out, x.shape(), dim)
+    if x.rank() == 0 { Ok(moved) } else { moved.transpose(dim as isize, -1) }
 }
 
 fn scan_samples<G: Gate>(gate: impl Fn(isize) -> G) -> Vec<Sample> {

@@ -89,7 +89,7 @@ impl Norm {
         let sizes = row.map(f64::abs);
         let p = self.p;
         if p == 0.0 {
-            sizes.map(|x| f64::from(u8::from(x != 0.0))).sum()
+            sizes.filter(|&x| x != 0.0).count() as f64
         } else if p == 1.0 {
             sizes.sum()
         } else if p == 2.0 {

@@ -436,7 +436,8 @@ impl Tensor {
     /// None.
     #[track_caller]
     pub fn isfinite(&self) -> Result<Tensor> {
-        self.lt(f64::INFINITY)?.mul(&self.gt(f64::NEG_INFINITY)?)
+        let size = if self.dtype().is_float() { self.abs()? } else { self.clone() };
+        size.lt(f64::INFINITY)
     }
 
     /// Where the sign is negative, that of −0 included.

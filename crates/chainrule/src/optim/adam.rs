@@ -1,8 +1,8 @@
 //! Adam and AdamW.
 
-use super::updater::at_each;
 use super::{Moment, Real, Rule, Updater, check};
 use crate::error::Result;
+use crate::kernel::update::at_each;
 
 /// What Adam can be told; the default is PyTorch's.
 ///

@@ -1,8 +1,8 @@
 //! Stochastic gradient descent.
 
-use super::updater::at_each;
 use super::{Moment, Real, Rule, Updater, check};
 use crate::error::{Error, Result};
+use crate::kernel::update::at_each;
 
 /// What SGD can be told; the default is plain gradient descent.
 ///

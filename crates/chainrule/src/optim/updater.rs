@@ -470,61 +470,6 @@ impl<R: Rule> OwnGroup<R> {
     }
 }
 
-/// `p, memory ← change(p, g, memory)` at each place. Blocks of a fixed length are changed in arrays of their own: of these
-/// the compiler knows that they don't overlap, so that there is vector code also where small code is wanted.
-#[inline(always)]
-pub(super) fn at_each<T: Real, const M: usize>(
-    p: &mut [T],
-    g: &[T],
-    memory: &mut [&mut [T]],
-    change: impl Fn(T, T, [T; M]) -> (T, [T; M]),
-) {
-    const BLOCK: usize = 32;
-    const { assert!(M <= 3, "more have to be written out") };
-    let memory: &mut [&mut [T]; M] =
-        memory.try_into().expect("the updater hands out what `memory` asked for");
-    let none = [T::default(); BLOCK];
-    let (mut last_p, mut last_g, mut values, mut before, mut after) =
-        (none, none, none, [none; M], [none; M]);
-    for start in (0..p.len()).step_by(BLOCK) {
-        let places = start..p.len().min(start + BLOCK);
-        let length = places.len();
-        // The last places are changed among others.
-        let now = p[start..].first_chunk().unwrap_or_else(|| {
-            last_p[..length].copy_from_slice(&p[places.clone()]);
-            &last_p
-        });
-        let gradient = g[start..].first_chunk().unwrap_or_else(|| {
-            last_g[..length].copy_from_slice(&g[places.clone()]);
-            &last_g
-        });
-        for (before, memory) in before.iter_mut().zip(&*memory) {
-            before[..length].copy_from_slice(&memory[places.clone()]);
-        }
-        for i in 0..BLOCK {
-            let read = |k: usize| if k < M { before[k][i] } else { T::default() };
-            let all = [read(0), read(1), read(2)];
-            let (value, own) =
-                change(now[i], gradient[i], *all.first_chunk().expect("there are at most three"));
-            values[i] = value;
-            // Written out, as a loop here would stay one.
-            if M > 0 {
-                after[0][i] = own[0];
-            }
-            if M > 1 {
-                after[1][i] = own[1];
-            }
-            if M > 2 {
-                after[2][i] = own[2];
-            }
-        }
-        p[places.clone()].copy_from_slice(&values[..length]);
-        for (after, memory) in after.iter().zip(&mut *memory) {
-            memory[places.clone()].copy_from_slice(&after[..length]);
-        }
-    }
-}
-
 /// Applies a rule to all elements of a parameter.
 fn step<R: Rule, T: Real>(
     rule: &R,

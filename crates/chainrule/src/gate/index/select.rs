@@ -1,6 +1,6 @@
 //! Whole slices by their numbers, and the gradient of that: adding slices up.
 
-use super::{around, indices, integer_index, place, plus};
+use super::{all_places, around, indices, integer_index, plus};
 use crate::array::{Array, DType, Meta, Shape, dispatch};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formula::Formula;
@@ -10,7 +10,7 @@ use crate::gate::macros::documented;
 use crate::gate::{
     Context, Entry, Gate, GateRef, Gradients, Linearity, Metas, Needs, Outputs, Sample, Saved, Saves,
 };
-use crate::kernel::zip::zip_with;
+use crate::kernel::zip::{fill, zip_with};
 use crate::tensor::Tensor;
 
 documented! {
@@ -109,19 +109,19 @@ impl Gate for IndexSelect {
         let x = inputs[0].contiguous();
         let dim = x.shape().dim(self.dim)?;
         let (outer, size, inner) = around(x.shape(), dim);
-        let rows: Vec<usize> =
-            inputs[1].to_i64_vec().into_iter().map(|i| place(i, size, dim)).collect::<Result<_>>()?;
+        let rows = all_places(inputs[1], size, dim)?;
         let shape = context.output(0).shape;
         Ok([dispatch!(x.dtype(), T => {
             let values = x.values::<T>();
-            let mut out = Vec::with_capacity(shape.elements());
-            for block in 0..outer {
-                for row in &rows {
-                    let start = (block * size + row) * inner;
-                    out.extend_from_slice(&values[start..start + inner]);
+            Array::made(&shape, |out: &mut [T]| {
+                let mut slices = out.chunks_exact_mut(inner.max(1));
+                for block in 0..outer {
+                    for (row, slice) in rows.iter().zip(&mut slices) {
+                        let start = (block * size + row) * inner;
+                        slice.copy_from_slice(&values[start..start + inner]);
+                    }
                 }
-            }
-            Array::filled(out, shape)
+            })
         })]
         .into())
     }
@@ -205,24 +205,22 @@ impl Gate for IndexAdd {
     fn forward(&self, inputs: &[&Array], _context: &mut Context) -> Result<Outputs> {
         let dim = self.shape.dim(self.dim)?;
         let (outer, size, inner) = around(&self.shape, dim);
-        let rows: Vec<usize> =
-            inputs[1].to_i64_vec().into_iter().map(|i| place(i, size, dim)).collect::<Result<_>>()?;
+        let rows = all_places(inputs[1], size, dim)?;
         let source = inputs[0].contiguous();
         Ok([dispatch!(source.dtype(), T => {
             let values = source.values::<T>();
-            let mut out = vec![T::default(); self.shape.elements()];
-            let mut slices = values.chunks(inner.max(1));
-            for block in 0..outer {
-                for &row in &rows {
-                    let Some(slice) = slices.next() else { break };
-                    if Some(row) == self.skipped {
-                        continue;
+            Array::made(&self.shape, |out: &mut [T]| {
+                fill(out, T::default());
+                let mut slices = values.chunks_exact(inner.max(1));
+                for block in 0..outer {
+                    for (&row, slice) in rows.iter().zip(&mut slices) {
+                        if Some(row) != self.skipped {
+                            let start = (block * size + row) * inner;
+                            zip_with(&mut out[start..start + inner], slice, |sum, x| *sum = plus(*sum, x));
+                        }
                     }
-                    let start = (block * size + row) * inner;
-                    zip_with(&mut out[start..start + inner], slice, |sum, x| *sum = plus(*sum, x));
                 }
-            }
-            Array::filled(out, self.shape)
+            })
         })]
         .into())
     }

@@ -1,5 +1,7 @@
 //! Negative log likelihood, and cross entropy as its composition with the logarithm of softmax.
 
+use std::borrow::Cow;
+
 use smallvec::SmallVec;
 
 use crate::array::{Array, DType, Element, Meta, Shape, dispatch_float};
@@ -167,28 +169,33 @@ impl NllLoss {
 
     fn picks(&self, shape: &Shape, target: &Array, weights: &Array) -> Result<Picks> {
         let (_, classes, places) = NllLoss::sizes(shape);
-        let weight = |class: usize| match (weights.as_slice::<f32>(), weights.as_slice::<f64>()) {
+        let (single, double) = (weights.as_slice::<f32>(), weights.as_slice::<f64>());
+        let weight = |class: usize| match (single, double) {
             (Some(weights), _) => f64::from(weights[class]),
             (_, Some(weights)) => weights[class],
             _ => weights.to_f64_vec()[class],
         };
-        let pick = |(i, class): (usize, i64)| {
-            if class == self.ignore_index {
-                return Ok(None);
-            }
-            let class = usize::try_from(class).ok().filter(|&c| c < classes).ok_or_else(|| {
-                Error::index(format!(
-                    "the class {class} of example {} is not one of 0 to {}",
-                    i / places.max(1),
-                    classes as i64 - 1
-                ))
-            })?;
-            Ok(Some(((i / places * classes + class) * places + i % places, weight(class))))
+        let target = match target.as_slice::<i64>() {
+            Some(target) => Cow::Borrowed(target),
+            None => Cow::Owned(target.to_i64_vec()),
         };
-        match target.as_slice::<i64>() {
-            Some(target) => target.iter().copied().enumerate().map(pick).collect(),
-            None => target.to_i64_vec().into_iter().enumerate().map(pick).collect(),
+        let mut picks = Picks::with_capacity(target.len());
+        for (example, target) in target.chunks(places.max(1)).enumerate() {
+            for (place, &class) in target.iter().enumerate() {
+                if class == self.ignore_index {
+                    picks.push(None);
+                    continue;
+                }
+                let class = usize::try_from(class).ok().filter(|&c| c < classes).ok_or_else(|| {
+                    Error::index(format!(
+                        "the class {class} of example {example} is not one of 0 to {}",
+                        classes as i64 - 1
+                    ))
+                })?;
+                picks.push(Some(((example * classes + class) * places + place, weight(class))));
+            }
         }
+        Ok(picks)
     }
 }
 
