@@ -179,8 +179,8 @@ multiversion! {
         let mut pair = start / 2;
         for out in out.chunks_mut(2 * PAIRS) {
             let mut numbers = [[T::default(); 2]; PAIRS];
-            for i in 0..PAIRS {
-                numbers[i] = f(halves(stream.words(pair + i as u64)));
+            for (i, numbers) in numbers.iter_mut().enumerate() {
+                *numbers = f(halves(stream.words(pair + i as u64)));
             }
             out.copy_from_slice(&numbers.as_flattened()[..out.len()]);
             pair += PAIRS as u64;

@@ -117,7 +117,7 @@ impl Array {
         Ok(dispatch!(dtype, T => {
             affordable::<T>(length)?;
             Array::made(&Shape::new(&[length])?, |out: &mut [T]| {
-                zip::number(out, |i| T::from_f64(start + i * step))
+                zip::number(out, #[inline(always)] |i| T::from_f64(start + i * step))
             })
         }))
     }
@@ -143,12 +143,15 @@ impl Array {
         let step = if steps > 1 { (end - start) / (steps - 1) as f64 } else { 0.0 };
         // Counting from the nearer end makes both ends exact.
         let (half, last) = (if steps == 1 { 1 } else { steps / 2 } as f64, steps as f64 - 1.0);
-        let value = |i: f64| {
-            let (from_start, from_end) = (start + i * step, end - (last - i) * step);
-            if i < half { from_start } else { from_end }
-        };
         dispatch!(dtype, T => Array::made(&Shape::from([steps]), |out: &mut [T]| {
-            zip::number(out, |i| T::from_f64(value(i)))
+            zip::number(
+                out,
+                #[inline(always)]
+                |i| {
+                    let (from_start, from_end) = (start + i * step, end - (last - i) * step);
+                    T::from_f64(if i < half { from_start } else { from_end })
+                },
+            )
         }))
     }
 

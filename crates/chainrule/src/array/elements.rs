@@ -99,7 +99,7 @@ impl Array {
     /// ```
     pub fn to_f64_vec(&self) -> Vec<f64> {
         dispatch!(self.dtype(), T => {
-            mapped(self.in_order().values::<T>(), Element::to_f64)
+            self.converted::<T, f64>(Element::to_f64)
         })
     }
 
@@ -112,8 +112,24 @@ impl Array {
     /// ```
     pub fn to_i64_vec(&self) -> Vec<i64> {
         dispatch!(self.dtype(), T => {
-            mapped(self.in_order().values::<T>(), Element::to_i64)
+            self.converted::<T, i64>(Element::to_i64)
         })
+    }
+
+    /// The elements in row-major order, each converted.
+    fn converted<T: Element, R>(&self, convert: impl Fn(T) -> R + Copy) -> Vec<R> {
+        if let Some(slice) = self.as_slice::<T>() {
+            return mapped(slice, convert);
+        }
+        let source = self.buffer::<T>().expect("the caller dispatched on the element type");
+        let rows = self.0.layout.rows();
+        let (length, stride) = (rows.length as isize, rows.stride);
+        let mut values = Vec::with_capacity(self.elements());
+        for start in rows {
+            let place = |i: isize| (start as isize + i * stride) as usize;
+            values.extend((0..length).map(|i| convert(source[place(i)])));
+        }
+        values
     }
 
     /// The element at this index (one number a dimension, negative ones count from the end), as `f64`.
@@ -149,9 +165,10 @@ impl Array {
     /// ```
     pub fn same_as(&self, other: &Array) -> bool {
         self.meta() == other.meta()
-            && dispatch!(self.dtype(), T => match (self.iter::<T>(), other.iter::<T>()) {
-                (Ok(a), Ok(b)) => a.zip(b).all(|(a, b)| a == b || (a.to_f64().is_nan() && b.to_f64().is_nan())),
-                _ => false,
+            && dispatch!(self.dtype(), T => {
+                let (a, b) = (self.in_order(), other.in_order());
+                let mut pairs = a.values::<T>().iter().zip(b.values::<T>());
+                pairs.all(|(a, b)| a == b || (a.to_f64().is_nan() && b.to_f64().is_nan()))
             })
     }
 
