@@ -1,5 +1,7 @@
 //! Making arrays: constants, ranges, the identity.
 
+use std::hint::select_unpredictable;
+
 use super::{Array, DType, Element, Number, Shape, dispatch};
 use crate::error::{Error, Result};
 use crate::kernel::{memory, zip};
@@ -117,7 +119,7 @@ impl Array {
         Ok(dispatch!(dtype, T => {
             affordable::<T>(length)?;
             Array::made(&Shape::new(&[length])?, |out: &mut [T]| {
-                zip::number(out, #[inline(always)] |i| T::from_f64(start + i * step))
+                zip::number(out, #[inline(always)] move |i| T::from_f64(start + i * step))
             })
         }))
     }
@@ -147,9 +149,9 @@ impl Array {
             zip::number(
                 out,
                 #[inline(always)]
-                |i| {
+                move |i| {
                     let (from_start, from_end) = (start + i * step, end - (last - i) * step);
-                    T::from_f64(if i < half { from_start } else { from_end })
+                    T::from_f64(select_unpredictable(i < half, from_start, from_end))
                 },
             )
         }))
