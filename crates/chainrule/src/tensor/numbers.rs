@@ -75,7 +75,10 @@ impl<'g> Numbers<'g> {
             }
             place -= 1;
         }
-        self.waiting.copy_within(place..self.waiting_count, place + 1);
+        // Mostly it goes to the end, where even a call that moves nothing would be felt.
+        if place < self.waiting_count {
+            self.waiting.copy_within(place..self.waiting_count, place + 1);
+        }
         self.waiting[place] = Some((node, gradient));
         self.waiting_count += 1;
     }
