@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::map::Float;
-use super::{multiversion, pool};
+use super::{memory, multiversion, pool};
 
 /// Elements added up by lanes before pairwise addition takes over. [`Sums`] are set from multiples of it on.
 ///
@@ -180,15 +180,22 @@ pub(crate) fn sum_columns<T: Float + Add>(x: &[T], columns: usize, out: &mut [T]
     let rows = x.len() / columns;
     let wide = if x.len() < 64 * BLOCK { columns } else { columns.div_ceil(8).max(16) };
     pool::chunks_mut(out, wide, |start, out| {
-        let mut part = vec![T::default(); out.len()];
-        for first in (0..rows).step_by(64) {
-            part.fill(T::default());
+        let add = |first: usize, sum: &mut [T]| {
             for row in first..rows.min(first + 64) {
                 let begin = row * columns + start;
-                super::map::add_assign(&mut part, &x[begin..begin + out.len()]);
+                super::map::add_assign(sum, &x[begin..begin + sum.len()]);
             }
+        };
+        if rows <= 64 {
+            return add(0, out);
+        }
+        let mut part = memory::take(out.len());
+        for first in (0..rows).step_by(64) {
+            part.fill(T::default());
+            add(first, &mut part);
             super::map::add_assign(out, &part);
         }
+        memory::give(part);
     });
 }
 
