@@ -300,15 +300,18 @@ fn general<T: Tile>(product: &mut Product<'_, '_, T>) {
                 let (strip, slab) = (8 * lanes, 4 * high);
                 let strips = if row == 0 { wide.div_ceil(strip) } else { 0 };
                 let slabs = if in_place { 0 } else { tall.div_ceil(slab) };
-                each(strips + slabs, &|task| {
-                    if task < strips {
-                        let first = task * strip;
+                // Both are spread evenly over the tasks, so that a thread packs what its tiles read.
+                let tasks = strips + slabs;
+                each(tasks, &|task| {
+                    let before = task * strips / tasks;
+                    if (task + 1) * strips / tasks > before {
+                        let first = before * strip;
                         let columns = strip.min(wide - first);
                         let part = Part { row: start, rows: deep, column: column + first, columns };
                         // SAFETY: B reaches that far, as was asserted; tasks pack different columns.
                         unsafe { T::pack(level, &source, part, right.at(first * deep)) };
                     } else {
-                        let first = (task - strips) * slab;
+                        let first = (task - before) * slab;
                         let rows = first..(first + slab).min(tall);
                         // SAFETY: as above; tasks pack different rows.
                         unsafe { pack_rows(a, row, start, deep, tall, rows, &left) };
@@ -349,6 +352,10 @@ fn general<T: Tile>(product: &mut Product<'_, '_, T>) {
 /// Rows and columns of the part of a stripe that one task computes: small enough to share evenly.
 fn grid(tall: usize, wide: usize, lanes: usize, high: usize) -> (usize, usize) {
     const TASKS: usize = 8;
+    // Where B is the larger side by far its columns alone are cut, so that each thread reads the part that it packed.
+    if wide >= 2 * tall && wide >= TASKS * 2 * lanes {
+        return (tall, wide.div_ceil(TASKS).next_multiple_of(2 * lanes));
+    }
     let rows = tall.div_ceil(TASKS).next_multiple_of(high).min(8 * high);
     let across = TASKS.div_ceil(tall.div_ceil(rows)).min(wide.div_ceil(4 * lanes));
     (rows, wide.div_ceil(across).next_multiple_of(2 * lanes))

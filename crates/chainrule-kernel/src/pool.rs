@@ -56,7 +56,9 @@ pub fn set_num_threads(threads: usize) {
 struct Job {
     body: *const (dyn Fn(usize) + Sync),
     tasks: usize,
-    next: AtomicUsize,
+    /// The next task of each thread's share: the first thread has the first tasks, and so on. So a part of an array that
+    /// several loops go through is mostly worked on by one thread, in whose caches it lies; who is done helps the others.
+    next: SmallVec<[Counter; 4]>,
     finished: AtomicUsize,
     panic: Mutex<Option<Box<dyn std::any::Any + Send>>>,
 }
@@ -67,14 +69,38 @@ unsafe impl Send for Job {}
 // SAFETY: as above.
 unsafe impl Sync for Job {}
 
+/// A number, and what keeps it from the lines of the caches that the others are in.
+struct Counter {
+    number: AtomicUsize,
+    _apart: [usize; 7],
+}
+
 impl Job {
-    /// Works on tasks until none is left to begin.
-    fn work(&self) {
-        loop {
-            let task = self.next.fetch_add(1, Ordering::Relaxed);
-            if task >= self.tasks {
-                return;
-            }
+    /// Where a thread's share of the tasks begins, and the one before it ends.
+    fn begin(&self, share: usize) -> usize {
+        share * self.tasks / self.next.len()
+    }
+
+    /// The next task of this share, if one is left to begin.
+    fn take(&self, share: usize) -> Option<usize> {
+        let (next, end) = (&self.next[share].number, self.begin(share + 1));
+        // To look is cheaper than to count: it takes the line away from nobody.
+        if next.load(Ordering::Relaxed) >= end {
+            return None;
+        }
+        Some(next.fetch_add(1, Ordering::Relaxed)).filter(|&task| task < end)
+    }
+
+    /// Works on the thread's own tasks, then on those of the others, until none is left to begin.
+    fn work(&self, thread: usize) {
+        let shares = self.next.len();
+        for share in (thread..thread + shares).map(|share| share % shares) {
+            self.work_on(share);
+        }
+    }
+
+    fn work_on(&self, share: usize) {
+        while let Some(task) = self.take(share) {
             // SAFETY: this task isn't finished, so `parallel`, which borrows the body, hasn't returned.
             let body = unsafe { &*self.body };
             if let Err(panic) = catch_unwind(AssertUnwindSafe(|| body(task))) {
@@ -115,8 +141,9 @@ impl Pool {
         let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
         while workers.len() < wanted {
             let board = self.board.clone();
-            let name = format!("chainrule-{}", workers.len() + 1);
-            match std::thread::Builder::new().name(name).spawn(move || board.serve()) {
+            let thread = workers.len() + 1;
+            let name = format!("chainrule-{thread}");
+            match std::thread::Builder::new().name(name).spawn(move || board.serve(thread)) {
                 Ok(handle) => workers.push(handle.thread().clone()),
                 Err(_) => return,
             }
@@ -133,7 +160,7 @@ impl Pool {
 }
 
 impl Board {
-    fn serve(&self) {
+    fn serve(&self, thread: usize) {
         let mut seen = 0;
         loop {
             let mut turns = 0;
@@ -152,7 +179,7 @@ impl Board {
             seen = self.round.load(Ordering::Acquire);
             let job = self.job.lock().unwrap_or_else(PoisonError::into_inner).clone();
             if let Some(job) = job {
-                job.work();
+                job.work(thread);
             }
         }
     }
@@ -183,14 +210,16 @@ pub(crate) fn parallel(tasks: usize, body: &(dyn Fn(usize) + Sync)) {
     let job = Arc::new(Job {
         body,
         tasks,
-        next: AtomicUsize::new(0),
+        next: (0..threads)
+            .map(|share| Counter { number: AtomicUsize::new(share * tasks / threads), _apart: [0; 7] })
+            .collect(),
         finished: AtomicUsize::new(0),
         panic: Mutex::new(None),
     });
     *pool.board.job.lock().unwrap_or_else(PoisonError::into_inner) = Some(job.clone());
     pool.board.round.fetch_add(1, Ordering::SeqCst);
     pool.wake();
-    job.work();
+    job.work(0);
     let mut turns = 0usize;
     while job.finished.load(Ordering::Acquire) < tasks {
         turns += 1;
