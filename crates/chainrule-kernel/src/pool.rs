@@ -69,6 +69,11 @@ unsafe impl Send for Job {}
 // SAFETY: as above.
 unsafe impl Sync for Job {}
 
+/// Where one of so many shares of the tasks begins, and the share before it ends.
+fn begin(share: usize, shares: usize, tasks: usize) -> usize {
+    share * tasks / shares
+}
+
 /// A number, and what keeps it from the lines of the caches that the others are in.
 struct Counter {
     number: AtomicUsize,
@@ -76,14 +81,9 @@ struct Counter {
 }
 
 impl Job {
-    /// Where a thread's share of the tasks begins, and the one before it ends.
-    fn begin(&self, share: usize) -> usize {
-        share * self.tasks / self.next.len()
-    }
-
     /// The next task of this share, if one is left to begin.
     fn take(&self, share: usize) -> Option<usize> {
-        let (next, end) = (&self.next[share].number, self.begin(share + 1));
+        let (next, end) = (&self.next[share].number, begin(share + 1, self.next.len(), self.tasks));
         // To look is cheaper than to count: it takes the line away from nobody.
         if next.load(Ordering::Relaxed) >= end {
             return None;
@@ -211,7 +211,7 @@ pub(crate) fn parallel(tasks: usize, body: &(dyn Fn(usize) + Sync)) {
         body,
         tasks,
         next: (0..threads)
-            .map(|share| Counter { number: AtomicUsize::new(share * tasks / threads), _apart: [0; 7] })
+            .map(|share| Counter { number: AtomicUsize::new(begin(share, threads, tasks)), _apart: [0; 7] })
             .collect(),
         finished: AtomicUsize::new(0),
         panic: Mutex::new(None),

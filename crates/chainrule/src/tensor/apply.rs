@@ -125,44 +125,25 @@ pub(crate) fn apply_at(
     let before = is_recording().then(Generator::of_thread);
     let mut arrays: Arrays<'_> = SmallVec::new();
     inputs.iter().for_each(|x| arrays.push(x.values()));
-    let (inferred, outputs, extras);
-    {
-        // Lists for what most gates have, each made in its place, as moving them takes as long as small gates do.
-        let (one, two, three, all);
-        let (metas_of_one, metas_of_two, metas_of_three, all_metas);
-        let (views, given): (&[&Array], &[Meta]) = match &arrays[..] {
-            [x] => {
-                (one, metas_of_one) = ([&**x], [x.meta()]);
-                (&one, &metas_of_one)
-            }
-            [a, b] => {
-                (two, metas_of_two) = ([&**a, b], [a.meta(), b.meta()]);
-                (&two, &metas_of_two)
-            }
-            [a, b, c] => {
-                (three, metas_of_three) = ([&**a, b, c], [a.meta(), b.meta(), c.meta()]);
-                (&three, &metas_of_three)
-            }
-            many => {
-                all = many.iter().map(|x| &**x).collect::<Vec<_>>();
-                all_metas = many.iter().map(|x| x.meta()).collect::<Vec<_>>();
-                (&all, &all_metas)
-            }
-        };
-        inferred = gate.infer(given);
-        let promised = match inferred {
-            Ok(ref metas) => metas,
-            Err(error) => return Err(attributed(error, &gate, given)),
-        };
-        (outputs, extras) = forward(&gate, views, given, promised, location)?;
-    }
+    let run = |views: &[&Array], given: &[Meta]| run(&gate, views, given, location);
+    // The lists of most gates are short and made where they are read: to move them would take as long as a small gate does.
+    let (promised, outputs, extras) = match &arrays[..] {
+        [x] => run(&[x], &[x.meta()]),
+        [a, b] => run(&[a, b], &[a.meta(), b.meta()]),
+        [a, b, c] => run(&[a, b, c], &[a.meta(), b.meta(), c.meta()]),
+        many => {
+            let views: Vec<&Array> = many.iter().map(|x| &**x).collect();
+            let given: Vec<Meta> = many.iter().map(|x| x.meta()).collect();
+            run(&views, &given)
+        }
+    }?;
 
     let wanted = is_grad_enabled() && inputs.iter().any(|x| x.requires_grad());
     let differentiable = wanted && outputs.iter().any(|output| output.dtype().is_float());
     let (recorded, outputs) = match differentiable {
         true => {
             let recorded = before.map(|generator| (gate.clone(), generator));
-            (recorded, record(gate, inputs, arrays, outputs, inferred?, extras, location)?)
+            (recorded, record(gate, inputs, arrays, outputs, promised, extras, location)?)
         }
         false => {
             let outputs = outputs.into_iter().map(Tensor::from_array).collect();
@@ -360,25 +341,24 @@ fn attributed(error: Error, gate: &GateRef, given: &[Meta]) -> Error {
     error.at_gate(gate.name()).with_inputs(given.iter().copied())
 }
 
-/// The gate's forward pass, whose outputs must be what was promised.
-#[inline(always)]
-fn forward(
+/// What the gate promises, and its forward pass, whose outputs must be just that; with what it keeps besides.
+fn run(
     gate: &GateRef,
     arrays: &[&Array],
     given: &[Meta],
-    promised: &[Meta],
     location: &'static Location<'static>,
-) -> Result<(Outputs, Vec<Array>)> {
+) -> Result<(Metas, Outputs, Vec<Array>)> {
     let attributed = |error: Error| attributed(error, gate, given);
+    let promised = gate.infer(given).map_err(attributed)?;
     if !gate.is_view() {
-        for meta in promised {
+        for meta in &promised {
             crate::error::check_memory(meta.shape.elements(), meta.dtype.size()).map_err(attributed)?;
         }
     }
-    let mut context = Context::new(promised);
+    let mut context = Context::new(&promised);
     let outputs = gate.forward(arrays, &mut context).map_err(attributed)?;
     let extras = context.into_extras();
-    if outputs.len() != promised.len() || outputs.iter().zip(promised).any(|(y, meta)| !y.is_a(meta)) {
+    if outputs.len() != promised.len() || outputs.iter().zip(&promised).any(|(y, meta)| !y.is_a(meta)) {
         let actual: Vec<String> = outputs.iter().map(|y| y.meta().to_string()).collect();
         let expected: Vec<String> = promised.iter().map(Meta::to_string).collect();
         return Err(attributed(Error::argument(format!(
@@ -401,7 +381,7 @@ fn forward(
             },
         ));
     }
-    Ok((outputs, extras))
+    Ok((promised, outputs, extras))
 }
 
 #[inline]
